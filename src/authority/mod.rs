@@ -1,0 +1,1 @@
+//! The clinic's certificate authority: create, certify, revoke, sign statements. Works offline.

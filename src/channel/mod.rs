@@ -1,0 +1,1 @@
+//! The Noise handshake and the encrypted stream.

@@ -1,0 +1,3 @@
+//! The `clinic-mesh` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The engine (pure) and the runner that performs its effects.

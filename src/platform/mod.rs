@@ -1,0 +1,1 @@
+//! What the machine gives: clock, entropy, files with tight modes.

@@ -1,0 +1,1 @@
+//! The encrypted store: tables, sealing at rest, the keyring, the writer thread, purge.

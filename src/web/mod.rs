@@ -1,0 +1,1 @@
+//! The HTTP doors: routes, logins, live events.

@@ -1,0 +1,1 @@
+//! Frames between nodes: versioned, bounded encode and decode.
