@@ -1,1 +1,21 @@
 //! The clinic's rules as pure types and functions: no I/O, no clock, no randomness, no `async`.
+//!
+//! Everything that must be the same on every node is decided here: what an id is, which bytes a
+//! signature covers, what the clinic record means, who may hold what, and until when.
+
+pub mod attest;
+pub mod audit;
+pub mod cert;
+pub mod codec;
+pub mod id;
+pub mod invitation;
+pub mod log;
+pub mod message;
+pub mod name;
+pub mod policy;
+pub mod record;
+pub mod sign;
+pub mod space;
+pub mod statement;
+pub mod time;
+pub mod trust;
