@@ -1,1 +1,3 @@
 //! The engine (pure) and the runner that performs its effects.
+
+pub mod engine;
