@@ -66,7 +66,10 @@ struct Body<'a> {
 }
 
 fn body(space: Space, word: &Word) -> Vec<u8> {
-    codec::encode(&Body { space: &space, word })
+    codec::encode(&Body {
+        space: &space,
+        word,
+    })
 }
 
 /// Signs a word about a space.
@@ -82,13 +85,24 @@ pub fn verify(
     word: &Word,
     signature: &Signature,
 ) -> Result<(), BadSignature> {
-    sign::verify(Label::Attestation, clinic, by, &body(space, word), signature)
+    sign::verify(
+        Label::Attestation,
+        clinic,
+        by,
+        &body(space, word),
+        signature,
+    )
 }
 
 impl Attestation {
     /// Makes one.
     pub fn new(clinic: &ClinicId, key: &SigningKey, space: Space, word: Word) -> Self {
-        Self { by: key.id(), space, word, signature: sign(clinic, key, space, &word) }
+        Self {
+            by: key.id(),
+            space,
+            word,
+            signature: sign(clinic, key, space, &word),
+        }
     }
 
     /// Checks the signature.
@@ -102,7 +116,11 @@ impl Attestation {
             Word::Held { author, epoch, .. } => Some((author, epoch)),
             Word::Purged { .. } => None,
         };
-        Subject { space: self.space, by: self.by, log }
+        Subject {
+            space: self.space,
+            by: self.by,
+            log,
+        }
     }
 
     /// How much is attested: attestations of one subject only grow in this number.
@@ -135,17 +153,49 @@ mod tests {
     #[test]
     fn an_attestation_cannot_be_changed_or_moved() {
         let key = SigningKey::from_seed(&[1; 32]);
-        let head = Head { seq: 4, hash: Hash::new([4; 32]) };
-        let word = Word::Held { author: key.id(), epoch: Epoch(1), head };
+        let head = Head {
+            seq: 4,
+            hash: Hash::new([4; 32]),
+        };
+        let word = Word::Held {
+            author: key.id(),
+            epoch: Epoch(1),
+            head,
+        };
         let good = Attestation::new(&CLINIC, &key, Space::Record, word);
         assert_eq!(good.verify(&CLINIC), Ok(()));
 
-        let further = Word::Held { author: key.id(), epoch: Epoch(1), head: Head { seq: 5, ..head } };
-        assert!(Attestation { word: further, ..good }.verify(&CLINIC).is_err());
+        let further = Word::Held {
+            author: key.id(),
+            epoch: Epoch(1),
+            head: Head { seq: 5, ..head },
+        };
+        assert!(
+            Attestation {
+                word: further,
+                ..good
+            }
+            .verify(&CLINIC)
+            .is_err()
+        );
         let purged = Word::Purged { horizon: Day(4) };
-        assert!(Attestation { word: purged, ..good }.verify(&CLINIC).is_err());
+        assert!(
+            Attestation {
+                word: purged,
+                ..good
+            }
+            .verify(&CLINIC)
+            .is_err()
+        );
         let elsewhere = Space::Audit(key.id().as_device());
-        assert!(Attestation { space: elsewhere, ..good }.verify(&CLINIC).is_err());
+        assert!(
+            Attestation {
+                space: elsewhere,
+                ..good
+            }
+            .verify(&CLINIC)
+            .is_err()
+        );
         assert!(good.verify(&ClinicId::new([8; 32])).is_err());
     }
 }

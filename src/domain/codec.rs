@@ -47,7 +47,10 @@ where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
     if bytes.len() > limit {
-        return Err(CodecError::TooLong { actual: bytes.len(), limit });
+        return Err(CodecError::TooLong {
+            actual: bytes.len(),
+            limit,
+        });
     }
     let mut decoder = minicbor::Decoder::new(bytes);
     let value: T = decoder.decode().map_err(|_| CodecError::Malformed)?;
@@ -74,12 +77,21 @@ mod tests {
     }
 
     fn sample() -> Vec<u8> {
-        encode(&Sample { a: 7, b: "x".into() })
+        encode(&Sample {
+            a: 7,
+            b: "x".into(),
+        })
     }
 
     #[test]
     fn the_one_encoding_is_read_back() {
-        assert_eq!(strict(&sample(), 64), Ok(Sample { a: 7, b: "x".into() }));
+        assert_eq!(
+            strict(&sample(), 64),
+            Ok(Sample {
+                a: 7,
+                b: "x".into()
+            })
+        );
     }
 
     #[test]
@@ -92,7 +104,10 @@ mod tests {
     #[test]
     fn an_over_long_integer_is_refused() {
         let bytes = [0xa2, 0x00, 0x18, 0x07, 0x01, 0x61, b'x'];
-        assert_eq!(strict::<Sample>(&bytes, 64), Err(CodecError::NotDeterministic));
+        assert_eq!(
+            strict::<Sample>(&bytes, 64),
+            Err(CodecError::NotDeterministic)
+        );
     }
 
     #[test]
@@ -101,7 +116,10 @@ mod tests {
         let repeated = [0xa3, 0x00, 0x07, 0x00, 0x07, 0x01, 0x61, b'x'];
         let unknown = [0xa3, 0x00, 0x07, 0x01, 0x61, b'x', 0x02, 0x00];
         for bytes in [&unsorted[..], &repeated, &unknown] {
-            assert_eq!(strict::<Sample>(bytes, 64), Err(CodecError::NotDeterministic));
+            assert_eq!(
+                strict::<Sample>(bytes, 64),
+                Err(CodecError::NotDeterministic)
+            );
         }
     }
 
@@ -109,7 +127,10 @@ mod tests {
     fn an_object_over_its_cap_is_refused_before_it_is_read() {
         assert_eq!(
             strict::<Sample>(&[0xff; 65], 64),
-            Err(CodecError::TooLong { actual: 65, limit: 64 })
+            Err(CodecError::TooLong {
+                actual: 65,
+                limit: 64
+            })
         );
     }
 }

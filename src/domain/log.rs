@@ -58,7 +58,11 @@ impl Log {
         let space = self.space.id(clinic);
         LogTag(Hash::of(
             "log/v1",
-            &[space.as_bytes(), self.author.as_bytes(), &self.epoch.0.to_be_bytes()],
+            &[
+                space.as_bytes(),
+                self.author.as_bytes(),
+                &self.epoch.0.to_be_bytes(),
+            ],
         ))
     }
 }
@@ -81,7 +85,10 @@ pub struct Head {
 
 impl Head {
     /// The head of a log without entries.
-    pub const EMPTY: Self = Self { seq: 0, hash: Hash::ZERO };
+    pub const EMPTY: Self = Self {
+        seq: 0,
+        hash: Hash::ZERO,
+    };
 }
 
 /// What stays of an entry after its body is destroyed.
@@ -138,12 +145,17 @@ impl Entry {
             body_len: payload.body.len() as u32,
             digest: payload.digest(),
         };
-        Self { header, payload: Some(payload) }
+        Self {
+            header,
+            payload: Some(payload),
+        }
     }
 
     /// Bytes of body this entry carries.
     pub fn body_bytes(&self) -> usize {
-        self.payload.as_ref().map_or(0, |payload| payload.body.len())
+        self.payload
+            .as_ref()
+            .map_or(0, |payload| payload.body.len())
     }
 }
 
@@ -222,7 +234,13 @@ impl Segment {
         let tag = log.tag(clinic);
         let end = chain(&tag, head, entries.iter().map(|entry| &entry.header));
         let signature = attest::sign(clinic, key, log.space, &held(&log, end));
-        let segment = Self { log, first: head.seq + 1, previous: head.hash, entries, signature };
+        let segment = Self {
+            log,
+            first: head.seq + 1,
+            previous: head.hash,
+            entries,
+            signature,
+        };
         (segment, end)
     }
 
@@ -233,7 +251,10 @@ impl Segment {
 
     /// The head before the first entry, as the sender claims it.
     pub fn before(&self) -> Head {
-        Head { seq: self.first - 1, hash: self.previous }
+        Head {
+            seq: self.first - 1,
+            hash: self.previous,
+        }
     }
 
     /// Bytes of all bodies.
@@ -243,7 +264,11 @@ impl Segment {
 
     /// The head after the last entry, without checking anything.
     pub fn end(&self, clinic: &ClinicId) -> Head {
-        chain(&self.log.tag(clinic), self.before(), self.entries.iter().map(|e| &e.header))
+        chain(
+            &self.log.tag(clinic),
+            self.before(),
+            self.entries.iter().map(|e| &e.header),
+        )
     }
 
     /// Checks everything that can be checked without knowing the log: numbers, order, bodies that
@@ -257,7 +282,13 @@ impl Segment {
         }
         self.verify_entries(earliest)?;
         let end = self.end(clinic);
-        attest::verify(clinic, &self.log.author, self.log.space, &held(&self.log, end), &self.signature)?;
+        attest::verify(
+            clinic,
+            &self.log.author,
+            self.log.space,
+            &held(&self.log, end),
+            &self.signature,
+        )?;
         Ok(end)
     }
 
@@ -301,7 +332,11 @@ impl Segment {
 
 /// The author's own word on the head of its log.
 pub fn held(log: &Log, head: Head) -> Word {
-    Word::Held { author: log.author, epoch: log.epoch, head }
+    Word::Held {
+        author: log.author,
+        epoch: log.epoch,
+        head,
+    }
 }
 
 /// Follows the chain from `head` over `headers`.

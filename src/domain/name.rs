@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_bidi_override_in_a_name_is_refused() {
-        assert_eq!(Name::new("Dr \u{202E}ana"), Err(NameError::Invisible(0x202E)));
+        assert_eq!(
+            Name::new("Dr \u{202E}ana"),
+            Err(NameError::Invisible(0x202E))
+        );
     }
 
     #[test]

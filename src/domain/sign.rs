@@ -59,7 +59,9 @@ pub struct SigningKey {
 impl SigningKey {
     /// The key of a 32-byte seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self { key: ed25519_dalek::SigningKey::from_bytes(seed) }
+        Self {
+            key: ed25519_dalek::SigningKey::from_bytes(seed),
+        }
     }
 
     /// The seed, to be sealed at once.
@@ -98,9 +100,11 @@ pub fn verify(
     body: &[u8],
     signature: &Signature,
 ) -> Result<(), BadSignature> {
-    let key = ed25519_dalek::VerifyingKey::from_bytes(signer.as_bytes()).map_err(|_| BadSignature)?;
+    let key =
+        ed25519_dalek::VerifyingKey::from_bytes(signer.as_bytes()).map_err(|_| BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
-    key.verify_strict(&message(label, clinic, signer, body), &signature).map_err(|_| BadSignature)
+    key.verify_strict(&message(label, clinic, signer, body), &signature)
+        .map_err(|_| BadSignature)
 }
 
 /// Whether bytes are a public key that can verify anything: on the curve and not of small order.
@@ -148,13 +152,21 @@ impl Signed {
     pub fn new<T: SignedBody>(value: &T, clinic: &ClinicId, key: &SigningKey) -> Self {
         let body = codec::encode(value);
         let signature = key.sign(T::LABEL, clinic, &body);
-        Self { signer: key.id(), body, signature }
+        Self {
+            signer: key.id(),
+            body,
+            signature,
+        }
     }
 
     /// Verifies the bytes as received, then decodes them strictly.
     pub fn open<T: SignedBody>(&self, clinic: &ClinicId) -> Result<T, SignedError> {
         if self.body.len() > T::MAX {
-            return Err(CodecError::TooLong { actual: self.body.len(), limit: T::MAX }.into());
+            return Err(CodecError::TooLong {
+                actual: self.body.len(),
+                limit: T::MAX,
+            }
+            .into());
         }
         verify(T::LABEL, clinic, &self.signer, &self.body, &self.signature)?;
         Ok(codec::strict(&self.body, T::MAX)?)
@@ -176,10 +188,22 @@ mod tests {
             verify(label, clinic, id, body, &signature)
         };
         assert_eq!(check(Label::Grant, &CLINIC, &key.id(), b"body"), Ok(()));
-        assert_eq!(check(Label::Certificate, &CLINIC, &key.id(), b"body"), Err(BadSignature));
-        assert_eq!(check(Label::Grant, &ClinicId::new([8; 32]), &key.id(), b"body"), Err(BadSignature));
-        assert_eq!(check(Label::Grant, &CLINIC, &other.id(), b"body"), Err(BadSignature));
-        assert_eq!(check(Label::Grant, &CLINIC, &key.id(), b"bodY"), Err(BadSignature));
+        assert_eq!(
+            check(Label::Certificate, &CLINIC, &key.id(), b"body"),
+            Err(BadSignature)
+        );
+        assert_eq!(
+            check(Label::Grant, &ClinicId::new([8; 32]), &key.id(), b"body"),
+            Err(BadSignature)
+        );
+        assert_eq!(
+            check(Label::Grant, &CLINIC, &other.id(), b"body"),
+            Err(BadSignature)
+        );
+        assert_eq!(
+            check(Label::Grant, &CLINIC, &key.id(), b"bodY"),
+            Err(BadSignature)
+        );
     }
 
     #[test]
@@ -191,7 +215,10 @@ mod tests {
         trivial[0] = 1;
         let trivial = Signature::new(trivial);
         let signer = AuthorId::new(identity);
-        assert_eq!(verify(Label::Grant, &CLINIC, &signer, b"x", &trivial), Err(BadSignature));
+        assert_eq!(
+            verify(Label::Grant, &CLINIC, &signer, b"x", &trivial),
+            Err(BadSignature)
+        );
         assert!(!is_sound_key(&identity));
     }
 }

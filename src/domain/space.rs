@@ -73,6 +73,9 @@ mod tests {
     #[test]
     fn the_same_room_in_another_clinic_is_another_space() {
         let room = Space::Room(RoomId::new([7; 16]));
-        assert_ne!(room.id(&ClinicId::new([1; 32])), room.id(&ClinicId::new([2; 32])));
+        assert_ne!(
+            room.id(&ClinicId::new([1; 32])),
+            room.id(&ClinicId::new([2; 32]))
+        );
     }
 }

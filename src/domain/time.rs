@@ -32,7 +32,11 @@ impl WallTime {
     /// The UTC day this time falls on.
     pub const fn day(self) -> Day {
         let day = self.0 / DAY_MS;
-        Day(if day > u32::MAX as u64 { u32::MAX } else { day as u32 })
+        Day(if day > u32::MAX as u64 {
+            u32::MAX
+        } else {
+            day as u32
+        })
     }
 }
 
@@ -147,10 +151,17 @@ mod tests {
 
     #[test]
     fn dates_are_the_calendars() {
-        for (day, text) in [(0, "1970-01-01"), (11_016, "2000-02-29"), (20_778, "2026-11-21")] {
+        for (day, text) in [
+            (0, "1970-01-01"),
+            (11_016, "2000-02-29"),
+            (20_778, "2026-11-21"),
+        ] {
             assert_eq!(Day(day).to_string(), text);
         }
-        assert_eq!(WallTime(1_795_301_105_000).to_string(), "2026-11-21T22:45:05Z");
+        assert_eq!(
+            WallTime(1_795_301_105_000).to_string(),
+            "2026-11-21T22:45:05Z"
+        );
     }
 
     #[test]

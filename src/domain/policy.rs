@@ -1,0 +1,294 @@
+//! The policy: what admins set for the whole clinic and nobody else can change.
+
+use std::net::IpAddr;
+
+use minicbor::{Decode, Encode};
+
+use super::space::Space;
+use super::time::{Day, WallTime};
+
+/// Longest retention of messages in days: ten years.
+pub const RETENTION_MAX: u16 = 3653;
+
+/// Most networks in the allow-list.
+pub const NETWORKS_MAX: usize = 32;
+
+/// Audit records are kept to the end of a 30-day period, so that their day keys stay few.
+const AUDIT_PERIOD: u32 = 30;
+
+/// A switch that policy sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Switch {
+    /// Not done.
+    #[n(0)]
+    Off,
+    /// Done.
+    #[n(1)]
+    On,
+}
+
+/// A range of addresses that peers may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// The network of `prefix` bits around `address`; `None` if there are not that many bits.
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
+    /// Whether `peer` is inside; an IPv4 address mapped into IPv6 counts as the IPv4 address.
+    pub fn holds(&self, peer: IpAddr) -> bool {
+        match (self.address, peer.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(peer)) => same_prefix(
+                u32::from(net).into(),
+                u32::from(peer).into(),
+                32,
+                self.prefix,
+            ),
+            (IpAddr::V6(net), IpAddr::V6(peer)) => {
+                same_prefix(net.into(), peer.into(), 128, self.prefix)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn same_prefix(one: u128, other: u128, bits: u32, prefix: u8) -> bool {
+    let shift = bits - u32::from(prefix);
+    one.checked_shr(shift) == other.checked_shr(shift)
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a network: write it like 192.168.1.0/24");
+        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+        let address = address.parse().map_err(|_| wrong())?;
+        let prefix = prefix.parse().map_err(|_| wrong())?;
+        Self::new(address, prefix).ok_or_else(wrong)
+    }
+}
+
+impl<C> Encode<C> for Network {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.to_string())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Network {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        d.str()?
+            .parse()
+            .map_err(|_| minicbor::decode::Error::message("not a network"))
+    }
+}
+
+/// The settings of the whole clinic.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Policy {
+    /// Counts up with every change; a lower one never replaces a higher one.
+    #[n(0)]
+    pub version: u32,
+    /// Days that messages of direct conversations are kept after the day they were written.
+    #[n(1)]
+    pub direct_days: u16,
+    /// The same for rooms.
+    #[n(2)]
+    pub room_days: u16,
+    /// Days that audit records are kept.
+    #[n(3)]
+    pub audit_days: u16,
+    /// Whether "opened" is recorded and shown to the writer.
+    #[n(4)]
+    pub opened_receipts: Switch,
+    /// Minutes after which an idle login ends.
+    #[n(5)]
+    pub idle_logoff_minutes: u16,
+    /// Networks that nodes may connect from; empty for any.
+    #[n(6)]
+    pub networks: Vec<Network>,
+}
+
+/// A setting outside its bounds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} must be between {least} and {most}, not {actual}")]
+pub struct OutOfBounds {
+    setting: &'static str,
+    least: u32,
+    most: u32,
+    actual: u32,
+}
+
+impl Policy {
+    /// The policy that a clinic begins with.
+    pub const fn initial() -> Self {
+        Self {
+            version: 1,
+            direct_days: 30,
+            room_days: 30,
+            audit_days: 2192,
+            opened_receipts: Switch::On,
+            idle_logoff_minutes: 10,
+            networks: Vec::new(),
+        }
+    }
+
+    /// Checks every setting against its bounds and names the first one outside.
+    pub fn check(&self) -> Result<(), OutOfBounds> {
+        let bound = |setting, actual: u32, least, most| {
+            if (least..=most).contains(&actual) {
+                return Ok(());
+            }
+            Err(OutOfBounds {
+                setting,
+                least,
+                most,
+                actual,
+            })
+        };
+        bound("version", self.version, 1, u32::MAX - 1)?;
+        bound(
+            "direct_days",
+            self.direct_days.into(),
+            1,
+            RETENTION_MAX.into(),
+        )?;
+        bound("room_days", self.room_days.into(), 1, RETENTION_MAX.into())?;
+        bound(
+            "audit_days",
+            self.audit_days.into(),
+            365,
+            RETENTION_MAX.into(),
+        )?;
+        bound(
+            "idle_logoff_minutes",
+            self.idle_logoff_minutes.into(),
+            2,
+            120,
+        )?;
+        bound(
+            "networks",
+            self.networks.len() as u32,
+            0,
+            NETWORKS_MAX as u32,
+        )
+    }
+
+    /// The last day that what is written at `now` in `space` may be kept.
+    pub fn last_day(&self, space: &Space, now: WallTime) -> Day {
+        let today = now.day();
+        match space {
+            Space::Record | Space::Staff(_) => Day::NEVER,
+            Space::Direct(..) => today.plus(self.direct_days.into()),
+            Space::Room(_) => today.plus(self.room_days.into()),
+            Space::Audit(_) => {
+                let day = today.plus(self.audit_days.into()).0;
+                Day(day.div_ceil(AUDIT_PERIOD).saturating_mul(AUDIT_PERIOD))
+            }
+        }
+    }
+
+    /// The longest that anything written in `space` on `day` may be kept by the bounds of policy;
+    /// an entry that claims more is refused.
+    pub fn latest_last_day(space: &Space, day: Day) -> Day {
+        match space {
+            Space::Record | Space::Staff(_) => Day::NEVER,
+            Space::Direct(..) | Space::Room(_) => day.plus(RETENTION_MAX.into()),
+            Space::Audit(_) => day.plus(u32::from(RETENTION_MAX) + AUDIT_PERIOD),
+        }
+    }
+
+    /// Whether policy lets a peer connect from `address`.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|network| network.holds(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> Network {
+        text.parse().expect("a network")
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_and_their_mapped_forms() {
+        assert!(net("192.168.1.0/24").holds(ip("192.168.1.77")));
+        assert!(net("192.168.1.0/24").holds(ip("::ffff:192.168.1.77")));
+        assert!(!net("192.168.1.0/24").holds(ip("192.168.2.77")));
+        assert!(net("0.0.0.0/0").holds(ip("8.8.8.8")));
+        assert!(net("fd00::/8").holds(ip("fd12::1")));
+        assert!(!net("fd00::/8").holds(ip("10.0.0.1")));
+        for bad in [
+            "10.0.0.0/33",
+            "10.0.0.0",
+            "x/8",
+            "fd00::/129",
+            "10.0.0.0/-1",
+        ] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_allow_list_allows_and_a_filled_one_excludes() {
+        let mut policy = Policy::initial();
+        assert!(policy.allows(ip("203.0.113.9")));
+        policy.networks = vec![net("10.0.0.0/8")];
+        assert!(policy.allows(ip("10.1.2.3")));
+        assert!(!policy.allows(ip("203.0.113.9")));
+    }
+
+    #[test]
+    fn every_setting_is_held_to_its_bounds() {
+        assert_eq!(Policy::initial().check(), Ok(()));
+        let wrong: [fn(&mut Policy); 6] = [
+            |p| p.version = 0,
+            |p| p.direct_days = 0,
+            |p| p.room_days = RETENTION_MAX + 1,
+            |p| p.audit_days = 364,
+            |p| p.idle_logoff_minutes = 1,
+            |p| p.networks = vec![net("10.0.0.0/8"); NETWORKS_MAX + 1],
+        ];
+        for change in wrong {
+            let mut policy = Policy::initial();
+            change(&mut policy);
+            assert!(policy.check().is_err(), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn messages_die_after_their_days_and_audit_records_at_the_end_of_a_period() {
+        let policy = Policy::initial();
+        let now = Day(1000).start();
+        let room = Space::Room(crate::domain::id::RoomId::new([1; 16]));
+        let audit = Space::Audit(crate::domain::id::DeviceId::new([1; 32]));
+        assert_eq!(policy.last_day(&room, now), Day(1030));
+        assert_eq!(policy.last_day(&Space::Record, now), Day::NEVER);
+        assert_eq!(policy.last_day(&audit, now), Day(3210));
+    }
+}

@@ -1,0 +1,441 @@
+//! Statements: the signed acts of root and admins that the clinic record is made of.
+
+use minicbor::{Decode, Encode};
+
+use super::cert::{DeviceKind, Scope};
+use super::codec::{self, CodecError, OBJECT_MAX};
+use super::id::{
+    AdminId, AuthorId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
+};
+use super::log::Epoch;
+use super::name::Name;
+use super::policy::Policy;
+use super::sign::Signed;
+use super::space::Space;
+use super::time::WallTime;
+
+/// Most logs that a statement can say it has seen: more admins than any clinic appoints in its life.
+pub const SEEN_MAX: usize = 64;
+
+/// Most logs whose end a revocation names.
+pub const ENDS_MAX: usize = 512;
+
+/// Most home offices of a staff member.
+pub const HOMES_MAX: usize = 32;
+
+/// Most members that one statement adds or removes.
+pub const MEMBERS_MAX: usize = 256;
+
+/// One signed act, as the body of an entry in its signer's log of the clinic record.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Statement {
+    /// What the signer had seen: for each other log of the record, the newest number.
+    ///
+    /// This is what makes "after" and "at the same time" mean the same on every node.
+    #[n(0)]
+    pub seen: Vec<Seen>,
+    /// The act.
+    #[n(1)]
+    pub act: Act,
+}
+
+/// One line of [`Statement::seen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct Seen {
+    /// Whose log.
+    #[n(0)]
+    pub author: AuthorId,
+    /// Up to which entry.
+    #[n(1)]
+    pub seq: u64,
+}
+
+/// Names one statement: its signer and its number in that log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct StatementId {
+    /// Who signed.
+    #[n(0)]
+    pub author: AuthorId,
+    /// The entry's number.
+    #[n(1)]
+    pub seq: u64,
+}
+
+/// What a staff member may be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Role {
+    /// Treats patients.
+    #[n(0)]
+    Clinician,
+    /// Meets them.
+    #[n(1)]
+    FrontDesk,
+    /// Writes the bills.
+    #[n(2)]
+    Billing,
+    /// Reads the audit trails.
+    #[n(3)]
+    Auditor,
+}
+
+/// How long a one-time sign-in code is good for, and the hash it must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SignInCode {
+    /// Hash of the code; see [`invitation::sign_in_hash`](super::invitation::sign_in_hash).
+    #[n(0)]
+    pub hash: Hash,
+    /// When it stops working.
+    #[n(1)]
+    pub expires: WallTime,
+}
+
+/// What can be said of a staff member.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StaffFacts {
+    /// The name that colleagues see.
+    #[n(0)]
+    pub name: Name,
+    /// Their roles, sorted.
+    #[n(1)]
+    pub roles: Vec<Role>,
+    /// The offices where they may sign in, sorted.
+    #[n(2)]
+    pub homes: Vec<Name>,
+    /// A one-time code to set a password with, if one was handed out with this statement.
+    #[n(3)]
+    pub sign_in: Option<SignInCode>,
+}
+
+/// Where a revoked device's log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct LogEnd {
+    /// The space.
+    #[n(0)]
+    pub space: Space,
+    /// The epoch of the device's log there.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// The last entry that counts.
+    #[n(2)]
+    pub seq: u64,
+}
+
+/// A device's removal.
+///
+/// Names ids and keys, never hashes of encodings, so no other encoding escapes it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Revocation {
+    /// The device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Its certificate's number.
+    #[n(1)]
+    pub serial: Serial,
+    /// Its Noise key.
+    #[n(2)]
+    pub noise_key: NoiseKey,
+    /// Where its logs end, sorted; logs not named end at `at`.
+    #[n(3)]
+    pub ends: Vec<LogEnd>,
+    /// The moment of the revocation.
+    #[n(4)]
+    pub at: WallTime,
+}
+
+/// What a new member sees of a room's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum History {
+    /// All that is still alive.
+    #[n(0)]
+    All,
+    /// Only what is written after they joined.
+    #[n(1)]
+    Nothing,
+}
+
+/// Permission to enrol one device.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Invitation {
+    /// Its id.
+    #[n(0)]
+    pub id: InvitationId,
+    /// Hash of its secret.
+    #[n(1)]
+    pub commitment: Hash,
+    /// The office of the device.
+    #[n(2)]
+    pub office: Name,
+    /// The name of the device.
+    #[n(3)]
+    pub name: Name,
+    /// What it will be.
+    #[n(4)]
+    pub kind: DeviceKind,
+    /// When it stops working.
+    #[n(5)]
+    pub expires: WallTime,
+}
+
+/// What root or an admin does.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Act {
+    /// The root founds the clinic; the first statement of the root's log.
+    #[n(0)]
+    Founded {
+        /// The clinic's name.
+        #[n(0)]
+        name: Name,
+    },
+    /// The root appoints an admin.
+    #[n(1)]
+    AdminGranted {
+        /// The signed [`Grant`](super::cert::Grant).
+        #[n(0)]
+        grant: Signed,
+    },
+    /// The root removes an admin; what that admin signed beyond `last` is void, whenever it arrives.
+    #[n(2)]
+    AdminEnded {
+        /// The admin.
+        #[n(0)]
+        admin: AdminId,
+        /// Number of the last statement that counts.
+        #[n(1)]
+        last: u64,
+    },
+    /// A device is in.
+    #[n(3)]
+    DeviceEnrolled {
+        /// The signed [`Certificate`](super::cert::Certificate).
+        #[n(0)]
+        certificate: Signed,
+        /// The invitation it came by, if any.
+        #[n(1)]
+        invitation: Option<InvitationId>,
+        /// Where it may be reached besides discovery, as `host:port`.
+        #[n(2)]
+        address: Option<String>,
+    },
+    /// A device is out, for good.
+    #[n(4)]
+    DeviceRevoked {
+        /// Which, and where its logs end.
+        #[n(0)]
+        revocation: Revocation,
+    },
+    /// A staff member is known.
+    #[n(5)]
+    StaffAdded {
+        /// Their id.
+        #[n(0)]
+        staff: StaffId,
+        /// Name, roles, homes.
+        #[n(1)]
+        facts: StaffFacts,
+    },
+    /// A staff member's facts are replaced; suspensions that this statement has seen are lifted if
+    /// named.
+    #[n(6)]
+    StaffChanged {
+        /// Their id.
+        #[n(0)]
+        staff: StaffId,
+        /// Name, roles, homes.
+        #[n(1)]
+        facts: StaffFacts,
+        /// Suspensions lifted.
+        #[n(2)]
+        lifts: Vec<StatementId>,
+    },
+    /// A staff member may not sign in.
+    #[n(7)]
+    StaffSuspended {
+        /// Their id.
+        #[n(0)]
+        staff: StaffId,
+    },
+    /// The policy is replaced.
+    #[n(8)]
+    PolicySet {
+        /// The whole document.
+        #[n(0)]
+        policy: Policy,
+    },
+    /// The shared mesh key changes. The key itself travels beside, inside secure channels.
+    #[n(9)]
+    MeshKeyRotated {
+        /// Number of the key.
+        #[n(0)]
+        epoch: u32,
+        /// Hash of the key.
+        #[n(1)]
+        commitment: Hash,
+    },
+    /// A named room exists.
+    #[n(10)]
+    RoomCreated {
+        /// Its id.
+        #[n(0)]
+        room: RoomId,
+        /// Its name.
+        #[n(1)]
+        name: Name,
+        /// What new members see of the past.
+        #[n(2)]
+        history: History,
+        /// Its first members, sorted.
+        #[n(3)]
+        members: Vec<StaffId>,
+    },
+    /// A room's members change. A removal wins over every addition that had not seen it.
+    #[n(11)]
+    MembersChanged {
+        /// The room.
+        #[n(0)]
+        room: RoomId,
+        /// Who joins, sorted.
+        #[n(1)]
+        add: Vec<StaffId>,
+        /// Who leaves, sorted.
+        #[n(2)]
+        remove: Vec<StaffId>,
+    },
+    /// A device may enrol.
+    #[n(12)]
+    InvitationIssued {
+        /// The terms.
+        #[n(0)]
+        invitation: Invitation,
+    },
+    /// An invitation was used (or is withdrawn, when no device is named).
+    #[n(13)]
+    InvitationUsed {
+        /// Which.
+        #[n(0)]
+        invitation: InvitationId,
+        /// By whom.
+        #[n(1)]
+        by: Option<DeviceId>,
+    },
+}
+
+/// Who may sign an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// The root key only.
+    Root,
+    /// An admin with this scope.
+    Scope(Scope),
+}
+
+impl Act {
+    /// The right that signing this act needs.
+    pub const fn right(&self) -> Right {
+        match self {
+            Self::Founded { .. } | Self::AdminGranted { .. } | Self::AdminEnded { .. } => {
+                Right::Root
+            }
+            Self::DeviceEnrolled { .. }
+            | Self::MeshKeyRotated { .. }
+            | Self::InvitationIssued { .. }
+            | Self::InvitationUsed { .. } => Right::Scope(Scope::Enrol),
+            Self::DeviceRevoked { .. } => Right::Scope(Scope::Revoke),
+            Self::StaffAdded { .. }
+            | Self::StaffChanged { .. }
+            | Self::StaffSuspended { .. }
+            | Self::RoomCreated { .. }
+            | Self::MembersChanged { .. } => Right::Scope(Scope::Staff),
+            Self::PolicySet { .. } => Right::Scope(Scope::Policy),
+        }
+    }
+
+    /// The act's name in plain words, for history and audit.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::Founded { .. } => "clinic founded",
+            Self::AdminGranted { .. } => "admin granted",
+            Self::AdminEnded { .. } => "admin ended",
+            Self::DeviceEnrolled { .. } => "device enrolled",
+            Self::DeviceRevoked { .. } => "device revoked",
+            Self::StaffAdded { .. } => "staff added",
+            Self::StaffChanged { .. } => "staff changed",
+            Self::StaffSuspended { .. } => "staff suspended",
+            Self::PolicySet { .. } => "policy set",
+            Self::MeshKeyRotated { .. } => "mesh key rotated",
+            Self::RoomCreated { .. } => "room created",
+            Self::MembersChanged { .. } => "members changed",
+            Self::InvitationIssued { .. } => "invitation issued",
+            Self::InvitationUsed { .. } => "invitation used",
+        }
+    }
+
+    fn lists_fit(&self) -> bool {
+        let facts_fit = |facts: &StaffFacts| {
+            facts.homes.len() <= HOMES_MAX && is_sorted(&facts.homes) && is_sorted(&facts.roles)
+        };
+        match self {
+            Self::DeviceRevoked { revocation } => {
+                revocation.ends.len() <= ENDS_MAX && is_sorted(&revocation.ends)
+            }
+            Self::StaffAdded { facts, .. } => facts_fit(facts),
+            Self::StaffChanged { facts, lifts, .. } => {
+                facts_fit(facts) && lifts.len() <= SEEN_MAX && is_sorted(lifts)
+            }
+            Self::RoomCreated { members, .. } => members.len() <= MEMBERS_MAX && is_sorted(members),
+            Self::MembersChanged { add, remove, .. } => {
+                add.len() + remove.len() <= MEMBERS_MAX && is_sorted(add) && is_sorted(remove)
+            }
+            Self::PolicySet { policy } => policy.check().is_ok(),
+            Self::DeviceEnrolled { address, .. } => {
+                address.as_ref().is_none_or(|address| address.len() <= 128)
+            }
+            Self::Founded { .. }
+            | Self::AdminGranted { .. }
+            | Self::AdminEnded { .. }
+            | Self::StaffSuspended { .. }
+            | Self::MeshKeyRotated { .. }
+            | Self::InvitationIssued { .. }
+            | Self::InvitationUsed { .. } => true,
+        }
+    }
+}
+
+/// Sorted without repetition, so that a set has one encoding.
+fn is_sorted<T: Ord>(items: &[T]) -> bool {
+    items.is_sorted_by(|a, b| a < b)
+}
+
+impl Statement {
+    /// Reads a statement from the body of an entry, with every list inside its bound and sorted.
+    pub fn from_body(body: &[u8]) -> Result<Self, CodecError> {
+        let statement: Self = codec::strict(body, OBJECT_MAX)?;
+        let seen_fits = statement.seen.len() <= SEEN_MAX && is_sorted(&statement.seen);
+        if seen_fits && statement.act.lists_fit() {
+            Ok(statement)
+        } else {
+            Err(CodecError::Malformed)
+        }
+    }
+
+    /// The body of the entry.
+    pub fn to_body(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Whether the signer had seen `other` when signing.
+    pub fn has_seen(&self, other: StatementId) -> bool {
+        self.seen
+            .iter()
+            .any(|seen| seen.author == other.author && seen.seq >= other.seq)
+    }
+}

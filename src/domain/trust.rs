@@ -1,0 +1,355 @@
+//! Whom to let in: the rules every handshake is judged by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use minicbor::{Decode, Encode};
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::cert::{Certificate, CertificateError, Grant, GrantError, SKEW, Scope};
+use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
+use super::policy::Policy;
+use super::sign::{Signed, SignedError};
+use super::time::WallTime;
+
+/// How many mesh keys are accepted: the newest and two before it.
+///
+/// A node that slept through two rotations can still reach the record and learn the newest.
+pub const MESH_KEYS: usize = 3;
+
+/// A mesh key. Never printed; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct MeshKey([u8; 32]);
+
+impl MeshKey {
+    /// Takes the bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for use as a Noise psk.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What a statement says of this key without giving it away.
+    pub fn commitment(&self, clinic: &ClinicId, epoch: u32) -> Hash {
+        Hash::of(
+            "mesh-key/v1",
+            &[clinic.as_bytes(), &epoch.to_be_bytes(), &self.0],
+        )
+    }
+
+    /// Whether this is the key that a statement committed to; compared in constant time.
+    pub fn matches(&self, clinic: &ClinicId, epoch: u32, commitment: &Hash) -> bool {
+        self.commitment(clinic, epoch)
+            .as_bytes()
+            .ct_eq(commitment.as_bytes())
+            .into()
+    }
+}
+
+impl fmt::Debug for MeshKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MeshKey(..)")
+    }
+}
+
+/// Why a peer was turned away. Peers learn the number, the log learns the words.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, thiserror::Error,
+)]
+#[cbor(index_only)]
+pub enum Refusal {
+    /// Bytes that are not what they should be, or a signature that does not verify.
+    #[n(1)]
+    #[error("the certificate or a frame is malformed")]
+    Malformed,
+    /// The certificate is of another clinic.
+    #[n(2)]
+    #[error("the certificate is of another clinic")]
+    OtherClinic,
+    /// Valid only later: most likely a clock is wrong.
+    #[n(3)]
+    #[error("the certificate is not yet valid; compare the clocks of both machines")]
+    NotYetValid,
+    /// No longer valid.
+    #[n(4)]
+    #[error("the certificate has expired; renew it, or compare the clocks of both machines")]
+    Expired,
+    /// Withdrawn by the authority.
+    #[n(5)]
+    #[error("the device was revoked")]
+    Revoked,
+    /// Nobody whom the root appointed signed the certificate.
+    #[n(6)]
+    #[error("the certificate's issuer is not an admin of this clinic")]
+    UnknownIssuer,
+    /// The issuer could not enrol devices, or was past its end.
+    #[n(7)]
+    #[error("the certificate's issuer had no right to enrol devices then")]
+    IssuerWithoutRight,
+    /// The key proven in the handshake is not the certified one.
+    #[n(8)]
+    #[error("the key in use is not the certified one")]
+    OtherKey,
+    /// Another device answered than was dialled.
+    #[n(9)]
+    #[error("another device answered than was dialled")]
+    OtherDevice,
+    /// We reached ourselves.
+    #[n(10)]
+    #[error("this is the device itself")]
+    Oneself,
+    /// The address is outside the networks that policy allows.
+    #[n(11)]
+    #[error("the address is outside the networks that policy allows")]
+    OtherNetwork,
+    /// Too many connections or handshakes at once.
+    #[n(12)]
+    #[error("too many connections at once; try again later")]
+    Busy,
+    /// A frame that breaks the rules of sync.
+    #[n(13)]
+    #[error("the peer broke the rules of sync")]
+    Misbehaved,
+    /// Another connection to the same device is kept instead.
+    #[n(14)]
+    #[error("another connection to this device is in use")]
+    Duplicate,
+    /// Nothing was heard for too long.
+    #[n(15)]
+    #[error("nothing was heard for too long")]
+    Silent,
+    /// The connection has reached the end of its life and is to be built anew.
+    #[n(16)]
+    #[error("the connection is to be built anew")]
+    Aged,
+    /// The mesh key is none of the accepted ones.
+    #[n(17)]
+    #[error("the mesh key is none of the accepted ones")]
+    MeshKey,
+    /// The node is stopping.
+    #[n(18)]
+    #[error("the node is stopping")]
+    Stopping,
+    /// The handshake or a frame took too long.
+    #[n(19)]
+    #[error("the peer was too slow")]
+    TooSlow,
+}
+
+impl Refusal {
+    /// The one byte that a peer learns.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Malformed => 1,
+            Self::OtherClinic => 2,
+            Self::NotYetValid => 3,
+            Self::Expired => 4,
+            Self::Revoked => 5,
+            Self::UnknownIssuer => 6,
+            Self::IssuerWithoutRight => 7,
+            Self::OtherKey => 8,
+            Self::OtherDevice => 9,
+            Self::Oneself => 10,
+            Self::OtherNetwork => 11,
+            Self::Busy => 12,
+            Self::Misbehaved => 13,
+            Self::Duplicate => 14,
+            Self::Silent => 15,
+            Self::Aged => 16,
+            Self::MeshKey => 17,
+            Self::Stopping => 18,
+            Self::TooSlow => 19,
+        }
+    }
+
+    /// Reads the byte; `None` for a number that is not in use.
+    pub fn from_code(code: u8) -> Option<Self> {
+        minicbor::decode(&super::codec::encode(&code)).ok()
+    }
+}
+
+/// What a handshake needs to know of an admin.
+#[derive(Clone, Debug)]
+pub struct AdminTrust {
+    /// The root's word.
+    pub grant: Grant,
+    /// Whether the root has removed this admin; then only what the record lists counts.
+    pub ended: bool,
+}
+
+/// Everything a handshake is judged by, as of one moment.
+#[derive(Clone, Debug)]
+pub struct TrustView {
+    /// The pinned clinic.
+    pub clinic: ClinicId,
+    /// This device.
+    pub me: DeviceId,
+    /// The admins that the record knows.
+    pub admins: BTreeMap<AdminId, AdminTrust>,
+    /// The certificates that the record lists.
+    pub enrolled: BTreeMap<DeviceId, Serial>,
+    /// Revoked devices.
+    pub revoked_devices: BTreeSet<DeviceId>,
+    /// Revoked certificates.
+    pub revoked_serials: BTreeSet<Serial>,
+    /// Revoked Noise keys.
+    pub revoked_noise_keys: BTreeSet<NoiseKey>,
+    /// The accepted mesh keys by epoch, at most [`MESH_KEYS`].
+    pub mesh_keys: BTreeMap<u32, MeshKey>,
+    /// The policy in force.
+    pub policy: Policy,
+    /// Digest of the clinic record's heads.
+    pub digest: Hash,
+}
+
+/// What a peer shows in the handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Credentials {
+    /// Its certificate.
+    #[n(0)]
+    pub certificate: Signed,
+    /// The grant of the admin who issued it.
+    #[n(1)]
+    pub grant: Signed,
+}
+
+/// The circumstances that credentials are judged in.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// The static key that the handshake proved.
+    pub proven: NoiseKey,
+    /// The device that was dialled, on the dialling side.
+    pub dialled: Option<DeviceId>,
+    /// The peer's address, where there is one.
+    pub address: Option<IpAddr>,
+    /// Our clock.
+    pub now: WallTime,
+}
+
+impl TrustView {
+    /// Whether the number of a mesh key is the newest here.
+    pub fn is_newest_mesh_key(&self, epoch: u32) -> bool {
+        self.mesh_keys
+            .last_key_value()
+            .is_some_and(|(newest, _)| *newest == epoch)
+    }
+
+    /// Judges a peer's credentials; everything that does not depend on signatures is judged anew each
+    /// time, so a revocation counts from the next handshake on.
+    pub fn admit(&self, shown: &Credentials, at: Circumstances) -> Result<Certificate, Refusal> {
+        let certificate = Certificate::open(&shown.certificate, &self.clinic)?;
+        let grant = Grant::open(&shown.grant, &self.clinic)?;
+        self.admit_opened(&certificate, &grant, shown, at)?;
+        Ok(certificate)
+    }
+
+    /// The part of [`admit`](Self::admit) after both signatures were verified.
+    pub fn admit_opened(
+        &self,
+        certificate: &Certificate,
+        grant: &Grant,
+        shown: &Credentials,
+        at: Circumstances,
+    ) -> Result<(), Refusal> {
+        self.check_issuer(certificate, grant, shown)?;
+        if certificate.noise_key != at.proven {
+            return Err(Refusal::OtherKey);
+        }
+        if certificate.device == self.me {
+            return Err(Refusal::Oneself);
+        }
+        if at
+            .dialled
+            .is_some_and(|dialled| dialled != certificate.device)
+        {
+            return Err(Refusal::OtherDevice);
+        }
+        self.still_admits(certificate, at.address, at.now)
+    }
+
+    /// What can change while a connection lives: revocation, time and the allowed networks.
+    pub fn still_admits(
+        &self,
+        certificate: &Certificate,
+        address: Option<IpAddr>,
+        now: WallTime,
+    ) -> Result<(), Refusal> {
+        if self.is_revoked(certificate) {
+            return Err(Refusal::Revoked);
+        }
+        if now.plus(SKEW) < certificate.not_before {
+            return Err(Refusal::NotYetValid);
+        }
+        if now > certificate.not_after.plus(SKEW) {
+            return Err(Refusal::Expired);
+        }
+        if address.is_some_and(|address| !self.policy.allows(address)) {
+            return Err(Refusal::OtherNetwork);
+        }
+        Ok(())
+    }
+
+    fn is_revoked(&self, certificate: &Certificate) -> bool {
+        self.revoked_devices.contains(&certificate.device)
+            || self.revoked_serials.contains(&certificate.serial)
+            || self.revoked_noise_keys.contains(&certificate.noise_key)
+    }
+
+    fn check_issuer(
+        &self,
+        certificate: &Certificate,
+        grant: &Grant,
+        shown: &Credentials,
+    ) -> Result<(), Refusal> {
+        if shown.certificate.signer.as_admin() != grant.admin {
+            return Err(Refusal::UnknownIssuer);
+        }
+        if !may_enrol(grant, certificate.not_before) {
+            return Err(Refusal::IssuerWithoutRight);
+        }
+        let known = self.admins.get(&grant.admin);
+        let listed = self.enrolled.get(&certificate.device) == Some(&certificate.serial);
+        let in_good_standing = known
+            .is_none_or(|known| !known.ended && may_enrol(&known.grant, certificate.not_before));
+        if listed || in_good_standing {
+            Ok(())
+        } else {
+            Err(Refusal::IssuerWithoutRight)
+        }
+    }
+}
+
+fn may_enrol(grant: &Grant, at: WallTime) -> bool {
+    grant.scopes.has(Scope::Enrol) && at <= grant.not_after
+}
+
+impl From<CertificateError> for Refusal {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::OtherClinic => Self::OtherClinic,
+            CertificateError::Signed(SignedError::Codec(_) | SignedError::Signature(_))
+            | CertificateError::Version(_)
+            | CertificateError::WeakIdentityKey
+            | CertificateError::WeakNoiseKey
+            | CertificateError::Lifetime => Self::Malformed,
+        }
+    }
+}
+
+impl From<GrantError> for Refusal {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::NotTheRoots => Self::UnknownIssuer,
+            GrantError::Signed(_) | GrantError::WeakKey => Self::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
