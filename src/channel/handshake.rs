@@ -328,4 +328,6 @@ async fn send_verdict<S: AsyncWrite + Unpin>(
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -47,6 +47,8 @@ mod admission;
 pub mod enrolment;
 mod error;
 mod exchange;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod handshake;
 mod noise;

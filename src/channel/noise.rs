@@ -218,4 +218,4 @@ impl Dh for X25519 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::channel) mod tests;

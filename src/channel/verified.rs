@@ -60,6 +60,11 @@ impl Verified {
         }
         seen.push_back(opened);
     }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
 }
 
 impl Opened {
