@@ -282,8 +282,13 @@ impl RecordCopy {
 
     /// Every segment, the proofs of forks included, so that a reader comes to the same copy.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
-        let held = self.logs.values().flat_map(|log| &log.segments);
-        held.chain(self.forks.values().map(|fork| &fork.proof))
+        self.logs()
+            .chain(self.forks.values().map(|fork| &fork.proof))
+    }
+
+    /// The segments of every log, without proofs of forks.
+    pub fn logs(&self) -> impl Iterator<Item = &Segment> {
+        self.logs.values().flat_map(|log| &log.segments)
     }
 
     /// The segments of one log.
