@@ -1,0 +1,73 @@
+//! Credentials whose signatures were verified before.
+//!
+//! Devices reconnect often and show the same two signed objects each time. Their signatures are worth
+//! verifying once; all else (revocation, time, issuer, networks) is judged at every handshake.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::cert::{Certificate, Grant};
+use crate::domain::codec;
+use crate::domain::id::{ClinicId, Hash};
+use crate::domain::trust::{Credentials, Refusal};
+
+/// Credentials remembered.
+///
+/// 256: ten times the devices of the largest clinic, so renewals push out only what is long unused.
+const REMEMBERED_MAX: usize = 256;
+
+/// Credentials with good signatures, by the hash of their bytes. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// The most recently used at the back.
+    seen: Arc<Mutex<VecDeque<Opened>>>,
+}
+
+/// A certificate and a grant that verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    /// Of the bytes they were opened from.
+    hash: Hash,
+    objects: Arc<(Certificate, Grant)>,
+}
+
+impl Verified {
+    /// Opens credentials, with the two signature checks only if these bytes were remembered before.
+    pub(crate) fn open(&self, shown: &Credentials, clinic: &ClinicId) -> Result<Opened, Refusal> {
+        let hash = Hash::of(
+            "credentials/v1",
+            &[clinic.as_bytes(), &codec::encode(shown)],
+        );
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = seen.iter().rev().find(|known| known.hash == hash) {
+            return Ok(known.clone());
+        }
+        drop(seen);
+        let certificate = Certificate::open(&shown.certificate, clinic)?;
+        let grant = Grant::open(&shown.grant, clinic)?;
+        Ok(Opened {
+            hash,
+            objects: Arc::new((certificate, grant)),
+        })
+    }
+
+    /// Remembers what was opened. Only for what was let in: a member's forgeries push nothing out.
+    pub(crate) fn remember(&self, opened: Opened) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|known| known.hash != opened.hash);
+        if seen.len() >= REMEMBERED_MAX {
+            seen.pop_front();
+        }
+        seen.push_back(opened);
+    }
+}
+
+impl Opened {
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.objects.0
+    }
+
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.objects.1
+    }
+}
