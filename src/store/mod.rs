@@ -288,3 +288,6 @@ pub fn add_key_slot(
 pub fn remove_key_slot(dir: &Path, unlock: &Unlock, number: u32) -> Result<(), StoreError> {
     open::remove_slot(dir, unlock, number)
 }
+
+#[cfg(test)]
+mod tests;
