@@ -63,7 +63,7 @@ async fn a_newcomer_without_an_invitation_gets_not_one_byte() {
         assert_eq!(outcome.err(), Some(HandshakeError::Stranger));
         let mut back = Vec::new();
         stranger.read_to_end(&mut back).await.unwrap();
-        assert!(back.is_empty());
+        assert!(back.is_empty(), "nothing was sent back");
     }
 }
 
