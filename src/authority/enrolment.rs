@@ -148,7 +148,7 @@ impl Authority {
 
     /// The whole record, or of a long one the logs that the answer is checked by.
     fn record_for(&self, issuer: AuthorId) -> Vec<Segment> {
-        let whole: Vec<Segment> = self.record.logs().cloned().collect();
+        let whole: Vec<Segment> = self.record.segments().cloned().collect();
         if codec::encode(&whole).len() <= WHOLE_RECORD_MAX {
             return whole;
         }
