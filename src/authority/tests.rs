@@ -84,6 +84,13 @@ impl Bench {
         Authority::open_root(&self.path(), &root_words(), self.rng()).expect("opened")
     }
 
+    /// A key as a thief of its file and passphrase would have it.
+    fn key(&self, file: &str, words: &Passphrase) -> SigningKey {
+        let bytes = std::fs::read(self.path().join(file)).expect("there");
+        let file = keyfile::KeyFile::from_bytes(&bytes).expect("sound");
+        file.open(words).expect("opened")
+    }
+
     /// A copy of the whole directory, as an admin might keep one.
     fn copied(&self, to: &str) -> PathBuf {
         let copy = self.scratch.path().join(to);

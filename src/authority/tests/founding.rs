@@ -218,3 +218,69 @@ fn a_root_key_recovered_alone_signs_nothing_before_it_has_the_record() {
     root.merge(known).expect("sound");
     root.end_admin(admin, Some(1), NOW).expect("signed");
 }
+
+#[test]
+fn the_record_of_another_clinic_is_refused() {
+    let bench = Bench::new();
+    let other = bench.scratch.path().join("other");
+    found(&other, &founding(), NOW, Repeatable("another founding", 0)).expect("founded");
+    let bytes = std::fs::read(other.join("record")).expect("there");
+    crate::platform::files::replace(&bench.path().join("record"), &bytes).expect("written");
+    let refused = Authority::open_root(&bench.path(), &root_words(), bench.rng());
+    assert!(matches!(refused, Err(AuthorityError::OtherClinic { .. })));
+    let letters = recovery::lines(&bench.key("root.key", &root_words()));
+    std::fs::remove_file(bench.path().join("root.key")).expect("lost");
+    std::fs::remove_file(bench.path().join("admin-ana.key")).expect("lost");
+    let refused = recover(&bench.path(), &letters, &root_words(), CHEAP, bench.rng());
+    assert!(matches!(refused, Err(AuthorityError::OtherClinic { .. })));
+    assert!(!bench.path().join("root.key").exists());
+}
+
+#[test]
+fn admins_of_whatever_name_have_their_own_files_inside_the_directory() {
+    let bench = Bench::new();
+    let names = [
+        "../Eve",
+        "eve",
+        "Eve",
+        "\u{770b}\u{8b77}\u{5e2b}",
+        "\u{770b}\u{8b77}",
+    ];
+    for who in names {
+        let key = create_admin_key(
+            &bench.path(),
+            bench.founded.clinic,
+            name(who),
+            &admin_words(),
+            CHEAP,
+            bench.rng(),
+        );
+        key.expect("made");
+    }
+    assert_eq!(
+        admins(&bench.path()).expect("listed").len(),
+        1 + names.len()
+    );
+    let again = create_admin_key(
+        &bench.path(),
+        bench.founded.clinic,
+        name("eve"),
+        &admin_words(),
+        CHEAP,
+        bench.rng(),
+    );
+    assert!(matches!(
+        again,
+        Err(AuthorityError::File(FileError::Exists { .. }))
+    ));
+}
+
+#[test]
+fn the_root_holds_no_mesh_keys() {
+    let bench = Bench::new();
+    let shared = bench.admin().mesh_keys().remove(0);
+    let mut root = bench.root();
+    assert!(root.mesh_keys().is_empty());
+    let refused = root.learn_mesh_key(shared);
+    assert!(matches!(refused, Err(AuthorityError::NotAnAdmin)));
+}
