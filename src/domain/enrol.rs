@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use super::cert::{DeviceKind, SKEW, is_low_order};
+use super::cert::{DeviceKind, SKEW, is_sound_noise_key};
 use super::file::{FormatError, Kind};
 use super::id::{ClinicId, DeviceId, Hash, InvitationId, NoiseKey};
 use super::name::Name;
@@ -273,7 +273,7 @@ impl EnrolmentRequest {
     fn is_sound(&self) -> bool {
         let address = self.address.as_ref();
         sign::is_sound_key(self.device.as_bytes())
-            && !is_low_order(&self.noise_key)
+            && is_sound_noise_key(&self.noise_key)
             && address.is_none_or(|address| address.len() <= ADDRESS_MAX)
     }
 }

@@ -20,5 +20,7 @@ pub mod record;
 pub mod sign;
 pub mod space;
 pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod trust;

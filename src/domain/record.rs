@@ -277,7 +277,7 @@ impl Clinic {
         }
     }
 
-    fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
+    pub(crate) fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
         let Some(office) = self.office(device) else {
             return false;
         };
