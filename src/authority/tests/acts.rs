@@ -456,31 +456,3 @@ fn a_power_cut_before_the_statement_is_out_never_uses_its_number_twice() {
     assert_eq!(next.first, lost.first + 1);
     assert!(admin.record().segments().any(|segment| *segment == lost));
 }
-
-#[test]
-fn a_record_of_more_admin_logs_than_a_statement_can_name_is_refused_by_name() {
-    let bench = Bench::new();
-    let mut root = bench.root();
-    let mut record = root.record().clone();
-    for seed in 0..crate::domain::statement::SEEN_MAX {
-        let key = SigningKey::from_seed(&[100 + seed as u8; 32]);
-        let who = name(&format!("admin {seed}"));
-        let scopes = Scopes::of([Scope::Staff]);
-        let granted = root.grant_admin_key(key.id().as_admin(), who.clone(), scopes, later(9), NOW);
-        record.merge([granted.expect("granted")]).expect("sound");
-        let facts = StaffFacts {
-            name: who,
-            roles: vec![],
-            homes: vec![],
-            sign_in: None,
-        };
-        let staff = crate::domain::id::StaffId::new([seed as u8; 16]);
-        let act = Act::StaffAdded { staff, facts };
-        let drafted = draft::draft(&record, &key, act, NOW, [0; 16]);
-        if seed + 2 <= crate::domain::statement::SEEN_MAX {
-            record.merge([drafted.expect("signed")]).expect("sound");
-        } else {
-            assert_eq!(drafted, Err(SignError::TooManyLogs));
-        }
-    }
-}

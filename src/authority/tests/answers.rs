@@ -189,7 +189,8 @@ fn an_answer_for_another_machine_or_key_is_refused() {
 #[test]
 fn office_name_and_kind_must_be_as_promised() {
     let joined = joined();
-    let cases: [(fn(&mut Promise), &'static str); 3] = [
+    type Change = fn(&mut Promise);
+    let cases: [(Change, &'static str); 3] = [
         (|promise| promise.office = Some(name("Annex")), "the office"),
         (|promise| promise.name = Some(name("Annex")), "the name"),
         (
