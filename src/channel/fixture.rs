@@ -225,6 +225,9 @@ pub(super) enum Wires {
     Cut,
 }
 
+/// Time a piece spends on the wire, in a test's paused time.
+pub(super) const HOP: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Passes a handshake on piece by piece until one side leaves; `tamper` may change each of them.
 async fn relay(
     mut dialler: DuplexStream,
@@ -243,6 +246,8 @@ async fn relay(
         if sink.write_all(&piece).await.is_err() || wires == Wires::Cut {
             return;
         }
+        // Both ends have done all they can before the next piece moves.
+        tokio::time::sleep(HOP).await;
     }
     let _ends = tokio::io::copy_bidirectional(&mut dialler, &mut listener).await;
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use futures::{AsyncRead, AsyncWrite};
 use minicbor::{Decode, Encode};
 use snow::{HandshakeState, TransportState};
 use tokio::sync::watch;
@@ -319,12 +319,8 @@ async fn send_verdict<S: AsyncWrite + Unpin>(
     let mut bytes = Vec::new();
     exchange::append_sealed(&mut bytes, noise, &[code])?;
     let sent = frame::write(io, &bytes, Stage::Verdict).await;
-    if judged.is_err() {
-        // The refusal is the news, also when it could not be told.
-        let _told = io.close().await;
-        return Ok(());
-    }
-    sent
+    // A refusal is the news, also when it could not be told.
+    if judged.is_err() { Ok(()) } else { sent }
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@
 //!
 //! [`enrolment`] is the same for a machine that has an invitation instead of a certificate.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")
+)]
+
 mod admission;
 pub mod enrolment;
 mod error;
@@ -51,6 +56,8 @@ mod exchange;
 mod fixture;
 mod frame;
 mod handshake;
+#[cfg(test)]
+mod measure;
 mod noise;
 mod preface;
 mod stream;

@@ -32,7 +32,14 @@ impl Handle {
     pub(super) fn new() -> (Self, mpsc::Receiver<Asked>, broadcast::Sender<Changed>) {
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         let (hints, _) = broadcast::channel(HINTS_MAX);
-        (Self { commands, hints: hints.clone() }, asked, hints)
+        (
+            Self {
+                commands,
+                hints: hints.clone(),
+            },
+            asked,
+            hints,
+        )
     }
 
     /// Asks the engine and waits for its reply.
@@ -41,7 +48,10 @@ impl Handle {
     /// queued, dropping the future does not undo it.
     pub async fn ask(&self, command: Command) -> Result<Reply, NodeStopped> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send((command, reply)).await.map_err(|_| NodeStopped)?;
+        self.commands
+            .send((command, reply))
+            .await
+            .map_err(|_| NodeStopped)?;
         answer.await.map_err(|_| NodeStopped)
     }
 

@@ -162,19 +162,18 @@ impl Keyring {
         Some(day_key.derive(space_key.bytes(), b"clinic-mesh/body/v1"))
     }
 
-    /// Makes sure there is a key for `day` and one for `space`; `true` when one was made, and the
-    /// file has to be written before anything is sealed under it.
-    pub(crate) fn ensure(&mut self, day: Day, space: &Space) -> bool {
-        let mut made = false;
-        if !self.contents.days.contains_key(&day) {
-            self.contents.days.insert(day, Key::random());
-            made = true;
-        }
+    /// Whether bodies of `space` that may be kept until `day` can be sealed.
+    pub(crate) fn has(&self, day: Day, space: &Space) -> bool {
+        self.contents.days.contains_key(&day) && self.contents.spaces.contains_key(space)
+    }
+
+    /// Makes sure there is a key for `day` and one for `space`. The file has to be written before
+    /// anything is sealed under them.
+    pub(crate) fn ensure(&mut self, day: Day, space: &Space) {
+        self.contents.days.entry(day).or_insert_with(Key::random);
         if !self.contents.spaces.contains_key(space) {
             self.renew(space);
-            made = true;
         }
-        made
     }
 
     /// Gives `space` another key, which seals from here on, and returns its number.
@@ -203,11 +202,6 @@ impl Keyring {
     /// The days that have a key.
     pub(crate) fn days(&self) -> impl Iterator<Item = Day> {
         self.contents.days.keys().copied()
-    }
-
-    /// The spaces that have a key.
-    pub(crate) fn spaces(&self) -> impl Iterator<Item = Space> {
-        self.contents.spaces.keys().copied()
     }
 
     /// Destroys the keys of every day before `first_alive`; `true` when there was one.

@@ -63,7 +63,7 @@ async fn a_newcomer_without_an_invitation_gets_not_one_byte() {
         assert_eq!(outcome.err(), Some(HandshakeError::Stranger));
         let mut back = Vec::new();
         stranger.read_to_end(&mut back).await.unwrap();
-        assert_eq!(back, []);
+        assert!(back.is_empty(), "nothing was sent back");
     }
 }
 
@@ -94,7 +94,7 @@ async fn no_more_than_32_invitations_are_tried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_request_arrives_whole() {
+async fn the_longest_request_arrives_whole_and_a_longer_one_is_not_sent() {
     let (one, other) = wire();
     let request = vec![0x5a; REQUEST_MAX];
     let (newcomer, node) = (noise_key(1), noise_key(2));
@@ -105,6 +105,13 @@ async fn the_longest_request_arrives_whole() {
     );
     assert!(asked.is_ok());
     assert_eq!(answered.unwrap().0.request[..], request);
+
+    let outcome = ask(wire().0, &newcomer, &psks[0], &[0; REQUEST_MAX + 1]).await;
+    let (actual, limit) = (REQUEST_MAX + 1, REQUEST_MAX);
+    assert_eq!(
+        outcome.err(),
+        Some(HandshakeError::FrameLength { actual, limit })
+    );
 }
 
 /// A listener that knows the invitation and shows another number than it promised.

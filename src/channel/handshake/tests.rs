@@ -46,6 +46,14 @@ async fn two_devices_of_a_clinic_meet_and_know_each_other() {
     assert_eq!(front_seen.mesh_key, MeshKeyUse::Newest);
 }
 
+#[test]
+fn handshakes_and_streams_can_move_between_threads() {
+    fn movable<T: Send + 'static>(_: T) {}
+    let party = Clinic::new().party(1);
+    let attempt = party.listens();
+    movable(async move { handshake(wire().0, &party.local, attempt).await });
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_old_mesh_key_is_accepted_and_both_sides_say_so() {
     let clinic = Clinic::new();

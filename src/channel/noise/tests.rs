@@ -163,6 +163,23 @@ fn every_low_order_point_is_refused_with_and_without_the_ignored_bit() {
 }
 
 #[test]
+fn the_key_that_is_set_is_the_key_that_is_used() {
+    let (own, other) = (
+        StaticKey::from_secret(&[7; 32]),
+        StaticKey::from_secret(&[8; 32]),
+    );
+    let mut dh = X25519 {
+        own: own.clone(),
+        pair: other.clone(),
+    };
+    dh.set(&[7; 32]);
+    assert_eq!(dh.pubkey(), own.0.public.as_bytes());
+    dh.set(&[8; 32]);
+    assert_eq!(dh.pubkey(), other.0.public.as_bytes());
+    assert_eq!(dh.privkey(), [8; 32]);
+}
+
+#[test]
 fn two_handshakes_never_send_one_ephemeral_key() {
     let key = StaticKey::from_secret(&[1; 32]);
     let first = || {
