@@ -121,6 +121,8 @@ pub struct InvitationState {
     pub terms: Invitation,
     /// Whether it was used or withdrawn.
     pub used: bool,
+    /// The first device that used it; none when it is open or was withdrawn.
+    pub by: Option<DeviceId>,
 }
 
 /// The clinic as its record says.
@@ -275,7 +277,7 @@ impl Clinic {
         }
     }
 
-    fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
+    pub(crate) fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
         let Some(office) = self.office(device) else {
             return false;
         };
@@ -498,6 +500,7 @@ impl<'a> Fold<'a> {
                 let fresh = InvitationState {
                     terms: invitation.clone(),
                     used: false,
+                    by: None,
                 };
                 self.clinic
                     .invitations
@@ -506,12 +509,17 @@ impl<'a> Fold<'a> {
             }
         }
         for item in &self.counted {
-            let used = match &item.statement.act {
-                Act::InvitationUsed { invitation, .. } => Some(*invitation),
-                Act::DeviceEnrolled { invitation, .. } => *invitation,
-                _ => None,
+            let (used, by) = match &item.statement.act {
+                Act::InvitationUsed { invitation, by } => (Some(*invitation), *by),
+                Act::DeviceEnrolled {
+                    certificate,
+                    invitation,
+                    ..
+                } => (*invitation, certified_device(certificate, &self.clinic.id)),
+                _ => (None, None),
             };
             if let Some(found) = used.and_then(|id| self.clinic.invitations.get_mut(&id)) {
+                found.by = if found.used { found.by } else { by };
                 found.used = true;
             }
         }
@@ -643,6 +651,12 @@ fn apply_root(clinic: &mut Clinic, act: &Act) -> Result<(), VoidReason> {
         _ => return Err(VoidReason::WithoutRight),
     }
     Ok(())
+}
+
+/// The device that a certificate inside a statement is about, if it verifies.
+fn certified_device(certificate: &Signed, clinic: &ClinicId) -> Option<DeviceId> {
+    let opened = Certificate::open(certificate, clinic).ok()?;
+    Some(opened.device)
 }
 
 fn merge_revocation(held: &mut Revocation, other: &Revocation) {

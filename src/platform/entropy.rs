@@ -1,7 +1,8 @@
 //! Randomness.
 
+use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use rand::{Rng as _, TryRng as _};
+use rand::{CryptoRng, Rng as _, TryRng as _};
 use zeroize::Zeroizing;
 
 /// Bytes from the operating system, for ids, salts and everything public.
@@ -16,6 +17,11 @@ pub fn secret<const N: usize>() -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
     fill(&mut *bytes);
     bytes
+}
+
+/// The operating system as a generator, for whoever takes randomness as an argument.
+pub fn os() -> impl CryptoRng {
+    UnwrapErr(SysRng)
 }
 
 /// A nonce of 24 bytes from a generator of this thread that the system seeds and re-seeds.

@@ -92,6 +92,13 @@ pub fn create_dir(path: &Path) -> Result<(), FileError> {
         .map_err(|source| FileError::of(path, source))
 }
 
+/// Gives a directory its name for good; what is there under that name must be an empty directory.
+pub fn move_dir(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::rename(from, to)
+        .and_then(|()| sync_parent(to))
+        .map_err(|source| FileError::of(to, source))
+}
+
 /// Refuses a directory that others can enter.
 pub fn check_dir(path: &Path) -> Result<(), FileError> {
     let meta = std::fs::metadata(path).map_err(|source| FileError::of(path, source))?;

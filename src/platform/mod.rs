@@ -7,4 +7,5 @@ pub mod clock;
 pub mod entropy;
 pub mod files;
 pub mod lock;
+pub mod sealed;
 pub mod space;
