@@ -1,7 +1,7 @@
 //! Devices: what is revoked, who is enrolled, and which invitations are spent.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bounds, Clinic, Item, VoidReason};
 use crate::domain::cert::{Certificate, DeviceKind};
@@ -47,7 +47,7 @@ impl Clinic {
         }
     }
 
-    pub(super) fn apply_devices(&mut self, counted: &[&Item]) {
+    pub(super) fn apply_devices(&mut self, counted: &[&Item]) -> Past {
         let mut past = Past::of(counted);
         let mut tainted = Vec::new();
         for item in counted {
@@ -67,6 +67,7 @@ impl Clinic {
             self.list_tainted(device);
             self.void(item, VoidReason::Revoked);
         }
+        past
     }
 
     /// The device that `item` enrols, if it enrols one. Statements have to come in order.
@@ -172,26 +173,23 @@ impl Clinic {
         }
     }
 
-    pub(super) fn apply_invitations(&mut self, counted: &[&Item]) {
+    pub(super) fn apply_invitations(&mut self, counted: &[&Item], past: &Past) {
         for item in counted {
             let Act::InvitationIssued { invitation } = &item.statement.act else {
                 continue;
             };
-            match self.invitations.entry(invitation.id) {
-                Entry::Occupied(_) => self.void(item, VoidReason::DoesNotFit),
-                Entry::Vacant(place) => drop(place.insert(InvitationState {
-                    terms: invitation.clone(),
-                    used: false,
-                })),
+            if past.issued.get(&(item.id.author, invitation.id)) != Some(&item.id.seq) {
+                self.void(item, VoidReason::DoesNotFit);
             }
-        }
-        for item in counted {
-            let used = match &item.statement.act {
-                Act::InvitationUsed { invitation, .. } => Some(invitation),
-                Act::DeviceEnrolled { invitation, .. } => invitation.as_ref(),
-                _ => None,
+            let fresh = || InvitationState {
+                terms: invitation.clone(),
+                used: false,
             };
-            if let Some(found) = used.and_then(|id| self.invitations.get_mut(id)) {
+            self.invitations.entry(invitation.id).or_insert_with(fresh);
+        }
+        let used = past.used.keys().map(|(_, invitation)| invitation);
+        for invitation in used.chain(past.withdrawn.keys()) {
+            if let Some(found) = self.invitations.get_mut(invitation) {
                 found.used = true;
             }
         }
@@ -202,10 +200,10 @@ impl Clinic {
 ///
 /// An invitation is its issuer's own and is spent in the issuer's own log, where numbers decide what
 /// came first. So no admin can void another's enrolment by a statement with an earlier time.
-struct Past {
+pub(super) struct Past {
     revoked: BTreeMap<DeviceId, Bounds>,
     withdrawn: BTreeMap<InvitationId, Bounds>,
-    issued: BTreeSet<(AuthorId, InvitationId)>,
+    issued: BTreeMap<(AuthorId, InvitationId), u64>,
     used: BTreeMap<(AuthorId, InvitationId), DeviceId>,
 }
 
@@ -214,7 +212,7 @@ impl Past {
         let mut past = Self {
             revoked: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
-            issued: BTreeSet::new(),
+            issued: BTreeMap::new(),
             used: BTreeMap::new(),
         };
         for item in counted {
@@ -228,7 +226,8 @@ impl Past {
                     by: None,
                 } => past.withdrawn.entry(*invitation).or_default().note(item.id),
                 Act::InvitationIssued { invitation } => {
-                    past.issued.insert((item.id.author, invitation.id));
+                    let key = (item.id.author, invitation.id);
+                    past.issued.entry(key).or_insert(item.id.seq);
                 }
                 _ => {}
             }
@@ -255,7 +254,11 @@ impl Past {
             return Ok(());
         };
         let key = (item.id.author, invitation);
-        if !self.issued.contains(&key) {
+        if self
+            .issued
+            .get(&key)
+            .is_none_or(|issued| *issued > item.id.seq)
+        {
             return Err(VoidReason::DoesNotFit);
         }
         let used_by = *self.used.entry(key).or_insert(device);
