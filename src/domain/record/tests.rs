@@ -14,6 +14,7 @@ mod invitations;
 mod orders;
 mod people;
 mod settings;
+mod size;
 
 /// Two offices with Ana and Ben, who share a room.
 fn clinic() -> SampleClinic {

@@ -107,6 +107,10 @@ impl Clinic {
         }
         let certificate = Certificate::read_listed(signed, &self.id);
         let certificate = certificate.map_err(|_| VoidReason::InvalidInside)?;
+        let is_listed = self.devices.contains_key(&certificate.device);
+        if !is_listed && !certificate.has_sound_identity() {
+            return Err(VoidReason::InvalidInside);
+        }
         let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());
         Ok(Device {
             certificate,

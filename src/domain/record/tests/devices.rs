@@ -20,8 +20,9 @@ fn a_certificate_that_another_admin_signed_is_void() {
 
 #[test]
 fn a_certificate_of_another_clinic_or_with_weak_keys_is_void() {
-    let changes: [fn(&mut Certificate); 3] = [
+    let changes: [fn(&mut Certificate); 4] = [
         |certificate| certificate.clinic = ClinicId::new([8; 32]),
+        |certificate| certificate.device = DeviceId::new([0; 32]),
         |certificate| certificate.noise_key = NoiseKey::new([0; 32]),
         |certificate| certificate.not_after = certificate.not_after.plus(days(1)),
     ];
