@@ -67,7 +67,7 @@ pub struct Asked {
 
 /// Dials a node that has invited this machine: proves `key`, hands over `request`.
 ///
-/// Panics if the request is longer than [`REQUEST_MAX`].
+/// A request longer than [`REQUEST_MAX`] is not sent.
 pub async fn ask<S>(
     io: S,
     key: &StaticKey,
@@ -77,10 +77,12 @@ pub async fn ask<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    assert!(
-        request.len() <= REQUEST_MAX,
-        "the caller keeps its request short"
-    );
+    if request.len() > REQUEST_MAX {
+        return Err(HandshakeError::FrameLength {
+            actual: request.len(),
+            limit: REQUEST_MAX,
+        });
+    }
     timeout(HANDSHAKE_MAX, dial(io, key, psk, request))
         .await
         .unwrap_or(Err(HandshakeError::Late))

@@ -37,11 +37,11 @@ impl First {
     /// Opens the message with the key that `state` was started with.
     pub(crate) fn open(&self, state: &mut HandshakeState) -> Result<(), HandshakeError> {
         let mut payload = [0; FIRST_MESSAGE];
-        match state.read_message(&self.message[..self.len], &mut payload) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(HandshakeError::Forged(Stage::FirstMessage)),
-            Err(error) => Err(HandshakeError::of_noise(&error, Stage::FirstMessage)),
-        }
+        // A message of this length has no room for a payload.
+        state
+            .read_message(&self.message[..self.len], &mut payload)
+            .map(drop)
+            .map_err(|error| HandshakeError::of_noise(&error, Stage::FirstMessage))
     }
 }
 

@@ -43,12 +43,21 @@
 //!
 //! [`enrolment`] is the same for a machine that has an invitation instead of a certificate.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")
+)]
+
 mod admission;
 pub mod enrolment;
 mod error;
 mod exchange;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod handshake;
+#[cfg(test)]
+mod measure;
 mod noise;
 mod preface;
 mod stream;

@@ -3,6 +3,9 @@
 //! ring gives the cipher and the hash, x25519-dalek the Diffie-Hellman (so the tree holds one
 //! curve25519), the operating system the randomness. Nothing else in the channel names `snow`
 //! beyond the two state types it hands out.
+//!
+//! Key pairs, mesh keys and payloads held by this module's callers are wiped when dropped. snow does
+//! not wipe its own copies of the psk and the chaining key, nor ring its cipher keys.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -218,4 +221,4 @@ impl Dh for X25519 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::channel) mod tests;

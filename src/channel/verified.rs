@@ -60,6 +60,11 @@ impl Verified {
         }
         seen.push_back(opened);
     }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
 }
 
 impl Opened {
@@ -69,5 +74,47 @@ impl Opened {
 
     pub(crate) fn grant(&self) -> &Grant {
         &self.objects.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::fixture::Clinic;
+    use crate::domain::id::Serial;
+
+    #[test]
+    fn the_longest_unused_credentials_are_forgotten_first() {
+        let clinic = Clinic::new();
+        let verified = Verified::default();
+        let shown = |n: usize| {
+            let party =
+                clinic.party_with(1, |c, _| c.serial = Serial::new((n as u128).to_be_bytes()));
+            Credentials::clone(&party.local.credentials)
+        };
+        let pass = |n| verified.remember(verified.open(&shown(n), &clinic.id).unwrap());
+        (0..REMEMBERED_MAX).for_each(pass);
+        pass(0);
+        pass(REMEMBERED_MAX);
+        assert_eq!(verified.len(), REMEMBERED_MAX);
+        let known = |n| {
+            let hash = verified.open(&shown(n), &clinic.id).unwrap().hash;
+            verified
+                .seen
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|known| known.hash == hash)
+        };
+        assert!(known(0) && !known(1) && known(2));
+    }
+
+    #[test]
+    fn credentials_verified_in_one_clinic_are_not_known_in_another() {
+        let (clinic, other) = (Clinic::new(), Clinic::founded_by(0xc1));
+        let verified = Verified::default();
+        let credentials = clinic.party(1).local.credentials;
+        verified.remember(verified.open(&credentials, &clinic.id).unwrap());
+        assert!(verified.open(&credentials, &other.id).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use super::codec;
 use super::id::{AdminId, AuthorId, ClinicId, DeviceId, NoiseKey, Serial};
 use super::name::Name;
 use super::sign::{self, Label, Signed, SignedBody, SignedError};
@@ -145,8 +146,8 @@ pub enum CertificateError {
     /// The identity key is not on the curve or of small order.
     #[error("the device's identity key is not a sound Ed25519 key")]
     WeakIdentityKey,
-    /// The Noise key is of low order.
-    #[error("the device's Noise key is of low order")]
+    /// The Noise key is of low order, or not in its one encoding.
+    #[error("the device's Noise key is not a sound X25519 key")]
     WeakNoiseKey,
     /// Ends before it begins, or lives longer than [`LIFETIME_MAX`].
     #[error("a device certificate lives at most 30 days")]
@@ -163,6 +164,21 @@ impl Certificate {
         Ok(certificate)
     }
 
+    /// Reads a certificate out of a statement of its own issuer: form, keys, span.
+    ///
+    /// Its signature is not looked at. The issuer's signature over the statement covers these very
+    /// bytes, and whoever shows the certificate in a handshake is judged by [`Certificate::open`].
+    /// So a fold over years of renewals costs no signature checks.
+    pub(crate) fn read_listed(
+        signed: &Signed,
+        clinic: &ClinicId,
+    ) -> Result<Self, CertificateError> {
+        let certificate: Self =
+            codec::strict(&signed.body, Self::MAX).map_err(SignedError::Codec)?;
+        certificate.check(clinic)?;
+        Ok(certificate)
+    }
+
     fn check(&self, clinic: &ClinicId) -> Result<(), CertificateError> {
         if self.version != VERSION {
             return Err(CertificateError::Version(self.version));
@@ -173,7 +189,7 @@ impl Certificate {
         if !sign::is_sound_key(self.device.as_bytes()) {
             return Err(CertificateError::WeakIdentityKey);
         }
-        if is_low_order(&self.noise_key) {
+        if !is_sound_noise_key(&self.noise_key) {
             return Err(CertificateError::WeakNoiseKey);
         }
         let latest = self.not_before.plus(LIFETIME_MAX);
@@ -184,11 +200,13 @@ impl Certificate {
     }
 }
 
-/// Whether an X25519 public key yields the all-zero secret with every private key.
+/// Whether bytes are an X25519 public key in its one encoding and not of low order.
 ///
-/// The points of small order on Curve25519 and its twist, in every encoding that reduces to them
-/// (RFC 7748 §6.1; the list is the one Noise and libsodium implementations check).
-fn is_low_order(key: &NoiseKey) -> bool {
+/// X25519 ignores the highest bit and reduces modulo p = 2^255 - 19, so a key in another encoding
+/// works like the key itself; were it certified, a revoked key could come back under a second name.
+/// The low-order list is RFC 7748 §6.1's, the one that Noise and libsodium implementations check;
+/// what lies between p and 2^255 is refused as another encoding already.
+pub(crate) fn is_sound_noise_key(key: &NoiseKey) -> bool {
     const ORDER_8: [u8; 32] = [
         0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
         0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
@@ -199,13 +217,12 @@ fn is_low_order(key: &NoiseKey) -> bool {
         0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
         0x11, 0x57,
     ];
-    let mut u = *key.as_bytes();
-    u[31] &= 0x7f;
-    // p - 1, p and p + 1 differ from one another in the lowest byte only: 0xec, 0xed, 0xee.
-    let near_p =
-        u[31] == 0x7f && u[1..31].iter().all(|b| *b == 0xff) && (0xec..=0xee).contains(&u[0]);
+    let u = key.as_bytes();
     let zero_or_one = u[1..].iter().all(|b| *b == 0) && u[0] <= 1;
-    near_p || zero_or_one || u == ORDER_8 || u == ORDER_8_OTHER
+    // p - 1 is of low order; p and above are other encodings. All begin 0xec.., ff.., 7f.
+    let near_p = u[31] == 0x7f && u[1..31].iter().all(|b| *b == 0xff) && u[0] >= 0xec;
+    let high_bit = u[31] & 0x80 != 0;
+    !(zero_or_one || near_p || high_bit || *u == ORDER_8 || *u == ORDER_8_OTHER)
 }
 
 /// What an admin may sign.

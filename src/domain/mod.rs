@@ -7,6 +7,9 @@ pub mod attest;
 pub mod audit;
 pub mod cert;
 pub mod codec;
+pub mod copy;
+pub mod enrol;
+pub mod file;
 pub mod id;
 pub mod invitation;
 pub mod log;
@@ -17,5 +20,7 @@ pub mod record;
 pub mod sign;
 pub mod space;
 pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod trust;

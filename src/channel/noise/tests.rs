@@ -163,6 +163,23 @@ fn every_low_order_point_is_refused_with_and_without_the_ignored_bit() {
 }
 
 #[test]
+fn the_key_that_is_set_is_the_key_that_is_used() {
+    let (own, other) = (
+        StaticKey::from_secret(&[7; 32]),
+        StaticKey::from_secret(&[8; 32]),
+    );
+    let mut dh = X25519 {
+        own: own.clone(),
+        pair: other.clone(),
+    };
+    dh.set(&[7; 32]);
+    assert_eq!(dh.pubkey(), own.0.public.as_bytes());
+    dh.set(&[8; 32]);
+    assert_eq!(dh.pubkey(), other.0.public.as_bytes());
+    assert_eq!(dh.privkey(), [8; 32]);
+}
+
+#[test]
 fn two_handshakes_never_send_one_ephemeral_key() {
     let key = StaticKey::from_secret(&[1; 32]);
     let first = || {
@@ -172,4 +189,124 @@ fn two_handshakes_never_send_one_ephemeral_key() {
         message
     };
     assert_ne!(first()[..32], first()[..32]);
+}
+
+/// Which of its keys a hostile end chooses badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::channel) enum BadKey {
+    Ephemeral,
+    Static,
+}
+
+/// A machine that sends `point` as one of its public keys and knows that every secret made with it
+/// is zero.
+pub(in crate::channel) fn machine_with_bad_key(
+    side: Side,
+    psk: &[u8; 32],
+    prologue: &[u8],
+    which: BadKey,
+    point: [u8; 32],
+) -> HandshakeState {
+    let resolver = Resolver {
+        key: StaticKey::from_secret(&[1; 32]),
+        random: System,
+    };
+    let builder = snow::Builder::with_resolver(
+        PROTOCOL.parse().unwrap(),
+        Box::new(Hostile {
+            resolver,
+            which,
+            point,
+        }),
+    )
+    .local_private_key(&[1; 32])
+    .and_then(|builder| builder.psk(0, psk))
+    .and_then(|builder| builder.prologue(prologue))
+    .unwrap();
+    match side {
+        Side::Initiator => builder.build_initiator().unwrap(),
+        Side::Responder => builder.build_responder().unwrap(),
+    }
+}
+
+struct Hostile {
+    resolver: Resolver<System>,
+    which: BadKey,
+    point: [u8; 32],
+}
+
+impl CryptoResolver for Hostile {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        self.resolver.resolve_rng()
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        let honest = self.resolver.resolve_dh(choice)?;
+        Some(Box::new(HostileDh {
+            honest,
+            which: self.which,
+            point: self.point,
+            bad: false,
+        }))
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        self.resolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        self.resolver.resolve_cipher(choice)
+    }
+}
+
+struct HostileDh {
+    honest: Box<dyn Dh>,
+    which: BadKey,
+    point: [u8; 32],
+    bad: bool,
+}
+
+impl Dh for HostileDh {
+    fn name(&self) -> &'static str {
+        self.honest.name()
+    }
+
+    fn pub_len(&self) -> usize {
+        32
+    }
+
+    fn priv_len(&self) -> usize {
+        32
+    }
+
+    /// Static keys are set, ephemeral ones generated.
+    fn set(&mut self, secret: &[u8]) {
+        self.bad = self.which == BadKey::Static;
+        self.honest.set(secret);
+    }
+
+    fn generate(&mut self, random: &mut dyn Random) -> Result<(), Error> {
+        self.bad = self.which == BadKey::Ephemeral;
+        self.honest.generate(random)
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        if self.bad {
+            &self.point
+        } else {
+            self.honest.pubkey()
+        }
+    }
+
+    fn privkey(&self) -> &[u8] {
+        self.honest.privkey()
+    }
+
+    fn dh(&self, theirs: &[u8], shared: &mut [u8]) -> Result<(), Error> {
+        if self.bad {
+            shared[..32].fill(0);
+            return Ok(());
+        }
+        self.honest.dh(theirs, shared)
+    }
 }
