@@ -4,7 +4,11 @@
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::wire::LIST_MAX;
+use crate::domain::id::RoomId;
+use crate::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
+use crate::domain::sign::SigningKey;
+use crate::domain::space::Space;
+use crate::domain::time::{Day, Hlc};
 
 fn report(what: &str, mut samples: Vec<Duration>) {
     samples.sort_unstable();
@@ -44,17 +48,35 @@ async fn stream(frame: Frame, count: usize, window: usize) -> Duration {
     began.elapsed()
 }
 
+/// 256 entries of 512 bytes, as a node that was away is sent them.
+fn segment() -> Segment {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let log = Log {
+        space: Space::Room(RoomId::new([7; 16])),
+        author: key.id(),
+        epoch: Epoch(5),
+    };
+    let entries = (1..=256).map(|n| {
+        let payload = Payload {
+            salt: [3; 16],
+            body: vec![b'a'; 512],
+        };
+        Entry::new(Hlc(n), Day(30), payload)
+    });
+    Segment::sign(
+        &Clinic::new(1).id,
+        &key,
+        log,
+        Head::EMPTY,
+        entries.collect(),
+    )
+    .0
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, for release builds on a quiet machine"]
 async fn throughput_of_large_frames() {
-    let line = SpaceDigest {
-        tag: u64::MAX,
-        digest: u64::MAX,
-    };
-    let frame = Frame::Spaces {
-        digests: vec![line; LIST_MAX],
-        more: false,
-    };
+    let frame = Frame::Entries(Arc::new(segment()));
     let size = frame.encode().len();
     let count = (512 << 20) / size;
     let took = stream(frame, count, (4 << 20) / size).await;
