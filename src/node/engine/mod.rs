@@ -477,3 +477,6 @@ impl Engine {
         self.clock.tick(self.now.wall)
     }
 }
+
+#[cfg(test)]
+mod tests;
