@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use zeroize::Zeroizing;
 
-use super::SILENCE_MAX;
 use super::talk::{self, Heard, TurnedAway};
 use crate::channel::{HandshakeError, SecureStream, Stage, StaticKey, enrolment};
 use crate::domain::codec;
@@ -149,8 +148,8 @@ impl Dialled {
 }
 
 async fn said_no(stream: &mut Stream) -> Option<JoinError> {
-    match timeout(SILENCE_MAX, talk::hear(stream)).await {
-        Ok(Ok(Heard::TurnedAway(why))) => Some(why.into()),
+    match talk::hear(stream).await {
+        Ok(Heard::TurnedAway(why)) => Some(why.into()),
         _ => None,
     }
 }
@@ -159,15 +158,14 @@ impl Waiting {
     /// Waits for the admin's decision; the bytes are still to be checked.
     pub async fn answer(&mut self) -> Result<Zeroizing<Vec<u8>>, JoinError> {
         loop {
-            let heard = timeout(SILENCE_MAX, async {
-                talk::hear(&mut self.stream).await
-            });
-            match heard.await {
-                Err(_) => return Err(JoinError::Silent),
-                Ok(Err(error)) => return Err(JoinError::Lost(error)),
-                Ok(Ok(Heard::StillWaiting)) => {}
-                Ok(Ok(Heard::TurnedAway(why))) => return Err(why.into()),
-                Ok(Ok(Heard::Answer(answer))) => return Ok(answer),
+            match talk::hear(&mut self.stream).await {
+                Ok(Heard::StillWaiting) => {}
+                Ok(Heard::TurnedAway(why)) => return Err(why.into()),
+                Ok(Heard::Answer(answer)) => return Ok(answer),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(JoinError::Silent);
+                }
+                Err(error) => return Err(JoinError::Lost(error)),
             }
         }
     }
