@@ -36,6 +36,9 @@ struct RecordFile {
     clinic: ClinicId,
     #[n(1)]
     segments: Vec<Segment>,
+    /// Proofs of forks; read after the segments, so that they never take their place.
+    #[n(2)]
+    forks: Vec<Segment>,
 }
 
 /// What can be seen of an admin's key file without its passphrase.
@@ -206,6 +209,7 @@ impl Directory {
             return Err(AuthorityError::OtherClinic { path });
         }
         copy.merge(file.segments)?;
+        copy.merge(file.forks)?;
         Ok(copy)
     }
 
@@ -214,6 +218,7 @@ impl Directory {
         let file = RecordFile {
             clinic: copy.clinic_id(),
             segments: copy.segments().cloned().collect(),
+            forks: copy.forks().map(|fork| fork.proof.clone()).collect(),
         };
         Ok(files::replace(
             &self.path.join("record"),

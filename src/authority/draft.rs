@@ -337,3 +337,6 @@ fn check_invitation(
         false => Err(SignError::InvitationLife),
     }
 }
+
+#[cfg(test)]
+mod tests;

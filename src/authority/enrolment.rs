@@ -124,7 +124,7 @@ impl Authority {
             certificate: enrolled.signed.clone(),
             grant: grant.signed.clone(),
             mesh_keys,
-            record: self.record_for(issuer.into()),
+            record: self.record_for(issuer.into(), WHOLE_RECORD_MAX),
             bootstrap: self.bootstrap_for(device),
         })
     }
@@ -132,9 +132,7 @@ impl Authority {
     /// The answer as a file for a stick, which only that machine can open.
     pub fn answer_file(&mut self, device: DeviceId) -> Result<Vec<u8>, AuthorityError> {
         let answer = self.answer(device)?;
-        if answer.to_bytes().len() > ANSWER_MAX {
-            return Err(AuthorityError::AnswerTooLong);
-        }
+        check_length(&answer, ANSWER_MAX)?;
         let noise_key = self.enrolled(device)?.certificate.noise_key;
         let sealed = sealed::seal_answer(&answer, device, &noise_key, &mut *self.rng.0)?;
         Ok(sealed.to_file())
@@ -147,9 +145,9 @@ impl Authority {
     }
 
     /// The whole record, or of a long one the logs that the answer is checked by.
-    fn record_for(&self, issuer: AuthorId) -> Vec<Segment> {
-        let whole: Vec<Segment> = self.record.logs().cloned().collect();
-        if codec::encode(&whole).len() <= WHOLE_RECORD_MAX {
+    pub(super) fn record_for(&self, issuer: AuthorId, whole_max: usize) -> Vec<Segment> {
+        let whole: Vec<Segment> = self.record.segments().cloned().collect();
+        if codec::encode(&whole).len() <= whole_max {
             return whole;
         }
         let needed = self.needed_logs(issuer);
@@ -184,6 +182,14 @@ impl Authority {
             })
             .take(BOOTSTRAP_MAX)
             .collect()
+    }
+}
+
+/// Refuses an answer that its reader would refuse.
+pub(super) fn check_length(answer: &EnrolmentAnswer, limit: usize) -> Result<(), AuthorityError> {
+    match answer.to_bytes().len() > limit {
+        true => Err(AuthorityError::AnswerTooLong),
+        false => Ok(()),
     }
 }
 

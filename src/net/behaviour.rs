@@ -25,7 +25,7 @@ use super::secure::{Admitted, Secure};
 use super::{Clock, Event, address};
 use crate::channel::{MeshKeyUse, PENDING_MAX};
 use crate::domain::cert::Certificate;
-use crate::domain::id::{DeviceId, Hash};
+use crate::domain::id::{AdminId, DeviceId, Hash};
 use crate::domain::trust::Refusal;
 
 /// Everything the swarm runs; the first that objects to a connection ends it.
@@ -75,6 +75,7 @@ pub(crate) struct Connection {
     pub(crate) device: DeviceId,
     pub(crate) role: Role,
     pub(crate) certificate: Certificate,
+    pub(crate) issuer: AdminId,
     pub(crate) digest: Hash,
     pub(crate) mesh_key: MeshKeyUse,
     pub(crate) remote: SocketAddr,
@@ -146,6 +147,7 @@ impl Links {
             .trust()
             .still_admits(
                 &admitted.certificate,
+                admitted.issuer,
                 Some(admitted.remote.ip()),
                 (self.clock)(),
             )
@@ -167,6 +169,7 @@ impl Connection {
             device: admitted.certificate.device,
             role,
             certificate: admitted.certificate,
+            issuer: admitted.issuer,
             digest: admitted.digest,
             mesh_key: admitted.mesh_key,
             remote: admitted.remote,

@@ -125,6 +125,13 @@ impl Handle {
         }
     }
 
+    /// Queues bytes that need not be a frame.
+    #[cfg(test)]
+    pub(crate) fn send_raw(&self, link: LinkId, bytes: &[u8]) {
+        let link = self.link(link).expect("the link is up");
+        link.outbox.push(bytes).expect("the queue has room");
+    }
+
     fn link(&self, link: LinkId) -> Option<Arc<Link>> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&link).cloned()

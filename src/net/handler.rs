@@ -3,9 +3,11 @@
 //! Reading and writing happen where libp2p polls the connection, so a frame passes from the sender's
 //! queue to the socket, and from the socket to the layer above, without a task in between.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::AsyncWrite as _;
 use libp2p::StreamProtocol;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{
@@ -15,7 +17,7 @@ use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, Substream
 use tokio_util::sync::PollSender;
 
 use super::Event;
-use super::framing::{ReadError, Reader, Writer};
+use super::framing::{ReadError, Reader, Sent, Writer};
 use super::limits::TURN;
 use super::link::{Ended, Link, Role};
 use crate::domain::trust::Refusal;
@@ -64,6 +66,8 @@ enum Stage {
     Ready(Box<Io>),
     /// Up.
     Running(Box<Io>),
+    /// All is sent and the peer told so; it has the time to read and leaves first.
+    Parting(Box<Io>),
     /// Had its time.
     Over,
 }
@@ -107,20 +111,38 @@ impl Handler {
     }
 
     fn run(&mut self, cx: &mut Context<'_>) {
-        let Stage::Running(io) = &mut self.stage else {
-            return;
-        };
         if self.link.cut.is_cut() {
             self.stage = Stage::Over;
-            return;
         }
-        let over = io
-            .send(&self.link, cx)
-            .or_else(|| io.receive(&self.link, &mut self.events, cx));
-        if let Some(why) = over {
-            self.end(why);
+        let step = match &mut self.stage {
+            Stage::Running(io) => io
+                .send(&self.link, cx)
+                .or_else(|| io.receive(&self.link, &mut self.events, cx)),
+            Stage::Parting(io) => io.discard(cx),
+            Stage::Bare | Stage::Wanted | Stage::Opening | Stage::Ready(_) | Stage::Over => None,
+        };
+        match step {
+            None => {}
+            Some(Step::Part) => self.part(cx),
+            Some(Step::End(why)) => self.end(why),
         }
     }
+
+    fn part(&mut self, cx: &mut Context<'_>) {
+        if let Stage::Running(io) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.stage = Stage::Parting(io);
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+/// What comes after sending or receiving has come to an end.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Nothing will be sent any more.
+    Part,
+    /// The stream is of no more use.
+    End(Ended),
 }
 
 impl Io {
@@ -133,34 +155,53 @@ impl Io {
         }
     }
 
-    /// Sends what waits. Returns why the stream ends, if it does.
-    fn send(&mut self, link: &Link, cx: &mut Context<'_>) -> Option<Ended> {
+    /// Sends what waits; when that was the last, closes the stream for writing.
+    fn send(&mut self, link: &Link, cx: &mut Context<'_>) -> Option<Step> {
         let sent = self.writer.poll_send(&link.outbox, &mut self.stream, cx);
         link.carry(self.writer.carried());
-        match sent {
+        let closed = match sent {
+            Poll::Pending => return None,
+            Poll::Ready(Ok(Sent::Everything)) => Pin::new(&mut self.stream).poll_close(cx),
+            Poll::Ready(Err(_)) => return Some(Step::End(Ended::Lost)),
+        };
+        match closed {
             Poll::Pending => None,
-            Poll::Ready(Ok(_everything)) => Some(Ended::Closed(Refusal::Stopping)),
-            Poll::Ready(Err(_)) => Some(Ended::Lost),
+            Poll::Ready(Ok(())) => Some(Step::Part),
+            Poll::Ready(Err(_)) => Some(Step::End(Ended::Lost)),
         }
     }
 
-    /// Hands on what has come. Returns why the stream ends, if it does.
+    /// Reads and drops what still comes.
+    fn discard(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        for _ in 0..TURN {
+            match self.reader.poll_frame(&mut self.stream, cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Ok(_nobody_waits)) => {}
+                Poll::Ready(Err(_)) => return Some(Step::End(Ended::Left)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    /// Hands on what has come.
     fn receive(
         &mut self,
         link: &Link,
         events: &mut PollSender<Event>,
         cx: &mut Context<'_>,
-    ) -> Option<Ended> {
+    ) -> Option<Step> {
+        let end = |why| Some(Step::End(why));
         for _ in 0..TURN {
             let frame = match self.held.take() {
                 Some(frame) => frame,
                 None => match self.reader.poll_frame(&mut self.stream, cx) {
                     Poll::Pending => return None,
                     Poll::Ready(Ok(frame)) => frame,
-                    Poll::Ready(Err(ReadError::End)) => return Some(Ended::Left),
-                    Poll::Ready(Err(ReadError::Io)) => return Some(Ended::Lost),
+                    Poll::Ready(Err(ReadError::End)) => return end(Ended::Left),
+                    Poll::Ready(Err(ReadError::Io)) => return end(Ended::Lost),
                     Poll::Ready(Err(ReadError::Malformed)) => {
-                        return Some(Ended::Closed(Refusal::Malformed));
+                        return end(Ended::Closed(Refusal::Malformed));
                     }
                 },
             };
@@ -169,7 +210,7 @@ impl Io {
                     self.held = Some(frame);
                     return None;
                 }
-                Poll::Ready(Err(_)) => return Some(Ended::Closed(Refusal::Stopping)),
+                Poll::Ready(Err(_)) => return end(Ended::Closed(Refusal::Stopping)),
                 Poll::Ready(Ok(())) => {}
             }
             let event = Event::Frame {
@@ -177,7 +218,7 @@ impl Io {
                 frame,
             };
             if events.send_item(event).is_err() {
-                return Some(Ended::Closed(Refusal::Stopping));
+                return end(Ended::Closed(Refusal::Stopping));
             }
         }
         cx.waker().wake_by_ref();

@@ -37,6 +37,11 @@ mod secure;
 mod socket;
 mod task;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

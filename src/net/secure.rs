@@ -30,7 +30,7 @@ use crate::channel::{
     Stage,
 };
 use crate::domain::cert::Certificate;
-use crate::domain::id::{DeviceId, Hash};
+use crate::domain::id::{AdminId, DeviceId, Hash};
 use crate::domain::trust::TrustView;
 
 /// The upgrade's name.
@@ -63,6 +63,7 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) certificate: Certificate,
+    pub(crate) issuer: AdminId,
     pub(crate) digest: Hash,
     pub(crate) mesh_key: MeshKeyUse,
     pub(crate) remote: SocketAddr,
@@ -191,6 +192,7 @@ impl Secure {
             role,
             id,
             Admitted {
+                issuer: peer.issuer(),
                 certificate: peer.certificate,
                 digest: peer.digest,
                 mesh_key: peer.mesh_key,

@@ -42,6 +42,7 @@ use writer::{Command, Done, Writer};
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::log::{Log, Segment};
+use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 use crate::platform::lock::Lock;
@@ -208,6 +209,12 @@ impl Store {
     ) -> Result<Option<Hash>, StoreError> {
         self.shared.check()?;
         read::hash_at(&self.shared, clinic, log, seq)
+    }
+
+    /// The author's signature over the newest entry held of a log.
+    pub fn head_signature(&self, log: &Log) -> Result<Option<Signature>, StoreError> {
+        self.shared.check()?;
+        read::head_signature(&self.shared, log)
     }
 
     /// Up to `limit` entries of a space before `before` (or the end), newest first.

@@ -36,9 +36,8 @@ impl Task {
                 self.book.learn(device, address, source, now);
             }
             if !self.roster.has(&device) {
-                let due = now + self.redial.part_of(SPREAD);
-                self.redial.want(Target::Device(device), due);
-                self.redial.hurry(Target::Device(device), due);
+                self.redial.want(Target::Device(device), now);
+                self.redial.hurry(Target::Device(device), now);
             }
         }
     }

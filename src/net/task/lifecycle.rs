@@ -234,7 +234,8 @@ impl Task {
             .iter()
             .filter_map(|(id, connection)| {
                 let address = Some(connection.remote.ip());
-                let judged = trust.still_admits(&connection.certificate, address, now);
+                let judged =
+                    trust.still_admits(&connection.certificate, connection.issuer, address, now);
                 judged.err().map(|why| (*id, why))
             })
             .collect();

@@ -258,7 +258,7 @@ impl Engine {
                 .is_some_and(|room| room.ever_members.contains(&staff)),
             Space::Record | Space::Staff(_) | Space::Audit(_) => false,
         };
-        ever_in && clinic.was_home(&log.author.as_device(), &staff)
+        ever_in && clinic.speaks_for(&log.author, &staff)
     }
 
     fn append(&mut self, id: LinkId, segment: Segment, end: Head) {

@@ -266,6 +266,7 @@ impl Engine {
     fn finish_stop(&mut self) {
         let idle = self.in_flight.is_none() && self.batch.is_empty();
         if idle && let Some(ticket) = self.stopping.take() {
+            self.stopped = true;
             self.reply(ticket, Reply::Done);
         }
     }

@@ -79,6 +79,7 @@ pub struct Engine {
     rng: StdRng,
     standing: DeviceStanding,
     stopping: Option<Ticket>,
+    stopped: bool,
     room: Room,
     record: RecordState,
     holdings: Holdings,
@@ -143,6 +144,7 @@ impl Engine {
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
             stopping: None,
+            stopped: false,
             room: Room::Enough,
             record,
             holdings,
@@ -216,6 +218,11 @@ impl Engine {
     /// Whether so much waits for the disk that nothing more should be put in.
     pub fn is_full(&self) -> bool {
         self.batch.is_full()
+    }
+
+    /// Whether [`Command::Stop`] was answered: everything is written and nothing more is taken.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// This device.

@@ -332,11 +332,7 @@ impl Engine {
                     }
                 }
                 Space::Staff(staff) => {
-                    let position = Position {
-                        time: entry.header.time,
-                        author: log.author,
-                        seq,
-                    };
+                    let position = place(&EntryId::new(&log, seq), entry.header.time);
                     if let Ok(item) = StaffItem::from_body(&payload.body) {
                         keep_newest(&mut self.passwords, staff, position, item);
                     }
@@ -389,11 +385,7 @@ impl Engine {
             .get(&job.space)
             .and_then(|found| found.opened.get(&job.staff).copied());
         let fresh = messages.iter().any(|line| {
-            let at = Position {
-                time: line.time,
-                author: line.id.author,
-                seq: line.id.seq,
-            };
+            let at = place(&line.id, line.time);
             line.staff != job.staff && opened.is_none_or(|opened| at > opened)
         });
         if wanted && fresh && self.room == Room::Enough {
@@ -469,9 +461,14 @@ impl Engine {
 }
 
 fn position(id: &EntryId, entry: &Entry) -> Position {
+    place(id, entry.header.time)
+}
+
+fn place(id: &EntryId, time: Hlc) -> Position {
     Position {
-        time: entry.header.time,
+        time,
         author: id.author,
+        epoch: id.epoch,
         seq: id.seq,
     }
 }

@@ -586,6 +586,11 @@ pub enum Changed {
         /// Up to where.
         seq: u64,
     },
+    /// A member was seen on the LAN.
+    Discovered {
+        /// Who, if that is known.
+        peer: Option<DeviceId>,
+    },
     /// A channel opened.
     Connected {
         /// To whom.
