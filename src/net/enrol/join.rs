@@ -86,11 +86,14 @@ pub struct Waiting {
 }
 
 /// Dials the addresses in order until a node answers that hosts the invitation of `psk`.
+///
+/// `noise_key` is the secret half of the key to be certified.
 pub async fn dial(
     addresses: &[SocketAddr],
-    key: &StaticKey,
+    noise_key: &[u8; 32],
     psk: &[u8; 32],
 ) -> Result<Dialled, JoinError> {
+    let key = &StaticKey::from_secret(noise_key);
     let mut worst = JoinError::NoAddress;
     for address in addresses.iter().take(ADDRESSES_MAX) {
         match dial_one(*address, key, psk).await {
@@ -143,6 +146,18 @@ impl Dialled {
             }),
             // A node that refuses at once may have closed before it read everything.
             Err(error) => Err(said_no(&mut self.stream).await.unwrap_or(JoinError::Lost(error))),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Dialled {
+    /// Sends bytes that are no request.
+    pub(super) async fn send(mut self, bytes: &[u8]) -> Waiting {
+        let sent = talk::send_request(&mut self.stream, bytes).await;
+        sent.expect("the node reads");
+        Waiting {
+            stream: self.stream,
         }
     }
 }
