@@ -213,7 +213,7 @@ impl Certificate {
 /// works like the key itself; were it certified, a revoked key could come back under a second name.
 /// The low-order list is RFC 7748 §6.1's, the one that Noise and libsodium implementations check;
 /// what lies between p and 2^255 is refused as another encoding already.
-fn is_sound_noise_key(key: &NoiseKey) -> bool {
+pub(crate) fn is_sound_noise_key(key: &NoiseKey) -> bool {
     const ORDER_8: [u8; 32] = [
         0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
         0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,

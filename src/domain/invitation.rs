@@ -153,7 +153,8 @@ fn read_code<const N: usize>(text: &str) -> Result<[u8; N], CodeError> {
     Ok(secret)
 }
 
-fn base32(bytes: &[u8]) -> String {
+/// Crockford's base 32 of `bytes`, without padding.
+pub(crate) fn base32(bytes: &[u8]) -> String {
     let mut text = String::new();
     let (mut held, mut bits) = (0_u32, 0);
     for byte in bytes {
@@ -172,7 +173,7 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 /// Reads exactly `len` bytes; look-alikes count as the letter they look like.
-fn unbase32(text: &str, len: usize) -> Option<Vec<u8>> {
+pub(crate) fn unbase32(text: &str, len: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     let (mut held, mut bits, mut letters) = (0_u32, 0, 0);
     for c in text.chars().filter(|c| !matches!(c, '-' | ' ')) {

@@ -95,24 +95,34 @@ impl Head {
 ///
 /// Space, author, epoch, number and the previous hash are given by the position in the log and are
 /// covered by the header's hash all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Header {
     /// When it was written; never less than the entry before.
+    #[n(0)]
     pub time: Hlc,
     /// The last day on which the body may be kept.
+    #[n(1)]
     pub last_day: Day,
     /// Length of the body in bytes.
+    #[n(2)]
     pub body_len: u32,
     /// Salted digest of the body.
+    #[n(3)]
     pub digest: Hash,
 }
 
 /// The part of an entry that retention destroys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Payload {
     /// Random; keeps short bodies from being guessed from their digest after the purge.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
     pub salt: [u8; 16],
     /// What was written.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
     pub body: Vec<u8>,
 }
 
@@ -128,11 +138,14 @@ impl Payload {
 }
 
 /// One entry; the payload is gone after its purge, or withheld from those who joined later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Entry {
     /// The part the chain is made of.
+    #[n(0)]
     pub header: Header,
     /// The part that can be destroyed.
+    #[n(1)]
     pub payload: Option<Payload>,
 }
 
@@ -177,17 +190,23 @@ pub fn header_hash(tag: &LogTag, seq: u64, previous: &Hash, header: &Header) -> 
 }
 
 /// Consecutive entries of one log with the author's signature over the last.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Segment {
     /// Which log.
+    #[n(0)]
     pub log: Log,
     /// Number of the first entry.
+    #[n(1)]
     pub first: u64,
     /// Header hash of the entry before the first.
+    #[n(2)]
     pub previous: Hash,
     /// The entries in order, at least one.
+    #[n(3)]
     pub entries: Vec<Entry>,
     /// The author's *held* attestation over the last entry.
+    #[n(4)]
     pub signature: Signature,
 }
 

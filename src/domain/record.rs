@@ -133,6 +133,8 @@ pub struct InvitationState {
     pub terms: Invitation,
     /// Whether it was used or withdrawn.
     pub used: bool,
+    /// The first device that used it; none when it is open or was withdrawn.
+    pub by: Option<DeviceId>,
 }
 
 /// The clinic as its record says.

@@ -1,1 +1,14 @@
 //! The engine (pure) and the runner that performs its effects.
+
+mod boot;
+pub mod engine;
+mod handle;
+mod identity;
+mod runner;
+mod start;
+
+pub use boot::{Enrolled, clinic_of, create};
+pub use handle::{Handle, NodeStopped};
+pub use identity::{DeviceKeys, Identity, IdentityError};
+pub use runner::RunError;
+pub use start::{Running, Settings, StartError, start};

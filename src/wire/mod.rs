@@ -1,1 +1,215 @@
 //! Frames between nodes: versioned, bounded encode and decode.
+//!
+//! A frame is one CBOR item. Lengths are checked before anything is allocated for them; what is
+//! signed inside a frame is verified by the rules of the domain, not here.
+
+mod segment;
+
+use std::sync::Arc;
+
+use minicbor::{Decode, Decoder, Encode};
+
+use crate::domain::attest::Attestation;
+use crate::domain::codec::CodecError;
+use crate::domain::id::{AuthorId, Hash};
+use crate::domain::log::{Epoch, Head, Log, Segment};
+use crate::domain::sign::Signature;
+use crate::domain::space::Space;
+use crate::domain::time::WallTime;
+
+/// Version of the frames; both sides say theirs in [`Frame::Hello`] and the lower one is spoken.
+pub const VERSION: u16 = 1;
+
+/// Largest frame in bytes: a full segment of the largest bodies, with room for its headers.
+pub const FRAME_MAX: usize = 512 * 1024;
+
+/// Most items of any list in a frame; longer lists are sent as several frames.
+pub const LIST_MAX: usize = 1024;
+
+/// One unit on a stream between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Frame {
+    /// The first frame from each side.
+    #[n(0)]
+    Hello {
+        /// Version of the frames that the sender speaks.
+        #[n(0)]
+        version: u16,
+        /// The sender's clock.
+        #[n(1)]
+        now: WallTime,
+    },
+    /// "I am here"; sent when nothing else was.
+    #[n(1)]
+    Beat {
+        /// The sender's clock.
+        #[n(0)]
+        now: WallTime,
+    },
+    /// Digests of the spaces that both sides may hold; what differs is then looked at closely.
+    #[n(2)]
+    Spaces {
+        /// One line a space.
+        #[n(0)]
+        digests: Vec<SpaceDigest>,
+        /// Whether more lines follow in another frame.
+        #[n(1)]
+        more: bool,
+    },
+    /// "I hold these logs up to here."
+    #[n(3)]
+    Heads {
+        /// The space they are in.
+        #[n(0)]
+        space: Space,
+        /// Some or all of its logs.
+        #[n(1)]
+        heads: Vec<LogHead>,
+    },
+    /// "Send me this log from here on", up to `credit` segments until told [`Frame::More`].
+    #[n(4)]
+    Want {
+        /// Which log.
+        #[n(0)]
+        log: Log,
+        /// First number wanted.
+        #[n(1)]
+        from: u64,
+        /// How many segments may be sent before more are allowed.
+        #[n(2)]
+        credit: u8,
+    },
+    /// Allows more segments of a log that is being sent.
+    #[n(5)]
+    More {
+        /// Which log.
+        #[n(0)]
+        log: Log,
+        /// How many more segments.
+        #[n(1)]
+        credit: u8,
+    },
+    /// Entries of one log.
+    #[n(6)]
+    Entries(
+        #[n(0)]
+        #[cbor(with = "segment")]
+        Arc<Segment>,
+    ),
+    /// Attestations, the sender's own or passed on.
+    #[n(7)]
+    Attest {
+        /// In any order.
+        #[n(0)]
+        attestations: Vec<Attestation>,
+    },
+    /// Asks for the mesh key of an epoch that the record commits to.
+    #[n(8)]
+    WantMeshKey {
+        /// Which.
+        #[n(0)]
+        epoch: u32,
+    },
+    /// A mesh key; believed only if it matches the record's commitment.
+    #[n(9)]
+    MeshKey {
+        /// Which.
+        #[n(0)]
+        epoch: u32,
+        /// The key.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        key: [u8; 32],
+    },
+    /// The last frame: why the connection ends, as one byte.
+    #[n(10)]
+    Bye {
+        /// See [`Refusal::code`](crate::domain::trust::Refusal::code).
+        #[n(0)]
+        code: u8,
+    },
+}
+
+/// One line of [`Frame::Spaces`]; short tags, because a miss only costs a closer look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SpaceDigest {
+    /// First eight bytes of the space's id.
+    #[n(0)]
+    pub tag: u64,
+    /// First eight bytes of the digest over its heads and attestations.
+    #[n(1)]
+    pub digest: u64,
+}
+
+/// One line of [`Frame::Heads`], provable by the author's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct LogHead {
+    /// Whose log.
+    #[n(0)]
+    pub author: AuthorId,
+    /// Which epoch.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// Up to where.
+    #[n(2)]
+    pub head: Head,
+    /// The author's signature over that head.
+    #[n(3)]
+    pub signature: Signature,
+}
+
+/// First eight bytes of a hash, for [`SpaceDigest`].
+pub fn short(hash: &Hash) -> u64 {
+    let bytes = hash.as_bytes();
+    u64::from_be_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ])
+}
+
+impl Frame {
+    /// The bytes of the frame, without the length that the stream puts before it.
+    pub fn encode(&self) -> Vec<u8> {
+        crate::domain::codec::encode(self)
+    }
+
+    /// Reads one frame that fills `bytes`.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        if bytes.len() > FRAME_MAX {
+            return Err(CodecError::TooLong {
+                actual: bytes.len(),
+                limit: FRAME_MAX,
+            });
+        }
+        let mut decoder = Decoder::new(bytes);
+        let frame: Self = decoder.decode().map_err(|_| CodecError::Malformed)?;
+        if decoder.position() != bytes.len() {
+            return Err(CodecError::Trailing);
+        }
+        if frame.is_within_bounds() {
+            Ok(frame)
+        } else {
+            Err(CodecError::Malformed)
+        }
+    }
+
+    fn is_within_bounds(&self) -> bool {
+        match self {
+            Self::Spaces { digests, .. } => digests.len() <= LIST_MAX,
+            Self::Heads { heads, .. } => heads.len() <= LIST_MAX,
+            Self::Attest { attestations } => attestations.len() <= LIST_MAX,
+            Self::Hello { .. }
+            | Self::Beat { .. }
+            | Self::Want { .. }
+            | Self::More { .. }
+            | Self::Entries(_)
+            | Self::WantMeshKey { .. }
+            | Self::MeshKey { .. }
+            | Self::Bye { .. } => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,418 @@
+//! What admins do, each in one call: the ids, numbers, times and codes that an act needs are filled in.
+
+use std::time::Duration;
+
+use crate::domain::cert::{self, Grant, Scopes};
+use crate::domain::enrol::SharedMeshKey;
+use crate::domain::id::{AdminId, AuthorId, DeviceId, InvitationId, RoomId, StaffId};
+use crate::domain::invitation::{InvitationSecret, SignInSecret};
+use crate::domain::log::Segment;
+use crate::domain::name::Name;
+use crate::domain::policy::Policy;
+use crate::domain::record::Device;
+use crate::domain::sign::Signed;
+use crate::domain::statement::{
+    Act, History, Invitation, LogEnd, Revocation, Role, SignInCode, StaffFacts, StatementId,
+};
+use crate::domain::time::WallTime;
+use crate::domain::trust::MeshKey;
+
+use super::directory::new_key;
+use super::draft::SignError;
+use super::keyfile::Holder;
+use super::mesh_keys::{self, MeshKeys};
+use super::passphrase::{Cost, Passphrase};
+use super::{Authority, AuthorityError};
+
+/// How long a one-time sign-in code is good for.
+///
+/// A day: it is handed over on the shift it was made in, or made again.
+pub const SIGN_IN_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// An admin to be appointed.
+#[derive(Clone, Debug)]
+pub struct NewAdmin {
+    /// Their name.
+    pub name: Name,
+    /// What they may sign.
+    pub scopes: Scopes,
+    /// When the grant ends.
+    pub not_after: WallTime,
+    /// The mesh keys of an admin already there ([`Authority::mesh_keys`]), so that they can enrol.
+    pub mesh_keys: Vec<SharedMeshKey>,
+}
+
+/// What became of something made by an act: its id or secret, and the statement to give to a node.
+#[derive(Debug)]
+pub struct Changed<T> {
+    /// What was made.
+    pub made: T,
+    /// The statement.
+    pub segment: Segment,
+}
+
+impl Authority {
+    /// The root appoints an admin, whose key file is made in this directory.
+    pub fn grant_admin(
+        &mut self,
+        new: NewAdmin,
+        passphrase: &Passphrase,
+        cost: Cost,
+        now: WallTime,
+    ) -> Result<Changed<AdminId>, AuthorityError> {
+        let key = new_key(&mut *self.rng.0);
+        let admin = key.id().as_admin();
+        let act = self.grant(admin, new.name.clone(), new.scopes, new.not_after);
+        let segment = self.draft(act, now)?;
+        let holder = Holder::Admin { name: new.name };
+        let clinic = self.clinic_id();
+        self.directory.create_key(
+            holder.clone(),
+            clinic,
+            &key,
+            passphrase,
+            cost,
+            &mut *self.rng.0,
+        )?;
+        let mut keys = MeshKeys::new();
+        for shared in new.mesh_keys {
+            mesh_keys::keep(&mut keys, shared.epoch, shared.key);
+        }
+        self.directory
+            .save_mesh_keys(&holder, clinic, &key, &keys, &mut *self.rng.0)?;
+        let segment = self.commit(segment)?;
+        let made = admin;
+        Ok(Changed { made, segment })
+    }
+
+    /// The root appoints an admin whose key was made elsewhere
+    /// ([`create_admin_key`](super::create_admin_key)).
+    pub fn grant_admin_key(
+        &mut self,
+        admin: AdminId,
+        name: Name,
+        scopes: Scopes,
+        not_after: WallTime,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let act = self.grant(admin, name, scopes, not_after);
+        self.sign(act, now)
+    }
+
+    fn grant(&self, admin: AdminId, name: Name, scopes: Scopes, not_after: WallTime) -> Act {
+        let clinic = self.clinic_id();
+        let grant = Grant {
+            version: cert::VERSION,
+            clinic,
+            admin,
+            name,
+            scopes,
+            not_after,
+        };
+        Act::AdminGranted {
+            grant: Signed::new(&grant, &clinic, &self.key),
+        }
+    }
+
+    /// The root removes an admin; what counts of their statements is up to `last`, or all that is
+    /// known here.
+    pub fn end_admin(
+        &mut self,
+        admin: AdminId,
+        last: Option<u64>,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let known = self.record.head(&AuthorId::from(admin)).seq;
+        let last = last.unwrap_or(known);
+        self.sign(Act::AdminEnded { admin, last }, now)
+    }
+
+    /// Removes a device for good. `ends` are the heads of its logs as nodes hold them.
+    pub fn revoke_device(
+        &mut self,
+        device: DeviceId,
+        mut ends: Vec<LogEnd>,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let Some(Device { certificate, .. }) = self.clinic.devices.get(&device) else {
+            return Err(unknown("device", device.to_string()));
+        };
+        ends.sort();
+        ends.dedup();
+        let revocation = Revocation {
+            device,
+            serial: certificate.serial,
+            noise_key: certificate.noise_key,
+            ends,
+            at: now,
+        };
+        self.sign(Act::DeviceRevoked { revocation }, now)
+    }
+
+    /// Adds a staff member, with a one-time code to set a password with.
+    pub fn add_staff(
+        &mut self,
+        name: Name,
+        roles: Vec<Role>,
+        homes: Vec<Name>,
+        now: WallTime,
+    ) -> Result<Changed<(StaffId, SignInSecret)>, AuthorityError> {
+        let staff = StaffId::new(self.rng.array());
+        let (secret, sign_in) = self.sign_in_code(staff, now);
+        let facts = facts(name, roles, homes, Some(sign_in));
+        let segment = self.sign(Act::StaffAdded { staff, facts }, now)?;
+        let made = (staff, secret);
+        Ok(Changed { made, segment })
+    }
+
+    /// Replaces what is said of a staff member; an unused sign-in code stops working.
+    pub fn change_staff(
+        &mut self,
+        staff: StaffId,
+        name: Name,
+        roles: Vec<Role>,
+        homes: Vec<Name>,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let facts = facts(name, roles, homes, None);
+        let lifts = Vec::new();
+        self.sign(
+            Act::StaffChanged {
+                staff,
+                facts,
+                lifts,
+            },
+            now,
+        )
+    }
+
+    /// Hands out another one-time code, for a forgotten password.
+    pub fn reset_sign_in(
+        &mut self,
+        staff: StaffId,
+        now: WallTime,
+    ) -> Result<Changed<SignInSecret>, AuthorityError> {
+        let (made, sign_in) = self.sign_in_code(staff, now);
+        let mut facts = self.facts_of(staff)?;
+        facts.sign_in = Some(sign_in);
+        let lifts = Vec::new();
+        let segment = self.sign(
+            Act::StaffChanged {
+                staff,
+                facts,
+                lifts,
+            },
+            now,
+        )?;
+        Ok(Changed { made, segment })
+    }
+
+    /// Keeps a staff member from signing in.
+    pub fn suspend_staff(
+        &mut self,
+        staff: StaffId,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        self.sign(Act::StaffSuspended { staff }, now)
+    }
+
+    /// Lifts every suspension of a staff member that is known here.
+    pub fn reinstate_staff(
+        &mut self,
+        staff: StaffId,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let mut facts = self.facts_of(staff)?;
+        facts.sign_in = None;
+        let lifts = self.suspensions_of(staff);
+        self.sign(
+            Act::StaffChanged {
+                staff,
+                facts,
+                lifts,
+            },
+            now,
+        )
+    }
+
+    fn suspensions_of(&self, staff: StaffId) -> Vec<StatementId> {
+        let mut found: Vec<StatementId> = self
+            .record
+            .items()
+            .filter(|item| item.statement.act == Act::StaffSuspended { staff })
+            .map(|item| item.id)
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn facts_of(&self, staff: StaffId) -> Result<StaffFacts, AuthorityError> {
+        let member = self.clinic.staff.get(&staff);
+        let member = member.ok_or_else(|| unknown("staff member", staff.to_string()))?;
+        Ok(member.facts.clone())
+    }
+
+    fn sign_in_code(&mut self, staff: StaffId, now: WallTime) -> (SignInSecret, SignInCode) {
+        let secret = SignInSecret::new(self.rng.array());
+        let code = SignInCode {
+            hash: secret.hash(staff),
+            expires: now.plus(SIGN_IN_LIFE),
+        };
+        (secret, code)
+    }
+
+    /// Makes a named room.
+    pub fn create_room(
+        &mut self,
+        name: Name,
+        history: History,
+        members: Vec<StaffId>,
+        now: WallTime,
+    ) -> Result<Changed<RoomId>, AuthorityError> {
+        let room = RoomId::new(self.rng.array());
+        let act = Act::RoomCreated {
+            room,
+            name,
+            history,
+            members: sorted(members),
+        };
+        let segment = self.sign(act, now)?;
+        let made = room;
+        Ok(Changed { made, segment })
+    }
+
+    /// Changes who is in a room.
+    pub fn change_members(
+        &mut self,
+        room: RoomId,
+        add: Vec<StaffId>,
+        remove: Vec<StaffId>,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let act = Act::MembersChanged {
+            room,
+            add: sorted(add),
+            remove: sorted(remove),
+        };
+        self.sign(act, now)
+    }
+
+    /// Replaces the policy; its version becomes the next one.
+    pub fn set_policy(
+        &mut self,
+        mut policy: Policy,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        policy.version = self.clinic.policy.version.saturating_add(1);
+        self.sign(Act::PolicySet { policy }, now)
+    }
+
+    /// Makes another mesh key. It is in this directory before the statement is signed.
+    ///
+    /// The key is yet to be given to a node, which hands it on inside secure channels.
+    pub fn rotate_mesh_key(
+        &mut self,
+        now: WallTime,
+    ) -> Result<Changed<SharedMeshKey>, AuthorityError> {
+        let newest = self.clinic.mesh_keys.last_key_value();
+        let epoch = newest.map_or(1, |(epoch, _)| epoch.saturating_add(1));
+        let key = MeshKey::new(*new_key(&mut *self.rng.0).seed());
+        let commitment = key.commitment(&self.clinic_id(), epoch);
+        let segment = self.draft(Act::MeshKeyRotated { epoch, commitment }, now)?;
+        self.keep_mesh_key(epoch, key.clone())?;
+        let segment = self.commit(segment)?;
+        let made = SharedMeshKey { epoch, key };
+        Ok(Changed { made, segment })
+    }
+
+    /// Takes a mesh key that another admin made, as a running node gives it.
+    pub fn learn_mesh_key(&mut self, shared: SharedMeshKey) -> Result<(), AuthorityError> {
+        let SharedMeshKey { epoch, key } = shared;
+        let commitment = self.clinic.mesh_keys.get(&epoch);
+        if !commitment.is_some_and(|found| key.matches(&self.clinic.id, epoch, found)) {
+            return Err(AuthorityError::OtherMeshKey { epoch });
+        }
+        self.keep_mesh_key(epoch, key)
+    }
+
+    fn keep_mesh_key(&mut self, epoch: u32, key: MeshKey) -> Result<(), AuthorityError> {
+        let mut keys = self.mesh_keys.clone();
+        mesh_keys::keep(&mut keys, epoch, key);
+        let clinic = self.clinic_id();
+        self.directory
+            .save_mesh_keys(&self.holder, clinic, &self.key, &keys, &mut *self.rng.0)?;
+        self.mesh_keys = keys;
+        Ok(())
+    }
+
+    /// The mesh keys on this machine that the record commits to.
+    pub fn mesh_keys(&self) -> Vec<SharedMeshKey> {
+        let committed = self.mesh_keys.iter().filter(|(epoch, key)| {
+            let commitment = self.clinic.mesh_keys.get(epoch);
+            commitment.is_some_and(|found| key.matches(&self.clinic.id, **epoch, found))
+        });
+        committed
+            .map(|(epoch, key)| SharedMeshKey {
+                epoch: *epoch,
+                key: key.clone(),
+            })
+            .collect()
+    }
+
+    /// Invites a device. The secret's code is read out to whoever sets the machine up.
+    pub fn invite(
+        &mut self,
+        office: Name,
+        name: Name,
+        kind: cert::DeviceKind,
+        life: Duration,
+        now: WallTime,
+    ) -> Result<Changed<InvitationSecret>, AuthorityError> {
+        let made = InvitationSecret::new(self.rng.array());
+        let invitation = Invitation {
+            id: made.id(),
+            commitment: made.commitment(),
+            office,
+            name,
+            kind,
+            expires: now.plus(life),
+        };
+        let segment = self.sign(Act::InvitationIssued { invitation }, now)?;
+        Ok(Changed { made, segment })
+    }
+
+    /// Takes an invitation back.
+    pub fn withdraw_invitation(
+        &mut self,
+        invitation: InvitationId,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let by = None;
+        self.sign(Act::InvitationUsed { invitation, by }, now)
+    }
+}
+
+fn facts(
+    name: Name,
+    roles: Vec<Role>,
+    homes: Vec<Name>,
+    sign_in: Option<SignInCode>,
+) -> StaffFacts {
+    StaffFacts {
+        name,
+        roles: sorted(roles),
+        homes: sorted(homes),
+        sign_in,
+    }
+}
+
+/// Sorted without repetition, as statements want it.
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items.dedup();
+    items
+}
+
+fn unknown(what: &'static str, id: String) -> AuthorityError {
+    SignError::Unknown { what, id }.into()
+}

@@ -1,0 +1,202 @@
+//! The authority's side of enrolment: judge a request, certify the device, make the answer.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::domain::cert::{
+    self, Capabilities, Capability, Certificate, DeviceKind, LIFETIME_MAX, SKEW,
+};
+use crate::domain::codec;
+use crate::domain::enrol::{
+    self, ANSWER_MAX, Arrival, BOOTSTRAP_MAX, Bootstrap, EnrolmentAnswer, EnrolmentRequest,
+    SignedRequest, Terms,
+};
+use crate::domain::id::{AuthorId, DeviceId, Serial};
+use crate::domain::log::Segment;
+use crate::domain::record::Device;
+use crate::domain::sign::Signed;
+use crate::domain::statement::Act;
+use crate::domain::time::WallTime;
+use crate::platform::sealed;
+
+use super::{Authority, AuthorityError};
+
+/// How long an invitation is good for, unless the admin says otherwise.
+///
+/// A quarter of an hour: one sets the machine up while on the phone with the admin.
+pub const INVITATION_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Largest record that goes into an answer whole; of a longer one only what the answer is checked by.
+const WHOLE_RECORD_MAX: usize = ANSWER_MAX / 2;
+
+/// A device that was enrolled just now.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// The statement to give to a node.
+    pub segment: Segment,
+}
+
+impl Authority {
+    /// Judges a request without doing anything, so that a person can look at it first.
+    ///
+    /// A request that names an invitation gets the invitation's terms; `given` is for files that name
+    /// none.
+    pub fn judge(
+        &self,
+        signed: &SignedRequest,
+        arrival: Arrival,
+        given: Option<Terms>,
+        now: WallTime,
+    ) -> Result<(EnrolmentRequest, Terms), AuthorityError> {
+        let request = signed.open(&self.clinic_id())?;
+        let terms = match request.invitation {
+            Some(id) => enrol::judge(id, self.clinic.invitations.get(&id), now)?,
+            None => given.ok_or(AuthorityError::NoTerms)?,
+        };
+        enrol::judge_request(&self.clinic, &request, arrival, now)?;
+        Ok((request, terms))
+    }
+
+    /// Judges the request (again) and certifies the device; [`answer`](Self::answer) it next.
+    pub fn approve(
+        &mut self,
+        signed: &SignedRequest,
+        arrival: Arrival,
+        given: Option<Terms>,
+        now: WallTime,
+    ) -> Result<Enrolled, AuthorityError> {
+        let (request, terms) = self.judge(signed, arrival, given, now)?;
+        let certificate = self.certificate(&request, &terms, now);
+        let act = Act::DeviceEnrolled {
+            certificate: Signed::new(&certificate, &self.clinic_id(), &self.key),
+            invitation: terms.invitation,
+            address: request.address,
+        };
+        let segment = self.sign(act, now)?;
+        Ok(Enrolled {
+            certificate,
+            segment,
+        })
+    }
+
+    fn certificate(
+        &mut self,
+        request: &EnrolmentRequest,
+        terms: &Terms,
+        now: WallTime,
+    ) -> Certificate {
+        // Five minutes earlier, for machines whose clock is behind.
+        let not_before = now.minus(SKEW);
+        Certificate {
+            version: cert::VERSION,
+            clinic: self.clinic_id(),
+            serial: Serial::new(self.rng.array()),
+            device: request.device,
+            noise_key: request.noise_key,
+            name: terms.name.clone(),
+            office: terms.office.clone(),
+            kind: terms.kind,
+            capabilities: capabilities(terms.kind),
+            not_before,
+            not_after: not_before.plus(LIFETIME_MAX),
+        }
+    }
+
+    /// The answer for an enrolled device, as often as it is needed: nothing in it is used up.
+    pub fn answer(&self, device: DeviceId) -> Result<EnrolmentAnswer, AuthorityError> {
+        let enrolled = self.enrolled(device)?;
+        let issuer = enrolled.signed.signer.as_admin();
+        let grant = self.clinic.admins.get(&issuer);
+        let grant = grant.ok_or(AuthorityError::NotEnrolled { device })?;
+        let mesh_keys = self.mesh_keys();
+        let newest = self.clinic.mesh_keys.last_key_value();
+        if let Some((epoch, _)) = newest
+            && !mesh_keys.iter().any(|shared| shared.epoch == *epoch)
+        {
+            return Err(AuthorityError::NoMeshKey { epoch: *epoch });
+        }
+        Ok(EnrolmentAnswer {
+            version: enrol::VERSION,
+            clinic: self.clinic_id(),
+            root: self.record.root().ok_or(AuthorityError::NoRecord)?,
+            certificate: enrolled.signed.clone(),
+            grant: grant.signed.clone(),
+            mesh_keys,
+            record: self.record_for(issuer.into(), WHOLE_RECORD_MAX),
+            bootstrap: self.bootstrap_for(device),
+        })
+    }
+
+    /// The answer as a file for a stick, which only that machine can open.
+    pub fn answer_file(&mut self, device: DeviceId) -> Result<Vec<u8>, AuthorityError> {
+        let answer = self.answer(device)?;
+        check_length(&answer, ANSWER_MAX)?;
+        let noise_key = self.enrolled(device)?.certificate.noise_key;
+        let sealed = sealed::seal_answer(&answer, device, &noise_key, &mut *self.rng.0)?;
+        Ok(sealed.to_file())
+    }
+
+    fn enrolled(&self, device: DeviceId) -> Result<&Device, AuthorityError> {
+        let found = self.clinic.devices.get(&device);
+        let found = found.filter(|found| found.revocation.is_none());
+        found.ok_or(AuthorityError::NotEnrolled { device })
+    }
+
+    /// The whole record, or of a long one the logs that the answer is checked by.
+    pub(super) fn record_for(&self, issuer: AuthorId, whole_max: usize) -> Vec<Segment> {
+        let whole: Vec<Segment> = self.record.segments().cloned().collect();
+        if codec::encode(&whole).len() <= whole_max {
+            return whole;
+        }
+        let needed = self.needed_logs(issuer);
+        let kept = whole.into_iter();
+        kept.filter(|segment| needed.contains(&segment.log.author))
+            .collect()
+    }
+
+    /// Root, issuer, and whoever made a mesh key.
+    fn needed_logs(&self, issuer: AuthorId) -> BTreeSet<AuthorId> {
+        let makers = self.record.items().filter_map(|item| {
+            let rotated = matches!(item.statement.act, Act::MeshKeyRotated { .. });
+            rotated.then_some(item.id.author)
+        });
+        let root = self.record.root().map(AuthorId::from);
+        makers.chain(root).chain([issuer]).collect()
+    }
+
+    /// Nodes with a known address.
+    fn bootstrap_for(&self, device: DeviceId) -> Vec<Bootstrap> {
+        let nodes = self
+            .clinic
+            .members()
+            .filter(|(id, found)| **id != device && found.certificate.kind == DeviceKind::Node);
+        nodes
+            .filter_map(|(id, found)| {
+                let address = found.address.clone()?;
+                Some(Bootstrap {
+                    device: *id,
+                    address,
+                })
+            })
+            .take(BOOTSTRAP_MAX)
+            .collect()
+    }
+}
+
+/// Refuses an answer that its reader would refuse.
+pub(super) fn check_length(answer: &EnrolmentAnswer, limit: usize) -> Result<(), AuthorityError> {
+    match answer.to_bytes().len() > limit {
+        true => Err(AuthorityError::AnswerTooLong),
+        false => Ok(()),
+    }
+}
+
+/// Every node attests others' audit trails and renews certificates; a client does neither.
+fn capabilities(kind: DeviceKind) -> Capabilities {
+    match kind {
+        DeviceKind::Node => Capabilities::of([Capability::Witness, Capability::Renew]),
+        DeviceKind::Client => Capabilities::default(),
+    }
+}

@@ -1,0 +1,139 @@
+//! One secure channel as the engine sees it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::domain::id::DeviceId;
+use crate::domain::log::Log;
+
+use super::types::JobId;
+
+/// Most logs that one peer may be sent at once: bounds readings under way.
+pub(super) const SENDING_MAX: usize = 8;
+
+/// Most requests of one peer that wait their turn; more is misbehaviour.
+pub(super) const QUEUED_MAX: usize = 4096;
+
+/// Most credit one log can gather, in segments.
+pub(super) const CREDIT_MAX: u8 = 16;
+
+/// Most logs of one peer that are kept in mind.
+///
+/// A hundred thousand: years of restarts in every conversation of a large clinic; a peer that invents
+/// more costs no more memory than this.
+const PEER_LOGS_MAX: usize = 100_000;
+
+/// Most bytes pushed to a peer that it has not yet attested.
+///
+/// 8 MiB: enough to keep a gigabit link and a slow disk busy; a peer further behind asks for the rest
+/// at its own pace.
+pub(super) const PUSHED_MAX: usize = 8 * 1024 * 1024;
+
+/// How far the two sides have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The peer's clinic record is not yet level with ours.
+    Record,
+    /// Everything may be synced.
+    All,
+    /// The peer used an old mesh key: nothing but the record.
+    RecordOnly,
+}
+
+/// One open channel.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: DeviceId,
+    pub(super) stage: Stage,
+    /// When anything was last heard (time since start).
+    pub(super) heard: Duration,
+    /// When anything was last sent.
+    pub(super) sent: Duration,
+    /// Peer's clock minus ours, in milliseconds; none before its first word.
+    pub(super) offset_ms: Option<i64>,
+    /// What is known of the peer's logs.
+    pub(super) peer_logs: BTreeMap<Log, PeerLog>,
+    /// Logs being sent to the peer.
+    pub(super) sending: BTreeMap<Log, Sending>,
+    /// Requests that wait for one of [`SENDING_MAX`] places.
+    pub(super) queued: VecDeque<(Log, u64, u8)>,
+    /// What was pushed and not yet attested: log, last number, bytes.
+    pub(super) pushed: VecDeque<(Log, u64, usize)>,
+    /// Bytes of it.
+    pub(super) pushed_bytes: usize,
+    /// Digests received so far of a list that comes in several frames.
+    pub(super) digests: Vec<crate::wire::SpaceDigest>,
+    /// When our own digests were last sent.
+    pub(super) compared: Duration,
+}
+
+/// What is known of one log at the peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PeerLog {
+    /// The peer says that it holds up to here.
+    pub(super) has: u64,
+    /// We have said that we hold up to here.
+    pub(super) announced: u64,
+    /// We have sent everything up to here.
+    pub(super) sent: u64,
+}
+
+/// A log on its way to the peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    /// Next number to read.
+    pub(super) next: u64,
+    /// Segments that may still be sent.
+    pub(super) credit: u8,
+    /// The reading under way.
+    pub(super) job: Option<JobId>,
+}
+
+impl Link {
+    /// A channel that has just opened.
+    pub(super) fn new(peer: DeviceId, stage: Stage, now: Duration) -> Self {
+        Self {
+            peer,
+            stage,
+            heard: now,
+            sent: now,
+            offset_ms: None,
+            peer_logs: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            queued: VecDeque::new(),
+            pushed: VecDeque::new(),
+            pushed_bytes: 0,
+            digests: Vec::new(),
+            compared: now,
+        }
+    }
+
+    /// What is known of a log at the peer.
+    pub(super) fn peer_log(&self, log: &Log) -> PeerLog {
+        self.peer_logs.get(log).copied().unwrap_or_default()
+    }
+
+    /// Notes that a segment was pushed.
+    pub(super) fn note_pushed(&mut self, log: Log, last: u64, bytes: usize) {
+        self.pushed.push_back((log, last, bytes));
+        self.pushed_bytes += bytes;
+    }
+
+    /// Notes that the peer attests a log up to a number: what was pushed of it has arrived.
+    pub(super) fn note_attested(&mut self, log: Log, seq: u64) {
+        self.note_has(log, seq);
+        self.pushed
+            .retain(|(pushed, last, _)| *pushed != log || *last > seq);
+        self.pushed_bytes = self.pushed.iter().map(|(.., bytes)| bytes).sum();
+    }
+
+    /// Notes that the peer holds a log up to a number; of logs beyond [`PEER_LOGS_MAX`] no note is
+    /// taken.
+    pub(super) fn note_has(&mut self, log: Log, seq: u64) {
+        if self.peer_logs.len() >= PEER_LOGS_MAX && !self.peer_logs.contains_key(&log) {
+            return;
+        }
+        let known = self.peer_logs.entry(log).or_default();
+        known.has = known.has.max(seq);
+    }
+}

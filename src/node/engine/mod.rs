@@ -1,0 +1,486 @@
+//! The engine: one input at a time, effects out, nothing else.
+//!
+//! No socket, no disk, no clock and no task is named here. Reading and writing the store are effects
+//! too, so that sync, delivery, retention, membership and revocation can be tried in virtual time.
+//!
+//! Invariants that hold between any two inputs:
+//!
+//! - nothing is offered, served, attested or answered that is not durable;
+//! - at most one commit is under way, and everything accepted since waits in one batch behind it;
+//! - a frame is judged by the clinic record as this node holds it at that moment.
+
+mod accept;
+mod batch;
+mod holdings;
+mod link;
+mod people;
+mod pull;
+mod purge;
+mod record;
+mod send;
+mod trail;
+mod types;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+pub use types::*;
+
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::cert::Certificate;
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
+use crate::domain::log::{Epoch, Log};
+use crate::domain::message::Position;
+use crate::domain::sign::SigningKey;
+use crate::domain::space::Space;
+use crate::domain::time::{Clock, Day, Hlc};
+use crate::domain::trust::{MESH_KEYS, MeshKey, Refusal};
+use crate::wire::{self, Frame};
+
+use batch::Batch;
+use holdings::Holdings;
+use link::{Link, Stage};
+use people::SpaceReceipts;
+use pull::Wants;
+use record::RecordState;
+
+/// How often the engine looks at the time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Silence after which we say that we are here.
+const BEAT: Duration = Duration::from_secs(4);
+
+/// Silence after which a peer counts as gone: three beats and a little. A killed peer is noticed
+/// within 15 seconds.
+const SILENCE: Duration = Duration::from_secs(13);
+
+/// How often digests are compared again on an open channel, should anything have been missed.
+const COMPARE: Duration = Duration::from_secs(60);
+
+/// How often the audit trail is offered to its witnesses: well within the minute it must take.
+const WITNESS: Duration = Duration::from_secs(15);
+
+/// How long refusals of one kind are counted before they are recorded again.
+const REFUSALS: Duration = Duration::from_secs(60);
+
+/// The rules of one node, driven by inputs.
+#[derive(Debug)]
+pub struct Engine {
+    me: DeviceId,
+    key: SigningKey,
+    clinic_id: ClinicId,
+    epoch: Epoch,
+    now: Now,
+    clock: Clock,
+    rng: StdRng,
+    standing: DeviceStanding,
+    stopping: Option<Ticket>,
+    stopped: bool,
+    room: Room,
+    record: RecordState,
+    holdings: Holdings,
+    mesh_keys: BTreeMap<u32, MeshKey>,
+    horizon: Day,
+    links: BTreeMap<LinkId, Link>,
+    wants: Wants,
+    batch: Batch,
+    in_flight: Option<(CommitId, Batch)>,
+    last_commit: u64,
+    last_job: u64,
+    jobs: BTreeMap<JobId, Job>,
+    effects: VecDeque<Effect>,
+    receipts: BTreeMap<Space, SpaceReceipts>,
+    passwords: BTreeMap<StaffId, (Position, String)>,
+    refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
+    next_tick: Duration,
+    next_witness: Duration,
+}
+
+/// What a reading was for.
+#[derive(Debug)]
+enum Job {
+    /// Sending a log to a peer.
+    Send { link: LinkId, log: Log },
+    /// Comparing an older head that a peer showed.
+    Compare {
+        link: LinkId,
+        log: Log,
+        shown: wire::LogHead,
+    },
+    /// Finding where a revoked device's log ends.
+    FindEnd { log: Log },
+    /// A page for a reader.
+    Page(people::PageJob),
+    /// The receipts of a conversation, with the readers that wait for them.
+    Receipts { space: Space },
+    /// Part of an audit trail.
+    Trail { ticket: Ticket, log: Log },
+    /// The clinic record, log by log.
+    Record(record::RecordJob),
+}
+
+/// Most readings under way at once, whoever asked.
+const JOBS_MAX: usize = 512;
+
+impl Engine {
+    /// An engine for what the store holds. Its first effects announce trust and write "started".
+    pub fn new(boot: Boot, now: Now) -> Self {
+        let me = boot.key.id().as_device();
+        let mut clock = Clock::resume(boot.clock);
+        let epoch = Epoch(clock.tick(now.wall).0);
+        let holdings = Holdings::new(&boot);
+        let record = RecordState::new(boot.clinic, boot.statements);
+        let mut engine = Self {
+            me,
+            key: boot.key,
+            clinic_id: boot.clinic,
+            epoch,
+            now,
+            clock,
+            rng: StdRng::from_seed(boot.seed),
+            standing: DeviceStanding::Unknown,
+            stopping: None,
+            stopped: false,
+            room: Room::Enough,
+            record,
+            holdings,
+            mesh_keys: boot.mesh_keys,
+            horizon: boot.horizon,
+            links: BTreeMap::new(),
+            wants: Wants::default(),
+            batch: Batch::default(),
+            in_flight: None,
+            last_commit: 0,
+            last_job: 0,
+            jobs: BTreeMap::new(),
+            effects: VecDeque::new(),
+            receipts: BTreeMap::new(),
+            passwords: people::newest_passwords(boot.staff_items),
+            refusals: BTreeMap::new(),
+            next_tick: now.mono,
+            next_witness: now.mono + WITNESS,
+        };
+        engine.begin();
+        engine
+    }
+
+    fn begin(&mut self) {
+        self.trim_mesh_keys();
+        self.find_ends();
+        self.record_changed();
+        self.note(Actor::Node, Origin::Inside, self.started());
+        self.note(Actor::Node, Origin::Inside, Deed::StoreUnlocked);
+        // A purge that a crash interrupted is taken up again; destroying twice does no harm.
+        self.effects.push_back(Effect::Purge {
+            horizon: self.horizon,
+        });
+        self.close_batch();
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.now = now;
+        match input {
+            Input::Time => self.on_time(),
+            Input::LinkUp {
+                link,
+                certificate,
+                old_mesh_key,
+            } => {
+                self.on_link_up(link, &certificate, old_mesh_key);
+            }
+            Input::LinkDown { link } => self.forget_link(link, None),
+            Input::Frame { link, frame } => self.on_frame(link, frame),
+            Input::PeerRefused { why, peer } => self.count_refusal(peer, why),
+            Input::Committed { id } => self.on_committed(id),
+            Input::Loaded { job, loaded } => self.on_loaded(job, loaded),
+            Input::Purged { horizon } => self.on_purged(horizon),
+            Input::Room(room) => self.room = room,
+            Input::Command { ticket, command } => self.on_command(ticket, command),
+        }
+        self.close_batch();
+    }
+
+    /// The next thing to do, if any.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Input::Time`] is due, as time since start.
+    pub fn next_wakeup(&self) -> Duration {
+        self.next_tick
+    }
+
+    /// Whether so much waits for the disk that nothing more should be put in.
+    pub fn is_full(&self) -> bool {
+        self.batch.is_full()
+    }
+
+    /// Whether [`Command::Stop`] was answered: everything is written and nothing more is taken.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceId {
+        self.me
+    }
+
+    fn on_time(&mut self) {
+        if self.now.mono < self.next_tick {
+            return;
+        }
+        self.next_tick = self.now.mono + TICK;
+        self.check_links();
+        self.retry_wants();
+        self.check_purge();
+        self.check_departures();
+        self.flush_refusals();
+        if self.now.mono >= self.next_witness {
+            self.next_witness = self.now.mono + WITNESS;
+            self.offer_trail();
+        }
+    }
+
+    fn on_link_up(&mut self, id: LinkId, certificate: &Certificate, old_mesh_key: bool) {
+        let peer = certificate.device;
+        if self.standing == DeviceStanding::Revoked
+            || self.record.clinic.revoked_at(&peer.into()).is_some()
+        {
+            self.effects.push_back(Effect::Close {
+                link: id,
+                why: Refusal::Revoked,
+            });
+            return;
+        }
+        let stage = if old_mesh_key {
+            Stage::RecordOnly
+        } else {
+            Stage::Record
+        };
+        self.links.insert(id, Link::new(peer, stage, self.now.mono));
+        self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
+        self.effects
+            .push_back(Effect::Changed(Changed::Connected { peer }));
+        self.send(
+            id,
+            Frame::Hello {
+                version: wire::VERSION,
+                now: self.now.wall,
+            },
+        );
+        self.announce_all(id, Space::Record);
+        self.ask_for_mesh_keys(id);
+    }
+
+    fn on_frame(&mut self, id: LinkId, frame: Frame) {
+        let now = self.now.mono;
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.heard = now;
+        match frame {
+            Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
+            Frame::Spaces { digests, more } => self.on_spaces(id, digests, more),
+            Frame::Heads { space, heads } => self.on_heads(id, space, &heads),
+            Frame::Want { log, from, credit } => self.on_want(id, log, from, credit),
+            Frame::More { log, credit } => self.on_more(id, log, credit),
+            Frame::Entries(segment) => self.on_entries(id, segment),
+            Frame::Attest { attestations } => self.on_attest(id, &attestations),
+            Frame::WantMeshKey { epoch } => self.on_want_mesh_key(id, epoch),
+            Frame::MeshKey { epoch, key } => self.on_mesh_key(epoch, MeshKey::new(key)),
+            Frame::Bye { code } => {
+                let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
+                self.count_refusal(self.links.get(&id).map(|link| link.peer), why);
+            }
+        }
+    }
+
+    fn on_loaded(&mut self, id: JobId, loaded: Loaded) {
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
+        match (job, loaded) {
+            (Job::Send { link, log }, Loaded::Segments(segments)) => {
+                self.on_send_loaded(link, log, segments)
+            }
+            (Job::Compare { link, log, shown }, Loaded::HashAt(hash)) => {
+                self.on_compared(link, log, &shown, hash);
+            }
+            (Job::FindEnd { log }, Loaded::Segments(segments)) => self.on_end_found(log, &segments),
+            (Job::Page(job), Loaded::Page(entries)) => self.on_page(job, entries),
+            (Job::Receipts { space }, Loaded::Receipts(found)) => self.on_receipts(space, &found),
+            (Job::Trail { ticket, log }, Loaded::Segments(segments)) => {
+                self.on_trail(ticket, log, segments)
+            }
+            (Job::Record(job), Loaded::Segments(segments)) => self.on_record_loaded(job, segments),
+            // The runner answers a reading with what was asked for, or stops the process.
+            (
+                _,
+                Loaded::Segments(_) | Loaded::HashAt(_) | Loaded::Page(_) | Loaded::Receipts(_),
+            ) => {}
+        }
+    }
+
+    /// Starts a reading; `false` if too many are under way.
+    fn load(&mut self, job: Job, load: Load) -> Option<JobId> {
+        if self.jobs.len() >= JOBS_MAX {
+            return None;
+        }
+        self.last_job += 1;
+        let id = JobId(self.last_job);
+        self.jobs.insert(id, job);
+        self.effects.push_back(Effect::Load { job: id, load });
+        Some(id)
+    }
+
+    fn send(&mut self, id: LinkId, frame: Frame) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.sent = self.now.mono;
+            self.effects.push_back(Effect::Send { link: id, frame });
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.effects.push_back(Effect::Reply { ticket, reply });
+    }
+
+    fn refuse(&mut self, ticket: Ticket, why: CommandRefusal) {
+        self.reply(ticket, Reply::Refused(why));
+    }
+
+    /// Ends a channel for a reason of ours; the peer learns one byte.
+    fn close(&mut self, id: LinkId, why: Refusal) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
+            return;
+        };
+        self.send(id, Frame::Bye { code: why.code() });
+        self.effects.push_back(Effect::Close { link: id, why });
+        self.count_refusal(Some(peer), why);
+        self.forget_link(id, Some(why));
+    }
+
+    fn forget_link(&mut self, id: LinkId, why: Option<Refusal>) {
+        let Some(link) = self.links.remove(&id) else {
+            return;
+        };
+        self.wants.forget_link(id);
+        self.effects
+            .push_back(Effect::Changed(Changed::Disconnected {
+                peer: link.peer,
+                why,
+            }));
+    }
+
+    fn check_links(&mut self) {
+        let now = self.now.mono;
+        let ids: Vec<LinkId> = self.links.keys().copied().collect();
+        for id in ids {
+            let Some(link) = self.links.get(&id) else {
+                continue;
+            };
+            let (silent, quiet) = (
+                now.saturating_sub(link.heard),
+                now.saturating_sub(link.sent),
+            );
+            let stale = link.stage == Stage::All && now.saturating_sub(link.compared) >= COMPARE;
+            if silent >= SILENCE {
+                self.close(id, Refusal::Silent);
+                continue;
+            }
+            if stale {
+                self.send_spaces(id);
+            }
+            if quiet >= BEAT {
+                self.send(id, Frame::Beat { now: self.now.wall });
+            }
+        }
+    }
+
+    fn note_clock(&mut self, id: LinkId, theirs: crate::domain::time::WallTime) {
+        let ours = self.now.wall.0;
+        if let Some(link) = self.links.get_mut(&id) {
+            link.offset_ms = Some(theirs.0.wrapping_sub(ours) as i64);
+        }
+    }
+
+    /// Writes an audit record with the next commit.
+    fn note(&mut self, actor: Actor, origin: Origin, deed: Deed) {
+        self.audit(AuditRecord::done(actor, origin, deed));
+    }
+
+    /// Counts a refusal; the first of its kind is recorded at once, the rest once a minute.
+    fn count_refusal(&mut self, peer: Option<DeviceId>, why: Refusal) {
+        let known = peer.filter(|peer| self.record.clinic.devices.contains_key(peer));
+        let key = (known, why);
+        match self.refusals.get_mut(&key) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => {
+                self.refusals.insert(key, (self.now.mono, 0));
+                self.note_refusal(known, why, 1);
+            }
+        }
+    }
+
+    fn flush_refusals(&mut self) {
+        let now = self.now.mono;
+        let due: Vec<_> = self
+            .refusals
+            .iter()
+            .filter(|(_, (since, _))| now.saturating_sub(*since) >= REFUSALS)
+            .map(|(key, (_, count))| (*key, *count))
+            .collect();
+        for (key, count) in due {
+            self.refusals.remove(&key);
+            if count > 0 {
+                self.note_refusal(key.0, key.1, count);
+            }
+        }
+    }
+
+    fn note_refusal(&mut self, peer: Option<DeviceId>, why: Refusal, count: u32) {
+        let actor = peer.map_or(Actor::Stranger, Actor::Device);
+        self.audit(AuditRecord::refused(
+            actor,
+            Origin::Mesh,
+            Deed::PeerRefused { why, count },
+        ));
+    }
+
+    fn trim_mesh_keys(&mut self) {
+        while self.mesh_keys.len() > MESH_KEYS {
+            self.mesh_keys.pop_first();
+        }
+    }
+
+    /// This node's log in a space, in this run of the process.
+    fn own_log(&self, space: Space) -> Log {
+        Log {
+            space,
+            author: AuthorId::from(self.me),
+            epoch: self.epoch,
+        }
+    }
+
+    /// The links to devices for which `keep` holds.
+    fn links_where(&self, keep: impl Fn(&Link) -> bool) -> Vec<LinkId> {
+        self.links
+            .iter()
+            .filter(|(_, link)| keep(link))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// The clinic as this node's record says.
+    pub fn clinic(&self) -> &Arc<crate::domain::record::Clinic> {
+        &self.record.clinic
+    }
+
+    fn tick_clock(&mut self) -> Hlc {
+        self.clock.tick(self.now.wall)
+    }
+}

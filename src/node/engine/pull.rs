@@ -1,0 +1,343 @@
+//! The asking side of sync: what is missing, and whom to ask for it.
+//!
+//! Each log is asked of one peer at a time, so that nothing is sent twice; if that peer does not
+//! deliver, another is asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::audit::{Actor, Deed, Origin};
+use crate::domain::log::{Head, Log};
+use crate::domain::space::Space;
+use crate::domain::trust::Refusal;
+use crate::wire::{Frame, LogHead};
+
+use super::link::Stage;
+use super::{Engine, Job, LinkId, Load};
+
+/// Most logs asked for at once, over all peers: bounds what is on its way to us.
+const WANTS_MAX: usize = 16;
+
+/// Segments asked for at once; more are allowed as they arrive. With segments of 256 KiB this keeps
+/// two megabytes on the way for each log.
+const CREDIT: u8 = 8;
+
+/// How long to wait for the next segment before another peer is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most logs that wait for a clock or the record to catch up.
+const HELD_BACK_MAX: usize = 4096;
+
+/// How long a log is left alone after its next entry could not be accepted yet.
+pub(super) const HELD_BACK: Duration = Duration::from_secs(60);
+
+/// What was asked of whom.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    open: BTreeMap<Log, Want>,
+    held_back: BTreeMap<Log, Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Want {
+    link: LinkId,
+    credit: u8,
+    patience_ends: Duration,
+}
+
+impl Wants {
+    /// A channel is gone, and with it what was asked there.
+    pub(super) fn forget_link(&mut self, id: LinkId) {
+        self.open.retain(|_, want| want.link != id);
+    }
+
+    /// Leaves a log alone until a moment; says whether it was not already left alone.
+    pub(super) fn hold_back(&mut self, log: Log, until: Duration) -> bool {
+        self.open.remove(&log);
+        if self.held_back.len() >= HELD_BACK_MAX && !self.held_back.contains_key(&log) {
+            self.held_back.pop_first();
+        }
+        self.held_back.insert(log, until).is_none()
+    }
+
+    /// Lets every log be asked for again, because the record changed.
+    pub(super) fn release(&mut self) {
+        self.held_back.clear();
+    }
+}
+
+impl Engine {
+    /// A peer says what it holds.
+    pub(super) fn on_heads(&mut self, id: LinkId, space: Space, heads: &[LogHead]) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if !space.is_well_formed() {
+            self.close(id, Refusal::Misbehaved);
+            return;
+        }
+        for head in heads {
+            link.note_has(
+                Log {
+                    space,
+                    author: head.author,
+                    epoch: head.epoch,
+                },
+                head.head.seq,
+            );
+        }
+        for head in heads {
+            self.compare(id, space, head);
+        }
+        if space == Space::Record {
+            self.check_stage(id);
+        }
+        self.ask(space);
+        let offer = self
+            .links
+            .get(&id)
+            .is_some_and(|link| self.may_offer(link, &space));
+        if offer {
+            self.announce(id, space);
+        }
+    }
+
+    /// Looks whether a head that a peer shows lies on the history held here.
+    fn compare(&mut self, id: LinkId, space: Space, shown: &LogHead) {
+        let log = Log {
+            space,
+            author: shown.author,
+            epoch: shown.epoch,
+        };
+        let held = self.holdings.head(&log);
+        if log.author.as_device() == self.me && shown.head.seq > held.seq {
+            self.find_rollback(&log, shown);
+        }
+        if shown.head.seq == held.seq {
+            self.on_compared(id, log, shown, Some(held.hash));
+        } else if shown.head.seq < held.seq && shown.head.seq > 0 {
+            let load = Load::HashAt {
+                log,
+                seq: shown.head.seq,
+            };
+            if shown.head.seq <= self.holdings.durable(&log) {
+                self.load(
+                    Job::Compare {
+                        link: id,
+                        log,
+                        shown: *shown,
+                    },
+                    load,
+                );
+            }
+        }
+    }
+
+    /// The hash held at a number that a peer showed is known.
+    pub(super) fn on_compared(
+        &mut self,
+        _id: LinkId,
+        log: Log,
+        shown: &LogHead,
+        held: Option<crate::domain::id::Hash>,
+    ) {
+        if held.is_some_and(|held| held != shown.head.hash) {
+            self.judge_fork(log, shown.head, shown.signature);
+        }
+    }
+
+    /// This node's own log is longer elsewhere: the disk was put back to an older state.
+    ///
+    /// Nothing breaks, because every start writes in an epoch of its own; but it must be known.
+    fn find_rollback(&mut self, log: &Log, shown: &LogHead) {
+        let word = crate::domain::log::held(log, shown.head);
+        let genuine = crate::domain::attest::verify(
+            &self.clinic_id,
+            &log.author,
+            log.space,
+            &word,
+            &shown.signature,
+        );
+        let asked_already = self.wants.open.contains_key(log);
+        if genuine.is_ok() && !asked_already {
+            let space = log.space.id(&self.clinic_id);
+            let deed = Deed::RollbackFound {
+                space,
+                epoch: log.epoch,
+                seq: shown.head.seq,
+            };
+            self.note(Actor::Node, Origin::Mesh, deed);
+        }
+    }
+
+    /// Moves a link on when its peer's clinic record holds nothing that this node lacks.
+    pub(super) fn check_stage(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let level = link
+            .peer_logs
+            .iter()
+            .filter(|(log, _)| log.space == Space::Record)
+            .all(|(log, peer)| self.is_settled(log, peer.has));
+        if link.stage == Stage::Record && level {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.stage = Stage::All;
+            }
+            self.send_spaces(id);
+        }
+    }
+
+    fn is_settled(&self, log: &Log, has: u64) -> bool {
+        self.holdings
+            .log(log)
+            .is_some_and(|state| state.forked || state.tentative.seq >= has)
+            || has == 0
+            || self.wants.held_back.contains_key(log)
+    }
+
+    /// Asks for whatever is missing of a space.
+    pub(super) fn ask(&mut self, space: Space) {
+        if space != Space::Record && !self.record.clinic.may_hold(&self.me, &space) {
+            return;
+        }
+        let mut logs: Vec<Log> = Vec::new();
+        for link in self.links.values() {
+            let first = Log {
+                space,
+                author: crate::domain::id::AuthorId::new([0; 32]),
+                epoch: crate::domain::log::Epoch(0),
+            };
+            let of_space = link
+                .peer_logs
+                .range(first..)
+                .take_while(|(log, _)| log.space == space);
+            logs.extend(of_space.map(|(log, _)| *log));
+        }
+        logs.sort_unstable();
+        logs.dedup();
+        for log in logs {
+            self.ask_for(log);
+        }
+    }
+
+    fn ask_for(&mut self, log: Log) {
+        let busy = self.wants.open.contains_key(&log) || self.wants.open.len() >= WANTS_MAX;
+        if busy || self.wants.held_back.contains_key(&log) {
+            return;
+        }
+        let head = self.holdings.head(&log);
+        let state = self.holdings.log(&log);
+        if state.is_some_and(|state| state.forked || state.end.is_some_and(|end| head.seq >= end)) {
+            return;
+        }
+        let Some(link) = self.best_source(&log, head) else {
+            return;
+        };
+        let want = Want {
+            link,
+            credit: CREDIT,
+            patience_ends: self.now.mono + PATIENCE,
+        };
+        self.wants.open.insert(log, want);
+        self.send(
+            link,
+            Frame::Want {
+                log,
+                from: head.seq + 1,
+                credit: CREDIT,
+            },
+        );
+    }
+
+    /// The author itself if it is connected, else whoever has most.
+    fn best_source(&self, log: &Log, head: Head) -> Option<LinkId> {
+        let able = self.links.iter().filter(|(_, link)| {
+            link.peer_log(log).has > head.seq
+                && (link.stage == Stage::All || log.space == Space::Record)
+        });
+        let rank = |link: &super::link::Link| {
+            (
+                link.peer.as_bytes() == log.author.as_bytes(),
+                link.peer_log(log).has,
+            )
+        };
+        able.max_by_key(|(_, link)| rank(link)).map(|(id, _)| *id)
+    }
+
+    /// A segment of a log was accepted: the peer may send more, or the asking is over.
+    pub(super) fn progressed(&mut self, id: LinkId, log: Log) {
+        let head = self.holdings.head(&log);
+        let has = self
+            .links
+            .get(&id)
+            .map_or(0, |link| link.peer_log(&log).has);
+        let Some(want) = self.wants.open.get_mut(&log).filter(|want| want.link == id) else {
+            return;
+        };
+        want.patience_ends = self.now.mono + PATIENCE;
+        want.credit = want.credit.saturating_sub(1);
+        if head.seq >= has {
+            self.wants.open.remove(&log);
+            self.ask_next();
+        } else if want.credit <= CREDIT / 2 {
+            let more = CREDIT - want.credit;
+            want.credit = CREDIT;
+            self.send(id, Frame::More { log, credit: more });
+        }
+    }
+
+    /// Gives up asking a peer for a log: what it claimed to have does not come.
+    pub(super) fn give_up(&mut self, id: LinkId, log: Log) {
+        self.wants.open.remove(&log);
+        let head = self.holdings.head(&log);
+        if let Some(peer) = self
+            .links
+            .get_mut(&id)
+            .and_then(|link| link.peer_logs.get_mut(&log))
+        {
+            peer.has = head.seq;
+        }
+    }
+
+    /// Once a second: asks others where a peer does not deliver, and takes up what was left alone.
+    pub(super) fn retry_wants(&mut self) {
+        let now = self.now.mono;
+        let late: Vec<(Log, LinkId)> = self
+            .wants
+            .open
+            .iter()
+            .filter(|(_, want)| want.patience_ends <= now)
+            .map(|(log, want)| (*log, want.link))
+            .collect();
+        for (log, id) in late {
+            self.give_up(id, log);
+        }
+        self.wants.held_back.retain(|_, until| *until > now);
+        self.ask_next();
+    }
+
+    /// Asks for whatever is missing anywhere.
+    pub(super) fn ask_next(&mut self) {
+        if self.wants.open.len() >= WANTS_MAX {
+            return;
+        }
+        let mut missing: Vec<Log> = Vec::new();
+        for link in self.links.values() {
+            let more = link
+                .peer_logs
+                .iter()
+                .filter(|(log, peer)| peer.has > self.holdings.head(log).seq);
+            missing.extend(more.map(|(log, _)| *log));
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        for log in missing {
+            let wanted =
+                log.space == Space::Record || self.record.clinic.may_hold(&self.me, &log.space);
+            if wanted {
+                self.ask_for(log);
+            }
+        }
+    }
+}

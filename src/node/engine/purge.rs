@@ -1,0 +1,124 @@
+//! Retention: when days end, and when a space is no longer this node's to hold.
+//!
+//! The order of a purge is fixed: first the horizon is durable (from then on nothing older is
+//! accepted, served or shown), then the keys and bodies are destroyed, then that is attested.
+
+use std::collections::BTreeSet;
+
+use crate::domain::audit::{Actor, Deed, Origin};
+use crate::domain::id::DeviceId;
+use crate::domain::log::Log;
+use crate::domain::space::Space;
+use crate::domain::time::{Day, WallTime};
+
+use super::{Changed, Effect, Engine};
+
+/// Time without word from any peer after which this node's own clock is enough to end a day.
+const ALONE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+impl Engine {
+    /// Moves the horizon when a day has ended for certain.
+    pub(super) fn check_purge(&mut self) {
+        let today = self.trusted_today();
+        if today <= self.horizon || self.batch.horizon.is_some() {
+            return;
+        }
+        self.horizon = today;
+        self.batch.horizon = Some(today);
+    }
+
+    /// The day it is, by this node's clock and at least one peer's: a clock that was moved forward
+    /// alone destroys nothing.
+    fn trusted_today(&self) -> Day {
+        let own = self.now.wall;
+        let peers = self
+            .links
+            .values()
+            .filter_map(|link| link.offset_ms)
+            .map(|offset| WallTime(own.0.saturating_add_signed(offset)));
+        let confirmed = peers.max();
+        let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
+        match confirmed {
+            Some(theirs) => own.min(theirs).day(),
+            None if !others || self.now.mono >= ALONE => own.day(),
+            None => self.horizon,
+        }
+    }
+
+    /// Bodies are destroyed: attests it for every space that held any, and records it.
+    pub(super) fn on_purged(&mut self, horizon: Day) {
+        let spaces: Vec<Space> = self
+            .holdings
+            .spaces()
+            .filter(|(space, state)| space.is_conversation() && state.entries() > 0)
+            .map(|(space, _)| *space)
+            .collect();
+        if horizon == Day(0) {
+            return;
+        }
+        for space in spaces {
+            let before = self.batch.attestations.len();
+            self.attest_purged(space, horizon);
+            if self.batch.attestations.len() > before {
+                let deed = Deed::MessagesPurged {
+                    space: space.id(&self.clinic_id),
+                    horizon,
+                };
+                self.note(Actor::Node, Origin::Inside, deed);
+            }
+        }
+        self.effects
+            .push_back(Effect::Changed(Changed::Purged { horizon }));
+    }
+
+    /// Destroys spaces that this node may no longer hold, once what it wrote there is safe elsewhere.
+    pub(super) fn check_departures(&mut self) {
+        if self.standing == super::DeviceStanding::Unknown || self.in_flight.is_some() {
+            return;
+        }
+        let leaving: Vec<Space> = self
+            .holdings
+            .spaces()
+            .map(|(space, _)| *space)
+            .filter(|space| *space != Space::Record && !matches!(space, Space::Audit(_)))
+            .filter(|space| !self.record.clinic.may_hold(&self.me, space))
+            .filter(|space| !self.batch.drops.contains(space) && self.is_safe_elsewhere(space))
+            .collect();
+        for space in leaving {
+            self.batch.drops.push(space);
+            self.receipts.remove(&space);
+            let deed = Deed::SpaceDropped {
+                space: space.id(&self.clinic_id),
+            };
+            self.note(Actor::Node, Origin::Inside, deed);
+        }
+    }
+
+    /// Whether every log of the space is attested in full by a device that may hold it.
+    fn is_safe_elsewhere(&self, space: &Space) -> bool {
+        let holders: BTreeSet<DeviceId> = self
+            .record
+            .clinic
+            .members()
+            .map(|(id, _)| *id)
+            .filter(|id| *id != self.me && self.record.clinic.may_hold(id, space))
+            .collect();
+        let Some(state) = self.holdings.space(space) else {
+            return true;
+        };
+        state.logs.iter().all(|((author, epoch), held)| {
+            let log = Log {
+                space: *space,
+                author: *author,
+                epoch: *epoch,
+            };
+            let need = held.effective_seq();
+            let own = holders.contains(&author.as_device());
+            held.tentative == held.durable
+                && (own
+                    || holders
+                        .iter()
+                        .any(|device| self.holdings.attested(&log, device) >= need))
+        })
+    }
+}

@@ -1,0 +1,488 @@
+//! The clinic record in the engine: statements are folded as they arrive, and what changes follows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::cert;
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
+use crate::domain::log::{Epoch, Log, SEGMENT_BYTES_MAX, Segment};
+use crate::domain::record::{Clinic, Item, VoidReason};
+use crate::domain::space::Space;
+use crate::domain::statement::{LogEnd, Statement, StatementId};
+use crate::domain::time::Hlc;
+use crate::domain::trust::{MeshKey, Refusal};
+use crate::wire::Frame;
+
+use super::{
+    Changed, CommandRefusal, DeviceStanding, Effect, Engine, Job, LinkId, Load, Reply, Ticket,
+};
+
+/// Statements and what they make.
+#[derive(Debug)]
+pub(super) struct RecordState {
+    items: Vec<Item>,
+    pub(super) clinic: Arc<Clinic>,
+}
+
+impl RecordState {
+    /// Folds what the store holds.
+    pub(super) fn new(clinic: ClinicId, bodies: Vec<(StatementId, Hlc, Vec<u8>)>) -> Self {
+        let items: Vec<Item> = bodies
+            .into_iter()
+            .filter_map(|(id, time, body)| item(id, time, &body))
+            .collect();
+        Self {
+            clinic: Arc::new(Clinic::fold(clinic, &items)),
+            items,
+        }
+    }
+
+    /// Whether a log by this key belongs in the record: the root's, or an admin's.
+    pub(super) fn knows_signer(&self, author: &AuthorId) -> bool {
+        cert::is_root(author, &self.clinic.id)
+            || self.clinic.admins.contains_key(&author.as_admin())
+    }
+
+    fn add(&mut self, items: Vec<Item>) {
+        self.items.extend(items);
+        self.clinic = Arc::new(Clinic::fold(self.clinic.id, &self.items));
+    }
+}
+
+fn item(id: StatementId, time: Hlc, body: &[u8]) -> Option<Item> {
+    let statement = Statement::from_body(body).ok()?;
+    Some(Item {
+        id,
+        time,
+        statement,
+    })
+}
+
+/// Reading the whole record for a face, one log after another.
+#[derive(Debug)]
+pub(super) struct RecordJob {
+    ticket: Ticket,
+    current: Log,
+    next: u64,
+    rest: Vec<Log>,
+    found: Vec<Segment>,
+}
+
+impl Engine {
+    /// Statements arrived and are accepted into their log.
+    pub(super) fn record_arrived(&mut self, segment: &Segment) {
+        let mut items = Vec::new();
+        for (seq, entry) in (segment.first..).zip(&segment.entries) {
+            let id = StatementId {
+                author: segment.log.author,
+                seq,
+            };
+            let Some(payload) = &entry.payload else {
+                continue;
+            };
+            items.extend(item(id, entry.header.time, &payload.body));
+        }
+        let ids: Vec<StatementId> = items.iter().map(|item| item.id).collect();
+        let before = self.record.clinic.clone();
+        self.record.add(items);
+        for id in ids {
+            self.note_statement(id);
+        }
+        self.note_newly_void(&before);
+        self.record_changed();
+    }
+
+    fn note_statement(&mut self, id: StatementId) {
+        let actor = Actor::Admin(id.author);
+        let deed = Deed::Statement {
+            author: id.author,
+            seq: id.seq,
+        };
+        let record = if self.record.clinic.void.contains_key(&id) {
+            AuditRecord::refused(actor, Origin::Mesh, deed)
+        } else {
+            AuditRecord::done(actor, Origin::Mesh, deed)
+        };
+        self.audit(record);
+    }
+
+    /// Statements that counted and count no more, because their signer was ended.
+    fn note_newly_void(&mut self, before: &Clinic) {
+        let after = self.record.clinic.clone();
+        for id in after.void.keys().filter(|id| !before.void.contains_key(id)) {
+            let known = self.holdings.durable(&record_log(id.author)) >= id.seq;
+            if known {
+                let deed = Deed::Statement {
+                    author: id.author,
+                    seq: id.seq,
+                };
+                self.audit(AuditRecord::refused(
+                    Actor::Admin(id.author),
+                    Origin::Mesh,
+                    deed,
+                ));
+            }
+        }
+    }
+
+    /// Everything that follows from the record as it is: trust, revocations, entitlements, keys.
+    pub(super) fn record_changed(&mut self) {
+        let clinic = self.record.clinic.clone();
+        self.standing = match clinic.devices.get(&self.me) {
+            None => DeviceStanding::Unknown,
+            Some(device) if device.revocation.is_none() => DeviceStanding::Enrolled,
+            Some(_) => DeviceStanding::Revoked,
+        };
+        self.holdings.forget_digests();
+        self.publish_trust();
+        self.publish_wanted();
+        self.cut_revoked();
+        self.find_ends();
+        self.wants.release();
+        for id in self.links_where(|_| true) {
+            self.ask_for_mesh_keys(id);
+        }
+        self.compare_again();
+        self.effects.push_back(Effect::Changed(Changed::Record));
+    }
+
+    fn publish_trust(&mut self) {
+        let digest = self.holdings.record_digest();
+        let view = self
+            .record
+            .clinic
+            .trust(self.me, self.mesh_keys.clone(), digest);
+        self.effects.push_back(Effect::Trust(Arc::new(view)));
+    }
+
+    fn publish_wanted(&mut self) {
+        let members = self.record.clinic.members();
+        let others = members.filter(|(id, _)| **id != self.me);
+        let wanted = others
+            .map(|(id, device)| (*id, device.address.clone()))
+            .collect();
+        self.effects.push_back(Effect::Wanted(wanted));
+    }
+
+    /// Closes every channel to a revoked device at once; all of them if it is this one.
+    fn cut_revoked(&mut self) {
+        let all = self.standing == DeviceStanding::Revoked;
+        let revoked: BTreeSet<DeviceId> = self
+            .links
+            .values()
+            .map(|link| link.peer)
+            .filter(|peer| all || self.record.clinic.revoked_at(&(*peer).into()).is_some())
+            .collect();
+        for id in self.links_where(|link| revoked.contains(&link.peer)) {
+            self.close(id, Refusal::Revoked);
+        }
+        if all {
+            self.effects.push_back(Effect::Changed(Changed::Revoked));
+        }
+    }
+
+    /// Offers may have changed on every link: compare digests again.
+    fn compare_again(&mut self) {
+        for id in self.links_where(|link| link.stage == super::link::Stage::All) {
+            self.send_spaces(id);
+        }
+    }
+
+    /// Looks for the end of every log of a revoked device that is held here.
+    pub(super) fn find_ends(&mut self) {
+        let revoked: Vec<AuthorId> = self
+            .record
+            .clinic
+            .devices
+            .iter()
+            .filter(|(_, device)| device.revocation.is_some())
+            .map(|(id, _)| AuthorId::from(*id))
+            .collect();
+        for author in revoked {
+            for (log, _) in self.holdings.logs_by(&author) {
+                self.find_end(log);
+            }
+        }
+    }
+
+    fn find_end(&mut self, log: Log) {
+        let clinic = &self.record.clinic;
+        let named = clinic.named_end(&log.author, &log.space, log.epoch);
+        let at = clinic.revoked_at(&log.author);
+        let state = self.holdings.log_mut(&log);
+        match (named, at) {
+            (Some(end), _) => state.end = Some(end),
+            (None, Some(at)) if state.time.wall() > at && state.end.is_none() => {
+                let load = Load::Segments {
+                    log,
+                    from: 1,
+                    bytes: SEGMENT_BYTES_MAX,
+                };
+                self.load(Job::FindEnd { log }, load);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Headers of a revoked device's log were read: its end is the last entry from before.
+    pub(super) fn on_end_found(&mut self, log: Log, segments: &[Segment]) {
+        let Some(at) = self.record.clinic.revoked_at(&log.author) else {
+            return;
+        };
+        for segment in segments {
+            self.note_end_at(segment, at);
+        }
+        let Some(last) = segments.last() else { return };
+        if self
+            .holdings
+            .log(&log)
+            .is_some_and(|state| state.end.is_none())
+        {
+            let load = Load::Segments {
+                log,
+                from: last.last() + 1,
+                bytes: SEGMENT_BYTES_MAX,
+            };
+            self.load(Job::FindEnd { log }, load);
+        }
+    }
+
+    /// Entries of an already revoked device were accepted: notes where they stop to count.
+    pub(super) fn note_end(&mut self, segment: &Segment) {
+        let Some(at) = self.record.clinic.revoked_at(&segment.log.author) else {
+            return;
+        };
+        let log = &segment.log;
+        match self
+            .record
+            .clinic
+            .named_end(&log.author, &log.space, log.epoch)
+        {
+            Some(end) => self.holdings.log_mut(log).end = Some(end),
+            None => self.note_end_at(segment, at),
+        }
+    }
+
+    fn note_end_at(&mut self, segment: &Segment, at: crate::domain::time::WallTime) {
+        let beyond = (segment.first..)
+            .zip(&segment.entries)
+            .find(|(_, e)| e.header.time.wall() > at);
+        let state = self.holdings.log_mut(&segment.log);
+        if let Some((seq, _)) = beyond {
+            state.end.get_or_insert(seq - 1);
+        }
+    }
+
+    /// Asks a peer for mesh keys that the record commits to and this node lacks.
+    pub(super) fn ask_for_mesh_keys(&mut self, id: LinkId) {
+        let clinic = &self.record.clinic;
+        let newest = clinic
+            .mesh_keys
+            .keys()
+            .rev()
+            .take(crate::domain::trust::MESH_KEYS);
+        let lacking: Vec<u32> = newest
+            .filter(|epoch| !self.mesh_keys.contains_key(epoch))
+            .copied()
+            .collect();
+        for epoch in lacking {
+            self.send(id, Frame::WantMeshKey { epoch });
+        }
+    }
+
+    /// A peer asks for a mesh key: whoever is a member gets it.
+    pub(super) fn on_want_mesh_key(&mut self, id: LinkId, epoch: u32) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
+            return;
+        };
+        let Some(key) = self.mesh_keys.get(&epoch) else {
+            return;
+        };
+        if self.record.clinic.is_member(&peer) {
+            let frame = Frame::MeshKey {
+                epoch,
+                key: *key.expose(),
+            };
+            self.send(id, frame);
+        }
+    }
+
+    /// A mesh key arrived; it counts only if the record commits to exactly this one.
+    pub(super) fn on_mesh_key(&mut self, epoch: u32, key: MeshKey) {
+        let commitment = self.record.clinic.mesh_keys.get(&epoch);
+        let genuine = commitment.is_some_and(|hash| key.matches(&self.clinic_id, epoch, hash));
+        if !genuine || self.mesh_keys.contains_key(&epoch) {
+            return;
+        }
+        self.mesh_keys.insert(epoch, key.clone());
+        self.trim_mesh_keys();
+        self.batch.mesh_keys.push((epoch, key));
+        self.publish_trust();
+    }
+
+    /// Segments signed by an admin on this machine.
+    pub(super) fn on_submit(
+        &mut self,
+        ticket: Ticket,
+        segments: Vec<Segment>,
+        mesh_keys: Vec<(u32, MeshKey)>,
+    ) {
+        let mut ids = Vec::new();
+        for segment in segments {
+            match self.submit(segment) {
+                Ok(found) => ids.extend(found),
+                Err(why) => {
+                    self.refuse(ticket, why);
+                    return;
+                }
+            }
+        }
+        for (epoch, key) in mesh_keys {
+            self.on_mesh_key(epoch, key);
+        }
+        let void: Vec<(StatementId, VoidReason)> = ids
+            .into_iter()
+            .filter_map(|id| Some((id, *self.record.clinic.void.get(&id)?)))
+            .collect();
+        self.batch.reply(ticket, Reply::Submitted(void));
+    }
+
+    fn submit(&mut self, segment: Segment) -> Result<Vec<StatementId>, CommandRefusal> {
+        let bad = |why: &str| CommandRefusal::BadSegment(why.to_owned());
+        let log = segment.log;
+        if log.space != Space::Record || log.epoch != Epoch::RECORD {
+            return Err(bad("it is not of the clinic record"));
+        }
+        if !self.record.knows_signer(&log.author) {
+            return Err(bad("its signer is not an admin of this clinic"));
+        }
+        if segment.first == 0 || segment.entries.is_empty() {
+            return Err(bad("it holds no statement"));
+        }
+        let head = self.holdings.head(&log);
+        if self.holdings.log(&log).is_some_and(|state| state.forked) {
+            return Err(bad("the signer's log is forked and quarantined"));
+        }
+        let Some(segment) = segment.after(&self.clinic_id, head) else {
+            return Ok(Vec::new());
+        };
+        let earliest = self.holdings.log(&log).map_or(Hlc(0), |state| state.time);
+        if segment.first != head.seq + 1 || segment.previous != head.hash {
+            return Err(bad(
+                "it does not follow the newest statement of its signer; fetch the record first",
+            ));
+        }
+        let end = segment
+            .verify(&self.clinic_id, earliest)
+            .map_err(|why| bad(&why.to_string()))?;
+        if segment
+            .entries
+            .iter()
+            .any(|entry| entry.header.time.too_far_ahead(self.now.wall))
+        {
+            return Err(bad("it is dated too far ahead of this node's clock"));
+        }
+        if segment
+            .entries
+            .iter()
+            .any(|entry| !is_statement(entry.payload.as_ref()))
+        {
+            return Err(bad("a body is not a statement"));
+        }
+        let ids = (segment.first..=segment.last()).map(|seq| StatementId {
+            author: log.author,
+            seq,
+        });
+        let ids: Vec<StatementId> = ids.collect();
+        self.append_submitted(segment, end);
+        Ok(ids)
+    }
+
+    fn append_submitted(&mut self, segment: Segment, end: crate::domain::log::Head) {
+        let log = segment.log;
+        if let Some(entry) = segment.entries.last() {
+            self.clock.observe(entry.header.time);
+            let state = self.holdings.log_mut(&log);
+            state.tentative = end;
+            state.time = entry.header.time;
+        }
+        self.record_arrived(&segment);
+        self.batch.receive(LinkId(u64::MAX), Arc::new(segment), end);
+    }
+
+    /// Reads the whole record for a face.
+    pub(super) fn on_record(&mut self, ticket: Ticket) {
+        let mut rest = self.holdings.logs_of(&Space::Record);
+        let Some(current) = rest.pop() else {
+            self.reply(ticket, Reply::Record(Vec::new()));
+            return;
+        };
+        self.read_record(RecordJob {
+            ticket,
+            current,
+            next: 1,
+            rest,
+            found: Vec::new(),
+        });
+    }
+
+    fn read_record(&mut self, mut job: RecordJob) {
+        while job.next > self.holdings.durable(&job.current) {
+            let Some(log) = job.rest.pop() else {
+                self.reply(job.ticket, Reply::Record(job.found));
+                return;
+            };
+            (job.current, job.next) = (log, 1);
+        }
+        let load = Load::Segments {
+            log: job.current,
+            from: job.next,
+            bytes: SEGMENT_BYTES_MAX,
+        };
+        let ticket = job.ticket;
+        if self.load(Job::Record(job), load).is_none() {
+            self.refuse(ticket, CommandRefusal::Busy);
+        }
+    }
+
+    /// Part of the record was read.
+    pub(super) fn on_record_loaded(&mut self, mut job: RecordJob, segments: Vec<Segment>) {
+        let Some(last) = segments.last().map(Segment::last) else {
+            self.refuse(job.ticket, CommandRefusal::Unknown("statement"));
+            return;
+        };
+        job.next = last + 1;
+        job.found.extend(segments);
+        self.read_record(job);
+    }
+
+    /// Where the logs of a device end here.
+    pub(super) fn ends_of(&self, device: &DeviceId) -> Vec<LogEnd> {
+        let logs = self.holdings.logs_by(&AuthorId::from(*device));
+        let held = logs.into_iter().filter(|(_, state)| state.durable.seq > 0);
+        let end = |(log, state): (Log, super::holdings::LogState)| LogEnd {
+            space: log.space,
+            epoch: log.epoch,
+            seq: state.durable.seq,
+        };
+        held.map(end).collect()
+    }
+
+    /// Digest of the record as held.
+    pub(super) fn record_digest(&self) -> Hash {
+        self.holdings.record_digest()
+    }
+}
+
+fn record_log(author: AuthorId) -> Log {
+    Log {
+        space: Space::Record,
+        author,
+        epoch: Epoch::RECORD,
+    }
+}
+
+fn is_statement(payload: Option<&crate::domain::log::Payload>) -> bool {
+    payload.is_some_and(|payload| Statement::from_body(&payload.body).is_ok())
+}

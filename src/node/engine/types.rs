@@ -1,0 +1,626 @@
+//! What goes into the engine and what comes out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::attest::Attestation;
+use crate::domain::audit::{Actor, AuditRecord, Origin};
+use crate::domain::cert::Certificate;
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
+use crate::domain::log::{Entry, Head, Log, Segment};
+use crate::domain::message::{EntryId, Message, Position, StaffItem};
+use crate::domain::record::{Clinic, VoidReason};
+use crate::domain::sign::{Signature, SigningKey};
+use crate::domain::space::Space;
+use crate::domain::statement::{LogEnd, StatementId};
+use crate::domain::time::{Day, Hlc, WallTime};
+use crate::domain::trust::{MeshKey, Refusal, TrustView};
+use crate::wire::Frame;
+
+/// The moment of an input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// What the machine's clock says; it may be wrong and may jump.
+    pub wall: WallTime,
+    /// Time since the process started; never jumps.
+    pub mono: Duration,
+}
+
+/// One secure channel to one peer, numbered by the network layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// One commit that the store was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitId(pub u64);
+
+/// One reading that the store was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// One command that waits for its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What the store holds when the node starts.
+#[derive(Debug)]
+pub struct Boot {
+    /// The pinned clinic.
+    pub clinic: ClinicId,
+    /// This device's identity.
+    pub key: SigningKey,
+    /// Every log with its durable head.
+    pub logs: Vec<BootLog>,
+    /// Bodies of the clinic record, in any order.
+    pub statements: Vec<(StatementId, Hlc, Vec<u8>)>,
+    /// Bodies of staff members' private spaces, in any order.
+    pub staff_items: Vec<(StaffId, Position, StaffItem)>,
+    /// The newest attestation of each subject.
+    pub attestations: Vec<Attestation>,
+    /// Mesh keys by epoch.
+    pub mesh_keys: BTreeMap<u32, MeshKey>,
+    /// First day still alive.
+    pub horizon: Day,
+    /// The latest timestamp this node gave or saw.
+    pub clock: Hlc,
+    /// Randomness for salts.
+    pub seed: [u8; 32],
+}
+
+/// One log as the store holds it.
+#[derive(Clone, Debug)]
+pub struct BootLog {
+    /// Which.
+    pub log: Log,
+    /// Its newest entry.
+    pub head: Head,
+    /// The time of that entry.
+    pub time: Hlc,
+    /// The author's signature over the head.
+    pub signature: Signature,
+    /// Whether a fork was found in it.
+    pub forked: bool,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Time passed.
+    Time,
+    /// A secure channel is open.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// The peer's certificate, judged good by the handshake.
+        certificate: Box<Certificate>,
+        /// Whether the peer used an old mesh key; then only the clinic record is synced.
+        old_mesh_key: bool,
+    },
+    /// A secure channel is gone.
+    LinkDown {
+        /// Its number.
+        link: LinkId,
+    },
+    /// A frame arrived.
+    Frame {
+        /// On which channel.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
+    /// A handshake ended in a refusal, ours or the peer's.
+    PeerRefused {
+        /// Why.
+        why: Refusal,
+        /// The device, where the handshake got far enough to know.
+        peer: Option<DeviceId>,
+    },
+    /// A commit is durable.
+    Committed {
+        /// Which.
+        id: CommitId,
+    },
+    /// A reading is done.
+    Loaded {
+        /// Which.
+        job: JobId,
+        /// What was read.
+        loaded: Loaded,
+    },
+    /// Every body whose last day is before this one is destroyed.
+    Purged {
+        /// The first day still alive.
+        horizon: Day,
+    },
+    /// Whether the disk has room for more messages.
+    Room(Room),
+    /// A face asks for something.
+    Command {
+        /// Where to send the reply.
+        ticket: Ticket,
+        /// What is asked.
+        command: Command,
+    },
+}
+
+/// Whether the disk has room for messages. Purge, revocation and audit always go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is.
+    Enough,
+    /// There is not; new messages are refused before they are accepted.
+    NearlyFull,
+}
+
+/// What the runner must do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send a frame.
+    Send {
+        /// On which channel.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
+    /// Say goodbye and close.
+    Close {
+        /// Which channel.
+        link: LinkId,
+        /// Why.
+        why: Refusal,
+    },
+    /// Make this durable as one, then say [`Input::Committed`].
+    Commit(Box<Commit>),
+    /// Read, then say [`Input::Loaded`].
+    Load {
+        /// Its number.
+        job: JobId,
+        /// What.
+        load: Load,
+    },
+    /// Destroy every body whose last day is before this one, then say [`Input::Purged`].
+    Purge {
+        /// The first day still alive.
+        horizon: Day,
+    },
+    /// Judge handshakes by this from now on, and every open channel again.
+    Trust(Arc<TrustView>),
+    /// Keep channels to these devices; the addresses stand in the clinic record.
+    Wanted(BTreeMap<DeviceId, Option<String>>),
+    /// Answer a command.
+    Reply {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer.
+        reply: Reply,
+    },
+    /// Tell the faces to look again.
+    Changed(Changed),
+}
+
+/// One atomic change of the store.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// Its number.
+    pub id: CommitId,
+    /// Segments to append, each following what the store holds or an earlier one in the list.
+    pub segments: Vec<Arc<Segment>>,
+    /// Attestations that replace earlier ones of the same subject.
+    pub attestations: Vec<Attestation>,
+    /// Logs found forked, with the proof.
+    pub forks: Vec<Fork>,
+    /// Mesh keys learnt.
+    pub mesh_keys: Vec<(u32, MeshKey)>,
+    /// The horizon, where it moves.
+    pub horizon: Option<Day>,
+    /// Spaces to destroy with their keys.
+    pub drops: Vec<Space>,
+    /// The latest timestamp given or seen.
+    pub clock: Hlc,
+}
+
+/// Proof that an author signed two histories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The log.
+    pub log: Log,
+    /// What this node holds, with the author's signature.
+    pub held: (Head, Signature),
+    /// What was shown, with the author's signature.
+    pub shown: (Head, Signature),
+}
+
+/// What to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Segments of one log from a number on, about so many bytes of bodies, at least one segment.
+    Segments {
+        /// Which log.
+        log: Log,
+        /// First number.
+        from: u64,
+        /// Bytes after which to stop.
+        bytes: usize,
+    },
+    /// The header hash at a number.
+    HashAt {
+        /// Which log.
+        log: Log,
+        /// Which number.
+        seq: u64,
+    },
+    /// The newest entries of a space before a position, newest first.
+    Page {
+        /// Which space.
+        space: Space,
+        /// Before where; none for the end.
+        before: Option<Position>,
+        /// At most how many.
+        limit: usize,
+    },
+    /// Everything in a conversation that is not a text.
+    Receipts {
+        /// Which conversation.
+        space: Space,
+    },
+}
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// For [`Load::Segments`]; empty if the log ends before.
+    Segments(Vec<Segment>),
+    /// For [`Load::HashAt`].
+    HashAt(Option<Hash>),
+    /// For [`Load::Page`].
+    Page(Vec<(EntryId, Entry)>),
+    /// For [`Load::Receipts`].
+    Receipts(Vec<(EntryId, Hlc, Message)>),
+}
+
+/// Who asks, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// What a face asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Write a message.
+    Post {
+        /// The writer, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// In which conversation.
+        space: Space,
+        /// What.
+        text: String,
+    },
+    /// Take a message in hand.
+    Acknowledge {
+        /// Who.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+    },
+    /// Read a page of a conversation; also marks it as opened where policy says so.
+    Read {
+        /// The reader, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which conversation.
+        space: Space,
+        /// Before where; none for the newest.
+        before: Option<Position>,
+        /// At most how many messages.
+        limit: usize,
+    },
+    /// List the conversations of a staff member.
+    Conversations {
+        /// Whose.
+        staff: StaffId,
+    },
+    /// Apply signed segments of the clinic record.
+    Submit {
+        /// As signed by root or admins.
+        segments: Vec<Segment>,
+        /// Mesh keys that belong to statements in them.
+        mesh_keys: Vec<(u32, MeshKey)>,
+    },
+    /// Give the clinic record as segments of whole logs.
+    Record,
+    /// Where the logs of a device end here: what a revocation names.
+    EndsOf {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// The state of this node.
+    Status,
+    /// The clinic as the record says.
+    Clinic,
+    /// The stored password of a staff member, for checking outside the engine.
+    Password {
+        /// Whose.
+        staff: StaffId,
+    },
+    /// Store a password; the one-time code was checked outside.
+    SetPassword {
+        /// Whose.
+        staff: StaffId,
+        /// In PHC form.
+        phc: String,
+        /// From where.
+        origin: Origin,
+    },
+    /// Write an audit record of something that happened outside the engine.
+    Note(AuditRecord),
+    /// Read an audit trail from a number on.
+    Trail {
+        /// Who asks.
+        asker: Asker,
+        /// Whose trail.
+        device: DeviceId,
+        /// The epoch to read, or none for a list of epochs.
+        from: Option<(Log, u64)>,
+    },
+    /// Stop: write the last audit record, then answer.
+    Stop,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Durable on this node's disk.
+    Posted(EntryId),
+    /// A page of messages.
+    Page(Page),
+    /// The conversations of a staff member.
+    Conversations(Vec<ConversationLine>),
+    /// Segments were accepted; statements that do not count are named.
+    Submitted(Vec<(StatementId, VoidReason)>),
+    /// The clinic record.
+    Record(Vec<Segment>),
+    /// Ends of logs.
+    Ends(Vec<LogEnd>),
+    /// The node's state.
+    Status(Box<Status>),
+    /// The clinic.
+    Clinic(Arc<Clinic>),
+    /// A password in PHC form, if one is set.
+    Password(Option<String>),
+    /// Done and durable.
+    Done,
+    /// Part of an audit trail.
+    Trail(Trail),
+    /// Refused.
+    Refused(CommandRefusal),
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandRefusal {
+    /// The person is not in the conversation.
+    #[error("you are not a member of this conversation")]
+    NotAMember,
+    /// The person may not sign in at this office.
+    #[error(
+        "this person does not sign in at this office; ask an admin to add this office to their homes"
+    )]
+    NotAtHome,
+    /// The person was suspended.
+    #[error("this person is suspended; an admin can lift it")]
+    Suspended,
+    /// The text is empty or too long.
+    #[error("a message has 1 to {} bytes", crate::domain::message::TEXT_MAX)]
+    TextLength,
+    /// The disk is nearly full.
+    #[error("the disk is nearly full; nothing was accepted. Free some space on this machine")]
+    DiskFull,
+    /// This device was revoked.
+    #[error("this device was revoked; enrol it again as another device")]
+    DeviceRevoked,
+    /// A segment of the record is not acceptable.
+    #[error("the statement was not accepted: {0}")]
+    BadSegment(String),
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
+    /// Too many commands at once.
+    #[error("the node is busy; try again in a moment")]
+    Busy,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// A page of a conversation, newest message last.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<MessageLine>,
+    /// Where to continue backwards, if there is more.
+    pub earlier: Option<Position>,
+}
+
+/// One message as a face shows it.
+#[derive(Clone, Debug)]
+pub struct MessageLine {
+    /// Its id.
+    pub id: EntryId,
+    /// When it was written.
+    pub time: Hlc,
+    /// Who wrote it.
+    pub staff: StaffId,
+    /// What; none once it is purged.
+    pub text: Option<String>,
+    /// Whether it was sent before its writer's removal was known.
+    pub standing: Standing,
+    /// Who is behind each state of delivery.
+    pub receipts: Receipts,
+}
+
+/// Whether a message counts like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Good,
+    /// It was written before the writer's removal was known.
+    BeforeRemovalWasKnown,
+}
+
+/// What is known of a message's way; see [`Delivery`](crate::domain::message::Delivery).
+#[derive(Clone, Debug, Default)]
+pub struct Receipts {
+    /// Devices that hold it, by their own signature.
+    pub held_by: Vec<DeviceId>,
+    /// Whether it was sent to any other node.
+    pub left: bool,
+    /// Who opened it.
+    pub opened_by: Vec<StaffId>,
+    /// Who acknowledged it.
+    pub acknowledged_by: Vec<StaffId>,
+}
+
+/// One conversation in a list.
+#[derive(Clone, Debug)]
+pub struct ConversationLine {
+    /// Which.
+    pub space: Space,
+    /// Its members.
+    pub members: Vec<StaffId>,
+    /// When something was last written in it, as far as this node holds it.
+    pub newest: Option<Hlc>,
+}
+
+/// The state of a node.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// This device.
+    pub device: DeviceId,
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// Whether this device is in good standing.
+    pub standing: DeviceStanding,
+    /// Open channels.
+    pub links: Vec<LinkStatus>,
+    /// Number of spaces held.
+    pub spaces: usize,
+    /// Number of entries held.
+    pub entries: u64,
+    /// First day still alive.
+    pub horizon: Day,
+    /// Digest of the clinic record.
+    pub record: Hash,
+    /// Forked logs.
+    pub forks: Vec<Log>,
+    /// Who attests this node's audit trail up to where.
+    pub witnesses: Vec<(DeviceId, u64)>,
+    /// The audit trail's own newest number in this epoch.
+    pub trail: u64,
+}
+
+/// Whether this device may take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceStanding {
+    /// The record lists it.
+    Enrolled,
+    /// The record has not arrived yet.
+    Unknown,
+    /// The authority withdrew it.
+    Revoked,
+}
+
+/// One open channel.
+#[derive(Clone, Debug)]
+pub struct LinkStatus {
+    /// The peer.
+    pub peer: DeviceId,
+    /// Peer's clock minus ours, in milliseconds.
+    pub offset_ms: i64,
+    /// Whether both records agree.
+    pub in_sync: bool,
+}
+
+/// Part of an audit trail.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    /// Every epoch held, with its head.
+    pub epochs: Vec<(Log, Head)>,
+    /// Segments from the number asked for.
+    pub segments: Vec<Segment>,
+    /// What other devices attest of these logs.
+    pub attestations: Vec<Attestation>,
+}
+
+/// A hint to faces: look again. Never carries contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Entries came or went in a space.
+    Space(Space),
+    /// Attestations of a log arrived.
+    Receipts {
+        /// In which space.
+        space: Space,
+        /// From which device.
+        by: AuthorId,
+        /// Of which log.
+        author: AuthorId,
+        /// Which epoch.
+        epoch: crate::domain::log::Epoch,
+        /// Up to where.
+        seq: u64,
+    },
+    /// Entries of another node are durable here.
+    Stored {
+        /// In which log.
+        log: Log,
+        /// Up to where.
+        seq: u64,
+    },
+    /// A member was seen on the LAN.
+    Discovered {
+        /// Who, if that is known.
+        peer: Option<DeviceId>,
+    },
+    /// A channel opened.
+    Connected {
+        /// To whom.
+        peer: DeviceId,
+    },
+    /// A channel closed.
+    Disconnected {
+        /// To whom.
+        peer: DeviceId,
+        /// Why, if this side closed it.
+        why: Option<Refusal>,
+    },
+    /// The clinic record changed.
+    Record,
+    /// A fork was found.
+    Fork(Log),
+    /// Bodies were destroyed.
+    Purged {
+        /// First day still alive.
+        horizon: Day,
+    },
+    /// A device attested that it destroyed bodies.
+    PurgeAttested {
+        /// Who.
+        by: AuthorId,
+        /// Of which space.
+        space: Space,
+        /// First day still alive there.
+        horizon: Day,
+    },
+    /// This device was revoked.
+    Revoked,
+}

@@ -1,0 +1,255 @@
+//! Files and directories that nobody else on the machine can read.
+//!
+//! Whatever the umask, directories are made 0700 and files 0600; one that others can read is
+//! refused, because a secret in it may already be known.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, fchmod};
+
+const DIR_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+const OTHERS: u32 = 0o077;
+
+/// Why a file or directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Group or others have rights on it.
+    #[error("{path} has mode {mode:o}: others could read it; run `chmod {wanted:o} {path}`")]
+    Exposed {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode it should have.
+        wanted: u32,
+    },
+    /// It is already there and must not be overwritten.
+    #[error("{path} already exists; choose another place or move it away")]
+    Exists {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// It is not there.
+    #[error("{path} does not exist; check the path")]
+    Missing {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// It is larger than anything we would have written.
+    #[error("{path} is longer than {limit} bytes and not a file of ours")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most it may hold.
+        limit: usize,
+    },
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// As an I/O error, for callers that speak only those.
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { source, .. } => source,
+            other => io::Error::other(other),
+        }
+    }
+}
+
+/// Makes a directory that only we can enter, or accepts one that is.
+pub fn ensure_dir(path: &Path) -> Result<(), FileError> {
+    match create_dir(path) {
+        Err(FileError::Exists { .. }) => check_dir(path),
+        made => made,
+    }
+}
+
+/// Makes a directory that only we can enter; refuses one that is there.
+pub fn create_dir(path: &Path) -> Result<(), FileError> {
+    let made = DirBuilder::new().mode(DIR_MODE).create(path);
+    made.and_then(|()| set_mode(&File::open(path)?, DIR_MODE))
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::of(path, source))
+}
+
+/// Gives a directory its name for good; what is there under that name must be an empty directory.
+pub fn move_dir(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::rename(from, to)
+        .and_then(|()| sync_parent(to))
+        .map_err(|source| FileError::of(to, source))
+}
+
+/// Refuses a directory that others can enter.
+pub fn check_dir(path: &Path) -> Result<(), FileError> {
+    let meta = std::fs::metadata(path).map_err(|source| FileError::of(path, source))?;
+    check_mode(path, meta.mode(), DIR_MODE)
+}
+
+/// Makes an empty file that only we can read; refuses one that is there.
+pub fn create(path: &Path) -> Result<File, FileError> {
+    open_with(
+        path,
+        OpenOptions::new().read(true).write(true).create_new(true),
+    )
+    .map_err(|source| FileError::of(path, source))
+}
+
+/// Opens a file to read and write; refuses one that others can read.
+pub fn open(path: &Path) -> Result<File, FileError> {
+    checked(path, OpenOptions::new().read(true).write(true))
+}
+
+/// Reads a whole file of at most `limit` bytes; refuses one that others can read.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let file = checked(path, OpenOptions::new().read(true))?;
+    read_all(path, file, limit)
+}
+
+fn read_all(path: &Path, file: File, limit: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::of(path, source))?;
+    if bytes.len() > limit {
+        return Err(FileError::TooLong {
+            path: path.to_owned(),
+            limit,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole file of at most `limit` bytes wherever it lies, such as on a stick, where modes mean
+/// nothing. Not for anything secret.
+pub fn read_shared(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|source| FileError::of(path, source))?;
+    read_all(path, file, limit)
+}
+
+/// Writes a file that others may read, such as onto a stick; refuses one that is there.
+///
+/// On the stick for good when this returns.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let written = OpenOptions::new().write(true).create_new(true).open(path);
+    written
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::of(path, source))
+}
+
+/// Puts a file with these bytes in place of the one that may be there.
+///
+/// After a power cut at any moment the path holds either the old bytes or the new; when this
+/// returns, it holds the new ones for good.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_and_rename(path, bytes).map_err(|source| FileError::of(path, source))
+}
+
+/// Like [`replace`], and overwrites what the replaced file held with zeros.
+///
+/// The overwriting is best effort: a flash disk or a copying file system keeps the old blocks for a
+/// while, so what must really be gone has to be sealed under a key that is gone as well.
+pub fn replace_and_scrub(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let old = OpenOptions::new().write(true).open(path).ok();
+    replace(path, bytes)?;
+    if let Some(old) = old {
+        // The replacement is durable whatever becomes of this.
+        let _ = scrub(old);
+    }
+    Ok(())
+}
+
+/// Overwrites a file with zeros and removes it.
+pub fn remove_and_scrub(path: &Path) -> Result<(), FileError> {
+    let file = open(path)?;
+    let _ = scrub(file);
+    std::fs::remove_file(path)
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::of(path, source))
+}
+
+fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = PathBuf::from(name);
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    sync_parent(path)
+}
+
+fn scrub(mut file: File) -> io::Result<()> {
+    let zeros = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX)];
+    file.write_all(&zeros)?;
+    file.sync_all()
+}
+
+fn checked(path: &Path, options: &mut OpenOptions) -> Result<File, FileError> {
+    let refused = |source| FileError::of(path, source);
+    let file = options
+        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+        .open(path)
+        .map_err(refused)?;
+    check_mode(path, file.metadata().map_err(refused)?.mode(), FILE_MODE)?;
+    Ok(file)
+}
+
+fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.mode(FILE_MODE).open(path)?;
+    set_mode(&file, FILE_MODE)?;
+    Ok(file)
+}
+
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+fn check_mode(path: &Path, mode: u32, wanted: u32) -> Result<(), FileError> {
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    Err(FileError::Exposed {
+        path: path.to_owned(),
+        mode: mode & 0o7777,
+        wanted,
+    })
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! A lock that one process holds on a directory.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// Longest process number we read back.
+const PID_DIGITS_MAX: u64 = 20;
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Someone else has it.
+    #[error("another process holds {path} (pid {pid}); stop it first")]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Who has it, as it wrote down itself.
+        pid: String,
+    },
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// An exclusive lock, given back when dropped or when the process ends in whatever way.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at once or says who has it.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        let refused = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(refused)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(held(path, &file)),
+            Err(error) => return Err(refused(error.into())),
+        }
+        write_pid(&mut file).map_err(refused)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn write_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
+}
+
+fn held(path: &Path, file: &File) -> LockError {
+    let mut pid = String::new();
+    let known = file.take(PID_DIGITS_MAX).read_to_string(&mut pid).is_ok() && !pid.is_empty();
+    let pid = if known { pid } else { "unknown".to_owned() };
+    LockError::Held {
+        path: path.to_owned(),
+        pid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_to_come_hears_who_was_first_and_can_enter_once_it_left() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("lock");
+        let first = Lock::take(&path).expect("free");
+        match Lock::take(&path) {
+            Err(LockError::Held { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        Lock::take(&path).expect("free again");
+    }
+}

@@ -1,0 +1,58 @@
+//! Free space on the disk, and a file that keeps some of it back.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+
+use super::files;
+
+/// Bytes that we could still write on the file system of `path`.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Keeps `bytes` of the disk occupied by a file that holds nothing.
+///
+/// Fails with the system's "no space" when they are not to be had.
+pub fn hold_back(path: &Path, bytes: u64) -> io::Result<()> {
+    let file: File = match files::create(path) {
+        Err(files::FileError::Exists { .. }) => {
+            files::open(path).map_err(files::FileError::into_io)?
+        }
+        made => made.map_err(files::FileError::into_io)?,
+    };
+    if file.metadata()?.len() >= bytes {
+        return Ok(());
+    }
+    fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+    file.sync_all()
+}
+
+/// Gives the bytes of [`hold_back`] to whoever needs them.
+pub fn let_go(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_back_occupies_the_disk_until_it_is_let_go() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("reserve");
+        hold_back(&path, 65_536).expect("there is room");
+        hold_back(&path, 65_536).expect("already held");
+        assert_eq!(std::fs::metadata(&path).expect("held").len(), 65_536);
+        let_go(&path).expect("given back");
+        let_go(&path).expect("nothing left to give");
+        assert!(!path.exists());
+        assert!(free_bytes(scratch.path()).expect("a file system") > 0);
+    }
+}

@@ -1,0 +1,128 @@
+use super::*;
+use crate::domain::id::{ClinicId, RoomId};
+use crate::domain::log::{Entry, Payload};
+use crate::domain::sign::SigningKey;
+use crate::domain::time::{Day, Hlc};
+
+const CLINIC: ClinicId = ClinicId::new([9; 32]);
+
+fn segment(bodies: &[usize]) -> Segment {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let log = Log {
+        space: Space::Room(RoomId::new([7; 16])),
+        author: key.id(),
+        epoch: Epoch(5),
+    };
+    let entries = bodies.iter().zip(1..).map(|(len, n)| {
+        Entry::new(
+            Hlc(n),
+            Day(30),
+            Payload {
+                salt: [3; 16],
+                body: vec![b'a'; *len],
+            },
+        )
+    });
+    Segment::sign(&CLINIC, &key, log, Head::EMPTY, entries.collect()).0
+}
+
+#[test]
+fn every_frame_is_read_back() {
+    let mut partly_gone = segment(&[5, 6, 7]);
+    partly_gone.entries[1].payload = None;
+    let head = Head {
+        seq: 3,
+        hash: Hash::new([4; 32]),
+    };
+    let log = partly_gone.log;
+    let line = LogHead {
+        author: log.author,
+        epoch: log.epoch,
+        head,
+        signature: partly_gone.signature,
+    };
+    let frames = [
+        Frame::Hello {
+            version: VERSION,
+            now: WallTime(1),
+        },
+        Frame::Beat { now: WallTime(2) },
+        Frame::Spaces {
+            digests: vec![SpaceDigest {
+                tag: 1,
+                digest: u64::MAX,
+            }],
+            more: true,
+        },
+        Frame::Heads {
+            space: Space::Record,
+            heads: vec![line],
+        },
+        Frame::Want {
+            log,
+            from: 9,
+            credit: 4,
+        },
+        Frame::More { log, credit: 1 },
+        Frame::Entries(Arc::new(partly_gone)),
+        Frame::WantMeshKey { epoch: 3 },
+        Frame::MeshKey {
+            epoch: 3,
+            key: [8; 32],
+        },
+        Frame::Bye { code: 5 },
+    ];
+    for frame in frames {
+        assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+    }
+}
+
+#[test]
+fn a_message_of_512_bytes_costs_less_than_a_tenth_more_on_the_wire() {
+    let segment = segment(&[512; 400]);
+    let content = segment.body_bytes();
+    let wire = Frame::Entries(Arc::new(segment)).encode().len();
+    assert!(wire * 10 < content * 11, "{wire} bytes for {content}");
+}
+
+#[test]
+fn bytes_after_a_frame_and_frames_over_the_limit_are_refused() {
+    let mut bytes = Frame::Beat { now: WallTime(2) }.encode();
+    bytes.push(0);
+    assert_eq!(Frame::decode(&bytes), Err(CodecError::Trailing));
+    let long = vec![0; FRAME_MAX + 1];
+    assert!(matches!(
+        Frame::decode(&long),
+        Err(CodecError::TooLong { .. })
+    ));
+}
+
+#[test]
+fn lists_and_counts_over_their_bound_are_refused() {
+    let line = SpaceDigest { tag: 1, digest: 1 };
+    let long = Frame::Spaces {
+        digests: vec![line; LIST_MAX + 1],
+        more: false,
+    };
+    assert_eq!(Frame::decode(&long.encode()), Err(CodecError::Malformed));
+
+    let mut none = segment(&[1]);
+    none.entries.clear();
+    let none = Frame::Entries(Arc::new(none)).encode();
+    assert_eq!(Frame::decode(&none), Err(CodecError::Malformed));
+}
+
+#[test]
+fn a_claimed_length_does_not_make_us_allocate() {
+    // Array of 2^60 digests, then nothing.
+    let bytes = [0x82, 0x02, 0x82, 0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(Frame::decode(&bytes), Err(CodecError::Malformed));
+}
+
+#[test]
+fn a_truncated_frame_is_refused_at_every_length() {
+    let bytes = Frame::Entries(Arc::new(segment(&[5, 6, 7]))).encode();
+    for len in 0..bytes.len() {
+        assert!(Frame::decode(&bytes[..len]).is_err(), "{len}");
+    }
+}
