@@ -1,1 +1,98 @@
-//! The command line: one file a command, a folder a noun.
+//! The command line: nouns then verbs, one folder a noun.
+//!
+//! Commands that concern the running node go through its API, like every other face. Answers go to
+//! standard output, as text for people or with `--json` for programs; everything else goes to
+//! standard error. Secrets are typed or read from files, never arguments.
+
+mod client;
+mod failure;
+mod manuals;
+mod output;
+mod secret;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use client::Context;
+pub use failure::{Exit, Failure, Outcome};
+pub use output::{Format, Output};
+
+/// What every help page ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something went wrong
+  2  the command line makes no sense
+  3  what was named does not exist
+  4  refused: not allowed, or turned down by its rules
+  5  the node is not running, or its store is locked
+
+A messenger for small clinics: no server, no cloud, and gone when retention says so.";
+
+/// Messages between the offices of a clinic, without a server
+#[derive(Debug, Parser)]
+#[command(
+    name = "clinic-mesh",
+    version,
+    about,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// The node's directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CLINIC_MESH_DIR",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::DirPath,
+        help_heading = "Options of every command"
+    )]
+    dir: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    json: bool,
+    /// Print nothing but the answer
+    #[arg(long, short, global = true, help_heading = "Options of every command")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    Completions(manuals::Completions),
+    Man(manuals::Man),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(&cli.global);
+    match dispatch(cli.noun, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::print_failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(noun: Noun, context: &Context) -> Outcome {
+    match noun {
+        Noun::Completions(command) => command.run(context),
+        Noun::Man(command) => command.run(context),
+    }
+}

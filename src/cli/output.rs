@@ -50,7 +50,11 @@ impl Output {
     /// Prints text for people, with a line end if it has none.
     pub fn text(&self, text: &str) -> Outcome {
         let mut out = std::io::stdout().lock();
-        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let end = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
         let printed = write!(out, "{text}{end}").and_then(|()| out.flush());
         match printed {
             // Whoever read us has seen enough, as `head` does.
@@ -158,7 +162,10 @@ impl Progress {
         if self.wanted && self.since.elapsed() >= PATIENCE {
             self.shown = true;
             let seconds = self.since.elapsed().as_secs();
-            draw(&format!("\r\u{1b}[K{} … {how_far} ({seconds} s)", self.what));
+            draw(&format!(
+                "\r\u{1b}[K{} … {how_far} ({seconds} s)",
+                self.what
+            ));
         }
     }
 
@@ -223,10 +230,16 @@ impl Table {
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
             let cells = row.iter().zip(&widths);
-            let line: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+            let line: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
             let line = line.join("  ");
             let line = line.trim_end();
-            text.push_str(&if number == 0 { style.dim(line) } else { line.to_owned() });
+            text.push_str(&if number == 0 {
+                style.dim(line)
+            } else {
+                line.to_owned()
+            });
             text.push('\n');
         }
         text

@@ -116,8 +116,10 @@ pub fn confirm(question: &str, assumed: Assumed) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("this needs a confirmation: {question}"))
-            .remedy("add --yes once you are sure"));
+        return Err(
+            Failure::usage(format!("this needs a confirmation: {question}"))
+                .remedy("add --yes once you are sure"),
+        );
     }
     eprint_now(&format!("{question} [y/N] "));
     let mut answer = String::new();

@@ -16,11 +16,13 @@ pub mod log;
 pub mod message;
 pub mod name;
 pub mod policy;
+pub mod purge;
 pub mod record;
 pub mod sign;
 pub mod space;
 pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod time;
 pub mod trust;
