@@ -15,6 +15,7 @@ pub mod invitation;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod password;
 pub mod policy;
 pub mod record;
 pub mod sign;
@@ -22,5 +23,6 @@ pub mod space;
 pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod time;
 pub mod trust;
