@@ -17,6 +17,7 @@ pub mod message;
 pub mod name;
 pub mod password;
 pub mod policy;
+pub mod purge;
 pub mod record;
 pub mod sign;
 pub mod space;
