@@ -135,8 +135,10 @@ impl DeviceKeys {
                     grant: answer.grant.clone(),
                 },
             },
-            record: record.logs().cloned().collect(),
-            mesh_keys: shared.map(|shared| (shared.epoch, shared.key.clone())).collect(),
+            record: record.segments().cloned().collect(),
+            mesh_keys: shared
+                .map(|shared| (shared.epoch, shared.key.clone()))
+                .collect(),
         })
     }
 }
