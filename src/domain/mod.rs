@@ -15,6 +15,7 @@ pub mod invitation;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod password;
 pub mod policy;
 pub mod purge;
 pub mod record;
