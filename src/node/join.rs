@@ -135,7 +135,7 @@ impl DeviceKeys {
                     grant: answer.grant.clone(),
                 },
             },
-            record: record.logs().cloned().collect(),
+            record: record.segments().cloned().collect(),
             mesh_keys: shared.map(|shared| (shared.epoch, shared.key.clone())).collect(),
         })
     }

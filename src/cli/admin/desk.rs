@@ -53,7 +53,7 @@ impl Desk {
 
     /// Gives the node what was signed while it could not be reached.
     async fn catch_up(&self, known: &BTreeMap<AuthorId, u64>) -> Result<(), Failure> {
-        let missing = self.authority.record().logs().filter(|segment| {
+        let missing = self.authority.record().segments().filter(|segment| {
             segment.last() > known.get(&segment.log.author).copied().unwrap_or(0)
         });
         let missing: Vec<Segment> = missing.cloned().collect();
