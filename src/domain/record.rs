@@ -26,7 +26,7 @@ use super::trust::{AdminTrust, MeshKey, TrustView};
 mod fold;
 
 /// One statement with its place in the record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// Signer and number.
     pub id: StatementId,
@@ -66,7 +66,7 @@ pub enum VoidReason {
 }
 
 /// An admin of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// The root's word.
     pub grant: Grant,
@@ -77,7 +77,7 @@ pub struct Admin {
 }
 
 /// A device of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its newest certificate.
     pub certificate: Certificate,
@@ -101,7 +101,7 @@ pub enum Status {
 }
 
 /// A staff member of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaffMember {
     /// Name, roles, homes.
     pub facts: StaffFacts,
@@ -114,7 +114,7 @@ pub struct StaffMember {
 }
 
 /// A named room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Its name.
     pub name: Name,
@@ -127,7 +127,7 @@ pub struct Room {
 }
 
 /// What became of an invitation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationState {
     /// Its terms.
     pub terms: Invitation,
@@ -138,7 +138,7 @@ pub struct InvitationState {
 }
 
 /// The clinic as its record says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clinic {
     /// The pinned id.
     pub id: ClinicId,

@@ -8,13 +8,15 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clinic_mesh::authority::{self, Authority, Founding, Passphrase};
+use clinic_mesh::channel::{Local, StaticKey, Verified};
 use clinic_mesh::domain::audit::Origin;
 use clinic_mesh::domain::cert::DeviceKind;
 use clinic_mesh::domain::enrol::{self, Arrival, EnrolmentRequest, Promise, Terms};
-use clinic_mesh::domain::id::{DeviceId, StaffId};
+use clinic_mesh::domain::id::{DeviceId, Hash, StaffId};
 use clinic_mesh::domain::message::EntryId;
 use clinic_mesh::domain::name::Name;
 use clinic_mesh::domain::space::Space;
@@ -34,6 +36,7 @@ pub struct Clinic {
     authority: Authority,
     pub staff: BTreeMap<String, StaffId>,
     pub devices: BTreeMap<String, DeviceId>,
+    locals: BTreeMap<String, Local>,
 }
 
 /// A running office.
@@ -92,6 +95,7 @@ impl Clinic {
             authority,
             staff: BTreeMap::new(),
             devices: BTreeMap::new(),
+            locals: BTreeMap::new(),
         }
     }
 
@@ -132,7 +136,7 @@ impl Clinic {
     /// Enrols an office's node and makes its store.
     pub fn enrol(&mut self, office: &str) -> DeviceId {
         let keys = DeviceKeys::new(&entropy::array(), &entropy::array());
-        let noise_key = clinic_mesh::channel::StaticKey::from_secret(&keys.noise_secret()).public();
+        let noise_key = StaticKey::from_secret(&keys.noise_secret()).public();
         let request = EnrolmentRequest {
             version: enrol::VERSION,
             device: keys.device(),
@@ -163,7 +167,23 @@ impl Clinic {
             name: None,
             kind: None,
         };
-        let (copy, _) = answer.check(&promise, now()).expect("a good answer");
+        let (copy, known) = answer.check(&promise, now()).expect("a good answer");
+        let mesh_keys = answer
+            .mesh_keys
+            .iter()
+            .map(|key| (key.epoch, key.key.clone()));
+        let view = known.trust(keys.device(), mesh_keys.collect(), Hash::ZERO);
+        let credentials = Credentials {
+            certificate: answer.certificate.clone(),
+            grant: answer.grant.clone(),
+        };
+        let local = Local {
+            key: StaticKey::from_secret(&keys.noise_secret()),
+            credentials: Arc::new(credentials),
+            trust: tokio::sync::watch::channel(Arc::new(view)).1,
+            verified: Verified::default(),
+        };
+        self.locals.insert(office.to_owned(), local);
         let identity = Identity {
             clinic: answer.clinic,
             keys: keys.clone(),
@@ -194,22 +214,17 @@ impl Clinic {
 
     /// Starts an office's node on a free port of loopback.
     pub fn start(&self, office: &str, bootstrap: &[SocketAddr]) -> Office {
-        let store = open(&self.office_dir(office));
-        let settings = node::Settings {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
-            bootstrap: bootstrap.to_vec(),
-            discovery: discovery::Settings {
-                interfaces: Interfaces::Off,
-                port: MDNS_PORT,
-            },
-            days_ahead: 0,
-        };
-        let running = node::start(store, settings).expect("started");
+        let running = run(open(&self.office_dir(office)), bootstrap);
         Office {
             name: office.to_owned(),
             running,
             device: self.devices[office],
         }
+    }
+
+    /// What an office's device brings into a handshake.
+    pub fn local(&self, office: &str) -> &Local {
+        &self.locals[office]
     }
 
     /// Gives a node everything the authority has signed.
@@ -231,6 +246,20 @@ impl Clinic {
 /// Opens a store of an office that is not running.
 pub fn open(dir: &Path) -> Store {
     Store::open(dir, &options(), &unlock()).expect("the store opens")
+}
+
+/// Runs the node of a store on a free port of loopback.
+pub fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
+    let settings = node::Settings {
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        bootstrap: bootstrap.to_vec(),
+        discovery: discovery::Settings {
+            interfaces: Interfaces::Off,
+            port: MDNS_PORT,
+        },
+        days_ahead: 0,
+    };
+    node::start(store, settings).expect("started")
 }
 
 impl Office {

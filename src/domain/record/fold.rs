@@ -19,8 +19,8 @@ pub(super) fn run<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -
     clinic.apply_root_log(&root);
     let counted = clinic.judge_all(others);
     clinic.apply_revocations(&counted);
-    clinic.apply_devices(&counted);
-    clinic.apply_invitations(&counted);
+    let past = clinic.apply_devices(&counted);
+    clinic.apply_invitations(&counted, &past);
     clinic.apply_policy(&counted);
     clinic.apply_mesh_keys(&counted);
     clinic.apply_staff(&counted);

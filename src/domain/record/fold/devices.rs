@@ -1,7 +1,7 @@
 //! Devices: what is revoked, who is enrolled, and which invitations are spent.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bounds, Clinic, Item, VoidReason};
 use crate::domain::cert::{Certificate, DeviceKind};
@@ -47,7 +47,7 @@ impl Clinic {
         }
     }
 
-    pub(super) fn apply_devices(&mut self, counted: &[&Item]) {
+    pub(super) fn apply_devices(&mut self, counted: &[&Item]) -> Past {
         let mut past = Past::of(counted);
         let mut tainted = Vec::new();
         for item in counted {
@@ -67,6 +67,7 @@ impl Clinic {
             self.list_tainted(device);
             self.void(item, VoidReason::Revoked);
         }
+        past
     }
 
     /// The device that `item` enrols, if it enrols one. Statements have to come in order.
@@ -106,6 +107,10 @@ impl Clinic {
         }
         let certificate = Certificate::read_listed(signed, &self.id);
         let certificate = certificate.map_err(|_| VoidReason::InvalidInside)?;
+        let is_listed = self.devices.contains_key(&certificate.device);
+        if !is_listed && !certificate.has_sound_identity() {
+            return Err(VoidReason::InvalidInside);
+        }
         let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());
         Ok(Device {
             certificate,
@@ -172,38 +177,29 @@ impl Clinic {
         }
     }
 
-    /// The device that a certificate inside a statement is about, if it verifies.
-    fn certified_device(&self, certificate: &Signed) -> Option<DeviceId> {
-        let opened = Certificate::open(certificate, &self.id).ok()?;
-        Some(opened.device)
-    }
-
-    pub(super) fn apply_invitations(&mut self, counted: &[&Item]) {
+    pub(super) fn apply_invitations(&mut self, counted: &[&Item], past: &Past) {
         for item in counted {
             let Act::InvitationIssued { invitation } = &item.statement.act else {
                 continue;
             };
-            match self.invitations.entry(invitation.id) {
-                Entry::Occupied(_) => self.void(item, VoidReason::DoesNotFit),
-                Entry::Vacant(place) => drop(place.insert(InvitationState {
-                    terms: invitation.clone(),
-                    used: false,
-                    by: None,
-                })),
+            if past.issued.get(&(item.id.author, invitation.id)) != Some(&item.id.seq) {
+                self.void(item, VoidReason::DoesNotFit);
+            }
+            let fresh = || InvitationState {
+                terms: invitation.clone(),
+                used: false,
+                by: None,
+            };
+            self.invitations.entry(invitation.id).or_insert_with(fresh);
+        }
+        for ((_, invitation), device) in &past.used {
+            if let Some(found) = self.invitations.get_mut(invitation) {
+                found.used = true;
+                found.by.get_or_insert(*device);
             }
         }
-        for item in counted {
-            let (used, by) = match &item.statement.act {
-                Act::InvitationUsed { invitation, by } => (Some(invitation), *by),
-                Act::DeviceEnrolled {
-                    certificate,
-                    invitation,
-                    ..
-                } => (invitation.as_ref(), self.certified_device(certificate)),
-                _ => (None, None),
-            };
-            if let Some(found) = used.and_then(|id| self.invitations.get_mut(id)) {
-                found.by = if found.used { found.by } else { by };
+        for invitation in past.withdrawn.keys() {
+            if let Some(found) = self.invitations.get_mut(invitation) {
                 found.used = true;
             }
         }
@@ -214,10 +210,10 @@ impl Clinic {
 ///
 /// An invitation is its issuer's own and is spent in the issuer's own log, where numbers decide what
 /// came first. So no admin can void another's enrolment by a statement with an earlier time.
-struct Past {
+pub(super) struct Past {
     revoked: BTreeMap<DeviceId, Bounds>,
     withdrawn: BTreeMap<InvitationId, Bounds>,
-    issued: BTreeSet<(AuthorId, InvitationId)>,
+    issued: BTreeMap<(AuthorId, InvitationId), u64>,
     used: BTreeMap<(AuthorId, InvitationId), DeviceId>,
 }
 
@@ -226,7 +222,7 @@ impl Past {
         let mut past = Self {
             revoked: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
-            issued: BTreeSet::new(),
+            issued: BTreeMap::new(),
             used: BTreeMap::new(),
         };
         for item in counted {
@@ -240,7 +236,8 @@ impl Past {
                     by: None,
                 } => past.withdrawn.entry(*invitation).or_default().note(item.id),
                 Act::InvitationIssued { invitation } => {
-                    past.issued.insert((item.id.author, invitation.id));
+                    let key = (item.id.author, invitation.id);
+                    past.issued.entry(key).or_insert(item.id.seq);
                 }
                 _ => {}
             }
@@ -267,7 +264,11 @@ impl Past {
             return Ok(());
         };
         let key = (item.id.author, invitation);
-        if !self.issued.contains(&key) {
+        if self
+            .issued
+            .get(&key)
+            .is_none_or(|issued| *issued > item.id.seq)
+        {
             return Err(VoidReason::DoesNotFit);
         }
         let used_by = *self.used.entry(key).or_insert(device);
