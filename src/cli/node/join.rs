@@ -102,8 +102,8 @@ impl Join {
             let enrolled = &let_in.enrolled;
             crate::node::create(context.dir(), &StoreOptions::PRODUCT, &unlock, enrolled, now())?;
             settings.save(context.dir())?;
-            let enrolled = let_in.enrolled.clone();
-            if let_in.confirm().await.is_err() {
+            let (enrolled, told) = let_in.confirm().await;
+            if told.is_err() {
                 context.output.note("The other node could not be told; that changes nothing here.");
             }
             Ok(enrolled)

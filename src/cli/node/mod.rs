@@ -63,8 +63,7 @@ fn make_parents(context: &Context) -> Outcome {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = match &error {
-            StoreError::Exists { .. } => Self::refused(&error),
-            StoreError::WrongSecret { .. } => Self::refused(&error),
+            StoreError::Exists { .. } | StoreError::Locked(_) => Self::refused(&error),
             _ => Self::error(&error),
         };
         with_remedy(failure)

@@ -84,9 +84,9 @@ pub(super) fn wished(given: Option<&Name>) -> Result<Name, Failure> {
     if let Some(name) = given {
         return Ok(name.clone());
     }
-    let host = rustix::system::uname();
-    let host = host.nodename().to_string_lossy().into_owned();
-    Name::new(host).map_err(|_| {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = host.and_then(|host| Name::new(host.trim()).ok());
+    name.ok_or_else(|| {
         Failure::usage("this machine's own name cannot be used").remedy("give --name NAME")
     })
 }
