@@ -166,21 +166,33 @@ pub fn message_from(space: Space, text: &str) -> Result<EntryId, Problem> {
 
 /// A place in a conversation as it stands in `before`.
 pub fn cursor(position: &Position) -> String {
-    format!("{:x}-{}-{}", position.time.0, position.author, position.seq)
+    let Position {
+        time,
+        author,
+        epoch,
+        seq,
+    } = position;
+    format!("{:x}-{author}-{:x}-{seq}", time.0, epoch.0)
 }
 
 /// Reads what [`cursor`] makes.
 pub fn from_cursor(text: &str) -> Result<Position, Problem> {
     let wrong = || Problem::new(Code::Malformed, "`before` is what an earlier page gave");
     let mut parts = text.split('-');
-    let (Some(time), Some(author), Some(seq), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let hex = |text: Option<&str>| u64::from_str_radix(text?, 16).ok();
+    let (Some(time), Some(author), Some(epoch), Some(seq), None) = (
+        hex(parts.next()),
+        parts.next(),
+        hex(parts.next()),
+        parts.next(),
+        parts.next(),
+    ) else {
         return Err(wrong());
     };
     Ok(Position {
-        time: Hlc(u64::from_str_radix(time, 16).map_err(|_| wrong())?),
+        time: Hlc(time),
         author: AuthorId::from_hex(author).ok_or_else(wrong)?,
+        epoch: Epoch(epoch),
         seq: seq.parse().map_err(|_| wrong())?,
     })
 }
@@ -211,10 +223,11 @@ mod tests {
         let place = Position {
             time: Hlc(99),
             author: AuthorId::new([3; 32]),
+            epoch: Epoch(77),
             seq: 5,
         };
         assert_eq!(from_cursor(&cursor(&place)), Ok(place));
-        for bad in ["", "1-2", "x-y-z", "1-2-3-4"] {
+        for bad in ["", "1-2", "x-y-z", "1-2-3-4", "1-2-3-4-5"] {
             assert!(message_from(space, bad).is_err(), "{bad}");
             assert!(from_cursor(bad).is_err(), "{bad}");
         }

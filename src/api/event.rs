@@ -45,6 +45,11 @@ pub enum Hint {
         /// Up to which number.
         seq: u64,
     },
+    /// A member of the clinic was seen on the LAN.
+    Discovered {
+        /// Name of the peer, if that is known.
+        peer: Option<String>,
+    },
     /// A secure channel is open.
     Connected {
         /// Name of the peer.

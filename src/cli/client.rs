@@ -11,12 +11,12 @@ use crate::platform::clock::Clock;
 
 /// The place of a command.
 #[derive(Debug)]
-pub struct Context {
+pub(crate) struct Context {
     dir: PathBuf,
     /// Where answers go.
-    pub output: Output,
+    pub(crate) output: Output,
     /// The machine's clocks.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl Context {
@@ -36,22 +36,22 @@ impl Context {
     }
 
     /// The node's directory.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Where the running node is reached.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.join(SOCKET)
     }
 
     /// The running node, for what its operator may do.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.socket())
     }
 
     /// Runs a command that talks to the node, on this thread.
-    pub fn block_on<T>(
+    pub(crate) fn block_on<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
@@ -62,7 +62,7 @@ impl Context {
     }
 
     /// Asks the node one thing and prints the answer, as JSON or as the text that `text` makes.
-    pub fn ask<T: serde::Serialize>(
+    pub(crate) fn ask<T: serde::Serialize>(
         &self,
         what: &str,
         work: impl Future<Output = Result<T, ClientError>>,

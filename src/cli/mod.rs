@@ -22,9 +22,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use client::Context;
-pub use failure::{Exit, Failure, Outcome};
-pub use output::{Format, Output};
+pub(crate) use client::Context;
+pub(crate) use failure::{Exit, Failure, Outcome};
+pub(crate) use output::{Format, Output};
 
 /// What every help page ends with.
 const EXIT_CODES: &str = "\
@@ -49,7 +49,7 @@ A messenger for small clinics: no server, no cloud, and gone when retention says
     arg_required_else_help = true,
     max_term_width = 100
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -58,7 +58,7 @@ pub struct Cli {
 
 /// Flags of every command.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The node's directory
     #[arg(
         long,

@@ -180,7 +180,12 @@ mod tests {
 
     #[test]
     fn a_few_unrelated_words_are_a_good_password() {
-        for good in ["lamp violin tuesday", "moss-kettle-arrow", "päivää kahvi sata", "Xk9#mv2Lq$7p"] {
+        for good in [
+            "lamp violin tuesday",
+            "moss-kettle-arrow",
+            "päivää kahvi sata",
+            "Xk9#mv2Lq$7p",
+        ] {
             assert_eq!(judged(good), Ok(()), "{good}");
         }
     }

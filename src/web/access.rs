@@ -43,7 +43,9 @@ pub(super) struct Shown {
 impl Caller {
     /// The staff member; the table has made sure that there is one where a handler asks.
     pub(super) fn staff(&self) -> Result<StaffId, Problem> {
-        self.login.map(|shown| shown.staff).ok_or_else(login_required)
+        self.login
+            .map(|shown| shown.staff)
+            .ok_or_else(login_required)
     }
 
     /// From where, for the audit trail.
@@ -54,7 +56,9 @@ impl Caller {
     /// Who, for the audit trail.
     pub(super) fn asker(&self) -> Asker {
         Asker {
-            actor: self.login.map_or(Actor::Operator, |shown| Actor::Staff(shown.staff)),
+            actor: self
+                .login
+                .map_or(Actor::Operator, |shown| Actor::Staff(shown.staff)),
             origin: self.origin(),
         }
     }
@@ -134,7 +138,9 @@ async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Pr
     match found {
         Ok(staff) => Ok(Shown { staff, key }),
         Err(ended) => {
-            gate.api.end(ended.into_iter().collect(), Origin::Inside).await;
+            gate.api
+                .end(ended.into_iter().collect(), Origin::Inside)
+                .await;
             Err(login_ended())
         }
     }
@@ -152,7 +158,13 @@ async fn is_auditor(gate: &Gate, login: Option<Shown>) -> Result<bool, Problem> 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?;
     // Anything else in this header is a login that does not exist.
-    Some(value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default())
+    Some(
+        value
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .unwrap_or_default(),
+    )
 }
 
 fn login_required() -> Problem {
@@ -164,5 +176,7 @@ fn login_ended() -> Problem {
 }
 
 pub(super) fn busy() -> Problem {
-    Problem::new(Code::Busy, "too many requests at once").remedy("try again in a moment").after(1)
+    Problem::new(Code::Busy, "too many requests at once")
+        .remedy("try again in a moment")
+        .after(1)
 }

@@ -22,7 +22,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => json_response(StatusCode::OK, body),
-            Err(_) => Problem::new(Code::Internal, "the answer could not be written").into_response(),
+            Err(_) => {
+                Problem::new(Code::Internal, "the answer could not be written").into_response()
+            }
         }
     }
 }
@@ -31,13 +33,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(too_large)?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(too_large)?;
         let parsed = serde_json::from_slice(&bytes);
         // The error's place is told, never what stood there: it may be a password.
         let wrong = |error: serde_json::Error| {
             let place = format!("line {} column {}", error.line(), error.column());
-            Problem::new(Code::Malformed, format!("the request's body does not fit at {place}"))
-                .remedy("compare it with /v1/openapi.json")
+            Problem::new(
+                Code::Malformed,
+                format!("the request's body does not fit at {place}"),
+            )
+            .remedy("compare it with /v1/openapi.json")
         };
         parsed.map(Self).map_err(wrong)
     }
@@ -58,20 +65,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let wrong = |rejection: QueryRejection| Problem::new(Code::Malformed, rejection.body_text());
-        let query = Query::<T>::from_request_parts(parts, state).await.map_err(wrong)?;
+        let wrong =
+            |rejection: QueryRejection| Problem::new(Code::Malformed, rejection.body_text());
+        let query = Query::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(wrong)?;
         Ok(Self(query.0))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = json_response(status, body);
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -79,7 +91,10 @@ impl IntoResponse for Problem {
 
 fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (status, headers, body).into_response()

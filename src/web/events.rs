@@ -79,7 +79,10 @@ impl Watcher {
             if self.over {
                 return None;
             }
-            if self.login.is_some_and(|shown| !self.api.logins().is_live(shown.key)) {
+            if self
+                .login
+                .is_some_and(|shown| !self.api.logins().is_live(shown.key))
+            {
                 self.over = true;
                 return Some(Hint::LoginEnded);
             }
@@ -125,6 +128,7 @@ impl Watcher {
             }
             Changed::Connected { .. }
             | Changed::Disconnected { .. }
+            | Changed::Discovered { .. }
             | Changed::Record
             | Changed::Purged { .. }
             | Changed::Revoked => true,
@@ -138,7 +142,13 @@ fn hint_of(clinic: &Clinic, changed: Changed) -> Option<Hint> {
     let device = |device: &DeviceId| device_name(clinic, device);
     let hint = match changed {
         Changed::Space(space) => on_space(clinic, &space)?,
-        Changed::Receipts { space, by, author, epoch, seq } => match id_of(&space) {
+        Changed::Receipts {
+            space,
+            by,
+            author,
+            epoch,
+            seq,
+        } => match id_of(&space) {
             Some(conversation) => Hint::Receipts {
                 conversation,
                 name: space_name(clinic, &space),
@@ -158,6 +168,9 @@ fn hint_of(clinic: &Clinic, changed: Changed) -> Option<Hint> {
                 seq,
             },
             None => on_trail(clinic, &log.space, None)?,
+        },
+        Changed::Discovered { peer } => Hint::Discovered {
+            peer: peer.map(|peer| device(&peer)),
         },
         Changed::Connected { peer } => Hint::Connected {
             peer: device(&peer),

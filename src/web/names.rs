@@ -17,9 +17,17 @@ enum Found<T> {
 fn named<T: Copy>(things: &[(&str, T)], text: &str) -> Found<T> {
     let exactly = |(name, _): &&(&str, T)| *name == text;
     let loosely = |(name, _): &&(&str, T)| name.to_lowercase() == text.to_lowercase();
-    let mut found: Vec<T> = things.iter().filter(exactly).map(|(_, thing)| *thing).collect();
+    let mut found: Vec<T> = things
+        .iter()
+        .filter(exactly)
+        .map(|(_, thing)| *thing)
+        .collect();
     if found.is_empty() {
-        found = things.iter().filter(loosely).map(|(_, thing)| *thing).collect();
+        found = things
+            .iter()
+            .filter(loosely)
+            .map(|(_, thing)| *thing)
+            .collect();
     }
     match found.as_slice() {
         [] => Found::Nothing,
@@ -47,7 +55,10 @@ pub(super) fn conversation(clinic: &Clinic, me: StaffId, text: &str) -> Result<S
     if let Some(space) = StaffId::from_hex(text).and_then(|other| Space::direct(me, other)) {
         return Ok(space);
     }
-    let rooms = clinic.rooms.iter().map(|(id, room)| (room.name.as_str(), Space::Room(*id)));
+    let rooms = clinic
+        .rooms
+        .iter()
+        .map(|(id, room)| (room.name.as_str(), Space::Room(*id)));
     let people = people(clinic).into_iter();
     let direct = people.filter_map(|(name, other)| Some((name, Space::direct(me, other)?)));
     let things: Vec<(&str, Space)> = rooms.chain(direct).collect();
@@ -65,8 +76,9 @@ pub(super) fn device(clinic: &Clinic, text: &str) -> Result<DeviceId, Problem> {
         return Ok(id);
     }
     let devices = clinic.devices.iter();
-    let things: Vec<(&str, DeviceId)> =
-        devices.map(|(id, device)| (device.certificate.name.as_str(), *id)).collect();
+    let things: Vec<(&str, DeviceId)> = devices
+        .map(|(id, device)| (device.certificate.name.as_str(), *id))
+        .collect();
     match named(&things, text.trim()) {
         Found::One(device) => Ok(device),
         Found::Nothing => Err(Problem::not_found("device", text)
@@ -77,12 +89,17 @@ pub(super) fn device(clinic: &Clinic, text: &str) -> Result<DeviceId, Problem> {
 
 fn people(clinic: &Clinic) -> Vec<(&str, StaffId)> {
     let staff = clinic.staff.iter();
-    staff.map(|(id, member)| (member.facts.name.as_str(), *id)).collect()
+    staff
+        .map(|(id, member)| (member.facts.name.as_str(), *id))
+        .collect()
 }
 
 fn ambiguous(text: &str) -> Problem {
-    Problem::new(Code::Ambiguous, format!("{text:?} can mean more than one thing"))
-        .remedy("use its id, which every list shows with --json")
+    Problem::new(
+        Code::Ambiguous,
+        format!("{text:?} can mean more than one thing"),
+    )
+    .remedy("use its id, which every list shows with --json")
 }
 
 #[cfg(test)]
@@ -104,8 +121,14 @@ mod tests {
         assert_eq!(meant("Rounds "), Ok(rounds));
         assert_eq!(meant("Bo"), Ok(direct));
         assert_eq!(meant(&bo.to_string()), Ok(direct));
-        assert_eq!(meant("BO").map_err(|problem| problem.code), Err(Code::Ambiguous));
-        assert_eq!(meant("Ana").map_err(|problem| problem.code), Err(Code::NotFound));
+        assert_eq!(
+            meant("BO").map_err(|problem| problem.code),
+            Err(Code::Ambiguous)
+        );
+        assert_eq!(
+            meant("Ana").map_err(|problem| problem.code),
+            Err(Code::NotFound)
+        );
         assert_eq!(staff(&clinic, "ana"), Some(ana));
         assert_eq!(staff(&clinic, "nobody"), None);
         assert_eq!(device(&clinic, "front"), Ok(sample.device("front").id));

@@ -45,7 +45,9 @@ pub enum SocketError {
         path: PathBuf,
     },
     /// The system has a limit for such paths.
-    #[error("{path} is too long for a socket (at most {PATH_MAX} bytes); choose a shorter directory")]
+    #[error(
+        "{path} is too long for a socket (at most {PATH_MAX} bytes); choose a shorter directory"
+    )]
     TooLong {
         /// The socket.
         path: PathBuf,
@@ -169,7 +171,9 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
 /// Whether whoever connects runs under our account or as root.
 fn is_ours(stream: &UnixStream) -> bool {
     let ours = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0)
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0)
 }
 
 async fn talk(stream: UnixStream, router: Router) {

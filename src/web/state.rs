@@ -108,11 +108,17 @@ impl Api {
 
     pub(super) fn logins(&self) -> MutexGuard<'_, Logins> {
         // Logins are changed in single steps, so a panic elsewhere leaves them whole.
-        self.inner.logins.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn hashing(&self) -> &Hashing {
@@ -185,7 +191,9 @@ impl Api {
                     let ended = self.logins().end_all();
                     self.end(ended, Origin::Inside).await;
                 }
-                Ok(Ok(Changed::Record)) | Ok(Err(broadcast::error::RecvError::Lagged(_))) | Err(_) => {
+                Ok(Ok(Changed::Record))
+                | Ok(Err(broadcast::error::RecvError::Lagged(_)))
+                | Err(_) => {
                     self.sweep().await;
                 }
                 Ok(Ok(_)) => {}

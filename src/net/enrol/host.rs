@@ -138,7 +138,8 @@ impl Host {
     pub fn open(&self, ticket: Ticket) -> Result<SocketAddr, OpenError> {
         let now = Instant::now();
         let mut book = self.shared.book();
-        book.entries.retain(|_, entry| entry.life.needs_listener(now));
+        book.entries
+            .retain(|_, entry| entry.life.needs_listener(now));
         if book.entries.contains_key(&ticket.invitation) {
             return Err(OpenError::AlreadyOpen);
         }
@@ -193,9 +194,7 @@ impl Host {
         let entry = book.entries.get_mut(&invitation);
         let entry = entry.ok_or(DecideError::Unknown)?;
         let waiting = entry.decision.take().ok_or(DecideError::NobodyWaits)?;
-        waiting
-            .send(decision)
-            .map_err(|_| DecideError::NobodyWaits)
+        waiting.send(decision).map_err(|_| DecideError::NobodyWaits)
     }
 
     /// Takes an invitation back; whoever waits with it is refused.
@@ -447,10 +446,7 @@ pub(super) enum Waited {
 }
 
 /// Waits for the admin while the newcomer is told that it is not forgotten.
-pub(super) async fn wait<S>(
-    stream: &mut S,
-    mut decision: oneshot::Receiver<Decision>,
-) -> Waited
+pub(super) async fn wait<S>(stream: &mut S, mut decision: oneshot::Receiver<Decision>) -> Waited
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

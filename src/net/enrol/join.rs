@@ -65,7 +65,9 @@ pub enum JoinError {
     #[error("the connection to the node was lost ({0}); ask the admin for another invitation")]
     Lost(io::Error),
     /// Nothing was heard.
-    #[error("the node went silent; ask the admin whether it is running, and for another invitation")]
+    #[error(
+        "the node went silent; ask the admin whether it is running, and for another invitation"
+    )]
     Silent,
 }
 
@@ -145,7 +147,9 @@ impl Dialled {
                 stream: self.stream,
             }),
             // A node that refuses at once may have closed before it read everything.
-            Err(error) => Err(said_no(&mut self.stream).await.unwrap_or(JoinError::Lost(error))),
+            Err(error) => Err(said_no(&mut self.stream)
+                .await
+                .unwrap_or(JoinError::Lost(error))),
         }
     }
 }

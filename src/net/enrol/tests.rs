@@ -61,10 +61,7 @@ async fn join(at: SocketAddr, secret: &InvitationSecret) -> Result<(Waiting, Str
     Ok((dialled.ask(&request).await?, short_code))
 }
 
-async fn reach(
-    progress: &mut watch::Receiver<Progress>,
-    stage: &str,
-) -> Progress {
+async fn reach(progress: &mut watch::Receiver<Progress>, stage: &str) -> Progress {
     let reached = progress.wait_for(|progress| progress.stage.name() == stage);
     let reached = timeout(Duration::from_secs(20), reached).await;
     let last = reached.unwrap_or_else(|_| panic!("never {stage}"));
@@ -92,7 +89,8 @@ async fn a_machine_with_the_code_is_let_in_and_both_screens_show_the_same_digits
 
     // Larger than a frame of the channel, and than one part.
     let answer = Zeroizing::new(vec![5; 300_000]);
-    host.decide(secret.id(), Decision::Answer(answer.clone())).expect("it waits");
+    host.decide(secret.id(), Decision::Answer(answer.clone()))
+        .expect("it waits");
     assert_eq!(waiting.answer().await.expect("let in"), answer);
     waiting.taken().await.expect("heard");
     reach(&mut progress, "done").await;
@@ -115,7 +113,10 @@ async fn the_request_names_the_handshake_that_the_host_saw() {
 async fn a_wrong_code_gets_no_answer_and_leaves_the_invitation_open() {
     let (host, at) = host(&secret(7));
     let refused = join(at, &secret(8)).await.err();
-    assert!(matches!(refused, Some(JoinError::UnknownCode { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(JoinError::UnknownCode { .. })),
+        "{refused:?}"
+    );
     let progress = host.progress(secret(7).id()).expect("open");
     assert!(matches!(progress.borrow().stage, Stage::Open));
 }
@@ -130,17 +131,27 @@ async fn a_second_use_is_refused_and_the_admin_is_alarmed_while_the_first_still_
     reach(&mut progress, "asked").await;
 
     let second = second_try(at, &secret).await;
-    assert!(matches!(second, JoinError::TurnedAway(TurnedAway::Used)), "{second:?}");
+    assert!(
+        matches!(second, JoinError::TurnedAway(TurnedAway::Used)),
+        "{second:?}"
+    );
     let (invitation, alarm) = alarms.recv().await.expect("an alarm");
     assert_eq!((invitation, alarm.count), (secret.id(), 1));
     assert_eq!(progress.borrow().alarm, Some(alarm));
 
-    host.decide(secret.id(), Decision::Answer(Zeroizing::new(vec![1]))).expect("it waits");
-    first.answer().await.expect("the first is let in all the same");
+    host.decide(secret.id(), Decision::Answer(Zeroizing::new(vec![1])))
+        .expect("it waits");
+    first
+        .answer()
+        .await
+        .expect("the first is let in all the same");
     first.taken().await.expect("heard");
     reach(&mut progress, "done").await;
     let third = second_try(at, &secret).await;
-    assert!(matches!(third, JoinError::TurnedAway(TurnedAway::Used)), "{third:?}");
+    assert!(
+        matches!(third, JoinError::TurnedAway(TurnedAway::Used)),
+        "{third:?}"
+    );
 }
 
 /// Whether the refusal meets the request or its answer does not matter.
@@ -158,9 +169,13 @@ async fn when_the_admin_says_no_the_machine_hears_it() {
     let mut progress = host.progress(secret.id()).expect("open");
     let (mut waiting, _) = join(at, &secret).await.expect("heard");
     reach(&mut progress, "asked").await;
-    host.decide(secret.id(), Decision::Refuse).expect("it waits");
+    host.decide(secret.id(), Decision::Refuse)
+        .expect("it waits");
     let refused = waiting.answer().await.expect_err("not let in");
-    assert!(matches!(refused, JoinError::TurnedAway(TurnedAway::Declined)), "{refused:?}");
+    assert!(
+        matches!(refused, JoinError::TurnedAway(TurnedAway::Declined)),
+        "{refused:?}"
+    );
     reach(&mut progress, "declined").await;
     let again = host.decide(secret.id(), Decision::Refuse);
     assert_eq!(again, Err(DecideError::NobodyWaits));
@@ -190,7 +205,10 @@ async fn a_machine_that_hangs_up_uses_the_invitation_up() {
     drop(join(at, &secret).await.expect("heard"));
     reach(&mut progress, "left").await;
     let again = second_try(at, &secret).await;
-    assert!(matches!(again, JoinError::TurnedAway(TurnedAway::Used)), "{again:?}");
+    assert!(
+        matches!(again, JoinError::TurnedAway(TurnedAway::Used)),
+        "{again:?}"
+    );
 }
 
 #[tokio::test]
@@ -201,7 +219,10 @@ async fn a_request_that_cannot_be_read_is_refused() {
     let dialled = dial(&[at], &NEWCOMER, &secret.psk()).await.expect("heard");
     let mut waiting = dialled.send(b"let me in").await;
     let refused = waiting.answer().await.expect_err("garbage");
-    assert!(matches!(refused, JoinError::TurnedAway(TurnedAway::Garbled)), "{refused:?}");
+    assert!(
+        matches!(refused, JoinError::TurnedAway(TurnedAway::Garbled)),
+        "{refused:?}"
+    );
     reach(&mut progress, "garbled").await;
 }
 
@@ -241,7 +262,9 @@ async fn a_machine_does_not_take_an_answer_that_announces_more_than_the_limit() 
     let (mut node, mut machine) = futures_pair();
     let mut head = vec![1];
     head.extend(u32::MAX.to_be_bytes());
-    futures::AsyncWriteExt::write_all(&mut node, &head).await.expect("room");
+    futures::AsyncWriteExt::write_all(&mut node, &head)
+        .await
+        .expect("room");
     let heard = talk::hear(&mut machine).await;
     assert_eq!(
         heard.err().map(|error| error.kind()),
@@ -329,7 +352,10 @@ async fn a_machine_that_waits_is_refused_when_its_invitation_is_cancelled() {
     reach(&mut progress, "asked").await;
     host.cancel(secret.id());
     let refused = waiting.answer().await.expect_err("not let in");
-    assert!(matches!(refused, JoinError::TurnedAway(TurnedAway::Declined)), "{refused:?}");
+    assert!(
+        matches!(refused, JoinError::TurnedAway(TurnedAway::Declined)),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -356,7 +382,10 @@ async fn of_several_addresses_the_one_that_answers_is_used() {
     let none = dial(&[], &NEWCOMER, &secret.psk()).await.err();
     assert!(matches!(none, Some(JoinError::NoAddress)), "{none:?}");
     let alone = dial(&[nobody], &NEWCOMER, &secret.psk()).await.err();
-    assert!(matches!(alone, Some(JoinError::Unreachable { .. })), "{alone:?}");
+    assert!(
+        matches!(alone, Some(JoinError::Unreachable { .. })),
+        "{alone:?}"
+    );
 }
 
 #[test]

@@ -114,7 +114,11 @@ impl Hashing {
         let password = Zeroizing::new(password.to_owned());
         let right = self.on_a_thread(move || {
             let hash = PasswordHash::new(&against);
-            hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            hash.is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            })
         });
         match (right.await, found) {
             (Some(true), true) => Verdict::Right,
@@ -123,7 +127,11 @@ impl Hashing {
     }
 
     /// Hashes a password for storing.
-    pub(in crate::web) async fn hash(&self, _place: &Place, password: &str) -> Result<String, Problem> {
+    pub(in crate::web) async fn hash(
+        &self,
+        _place: &Place,
+        password: &str,
+    ) -> Result<String, Problem> {
         let password = Zeroizing::new(password.to_owned());
         let argon2 = self.cost.argon2();
         let salt = entropy::array::<16>();
@@ -166,7 +174,11 @@ fn phc(cost: Cost, salt: &[u8], hash: &[u8]) -> String {
     use base64::Engine as _;
     let base64 = base64::engine::general_purpose::STANDARD_NO_PAD;
     let (salt, hash) = (base64.encode(salt), base64.encode(hash));
-    let Cost { memory_kib, passes, lanes } = cost;
+    let Cost {
+        memory_kib,
+        passes,
+        lanes,
+    } = cost;
     format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
 }
 
@@ -178,18 +190,31 @@ mod tests {
     async fn only_the_password_that_was_hashed_is_right() {
         let hashing = Hashing::new(Cost::CHEAP);
         let place = hashing.queue().expect("nobody else");
-        let stored = hashing.hash(&place, "correct horse").await.expect("memory for it");
+        let stored = hashing
+            .hash(&place, "correct horse")
+            .await
+            .expect("memory for it");
         let verify = |password, stored| hashing.verify(&place, password, stored);
-        assert_eq!(verify("correct horse", Some(stored.clone())).await, Verdict::Right);
+        assert_eq!(
+            verify("correct horse", Some(stored.clone())).await,
+            Verdict::Right
+        );
         assert_eq!(verify("wrong horse", Some(stored)).await, Verdict::Wrong);
         assert_eq!(verify("correct horse", None).await, Verdict::Wrong);
-        assert_eq!(verify("correct horse", Some("nonsense".into())).await, Verdict::Wrong);
+        assert_eq!(
+            verify("correct horse", Some("nonsense".into())).await,
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
     async fn the_products_cost_is_the_stated_one_and_nobody_costs_the_same() {
         let hashing = Hashing::new(Cost::PRODUCT);
-        assert!(hashing.nobody.starts_with("$argon2id$v=19$m=65536,t=3,p=1$"));
+        assert!(
+            hashing
+                .nobody
+                .starts_with("$argon2id$v=19$m=65536,t=3,p=1$")
+        );
         assert!(is_bounded(&hashing.nobody));
         assert!(PasswordHash::new(&hashing.nobody).is_ok());
     }
@@ -197,21 +222,36 @@ mod tests {
     #[test]
     fn a_stored_hash_that_asks_for_too_much_is_not_looked_at() {
         let asks = |memory_kib, passes, lanes| {
-            is_bounded(&phc(Cost { memory_kib, passes, lanes }, &[1; 16], &[2; 32]))
+            is_bounded(&phc(
+                Cost {
+                    memory_kib,
+                    passes,
+                    lanes,
+                },
+                &[1; 16],
+                &[2; 32],
+            ))
         };
         assert!(asks(256 * 1024, 10, 4));
         assert!(!asks(256 * 1024 + 1, 10, 4));
         assert!(!asks(256 * 1024, 11, 4));
         assert!(!asks(256 * 1024, 10, 5));
-        assert!(!is_bounded("$argon2i$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"));
+        assert!(!is_bounded(
+            "$argon2i$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"
+        ));
     }
 
     #[test]
     fn the_nineteenth_at_once_is_told_to_come_back() {
         let hashing = Hashing::new(Cost::CHEAP);
-        let places: Vec<_> = (0..18).map(|_| hashing.queue().map_err(|p| p.code)).collect();
+        let places: Vec<_> = (0..18)
+            .map(|_| hashing.queue().map_err(|p| p.code))
+            .collect();
         assert!(places.iter().all(Result::is_ok));
-        assert_eq!(hashing.queue().map(drop).map_err(|problem| problem.code), Err(Code::Busy));
+        assert_eq!(
+            hashing.queue().map(drop).map_err(|problem| problem.code),
+            Err(Code::Busy)
+        );
         drop(places);
         assert!(hashing.queue().is_ok());
     }

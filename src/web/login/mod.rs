@@ -157,7 +157,9 @@ impl Logins {
 
     fn oldest_above_limit(&self, staff: &StaffId) -> Option<LoginKey> {
         let theirs = self.live.iter().filter(|(_, login)| login.staff == *staff);
-        let mut theirs: Vec<_> = theirs.map(|(key, login)| (login.began.mono, *key)).collect();
+        let mut theirs: Vec<_> = theirs
+            .map(|(key, login)| (login.began.mono, *key))
+            .collect();
         theirs.sort();
         (theirs.len() > LOGINS_MAX).then(|| theirs[0].1)
     }

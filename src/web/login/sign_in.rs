@@ -21,8 +21,8 @@ use crate::node::engine::{Command, CommandRefusal, Reply, StoredPassword};
 use crate::platform::entropy;
 use crate::web::access::Caller;
 use crate::web::answer::problem_of;
-use crate::web::state::{Api, unexpected};
 use crate::web::names;
+use crate::web::state::{Api, unexpected};
 
 /// How long a one-time code is good for; the statement says when that ends.
 const CODE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -97,7 +97,10 @@ fn throttle_name(staff: Option<StaffId>, typed: &str) -> String {
 
 /// The password rules, with every name that people around here know.
 fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Result<(), Problem> {
-    let offices = clinic.devices.values().map(|device| device.certificate.office.as_str());
+    let offices = clinic
+        .devices
+        .values()
+        .map(|device| device.certificate.office.as_str());
     let clinic_name = clinic.name.as_ref().map(crate::domain::name::Name::as_str);
     let names = std::iter::once(own).chain(clinic_name).chain(offices);
     password::check(new_password, names).map_err(|error| {
@@ -134,7 +137,9 @@ impl Attempt<'_> {
             return Err(self.refuse(Deed::PasswordSet).await?);
         }
         let origin = self.origin;
-        self.api.ask(Command::SetPassword { staff, phc, origin }).await?;
+        self.api
+            .ask(Command::SetPassword { staff, phc, origin })
+            .await?;
         Ok(staff)
     }
 
@@ -148,7 +153,11 @@ impl Attempt<'_> {
     }
 
     fn code_fits(&self, staff: &StaffId, code: &str) -> bool {
-        let issued = self.clinic.staff.get(staff).and_then(|member| member.facts.sign_in);
+        let issued = self
+            .clinic
+            .staff
+            .get(staff)
+            .and_then(|member| member.facts.sign_in);
         let (Some(issued), Ok(secret)) = (issued, SignInSecret::from_code(code)) else {
             return false;
         };
@@ -179,14 +188,22 @@ impl Attempt<'_> {
             (false, _) => CommandRefusal::Suspended,
             (true, false) => CommandRefusal::NotAtHome,
         };
-        self.api.note(AuditRecord::refused(Actor::Staff(staff), self.origin, Deed::SignedIn)).await?;
+        self.api
+            .note(AuditRecord::refused(
+                Actor::Staff(staff),
+                self.origin,
+                Deed::SignedIn,
+            ))
+            .await?;
         Err(problem_of(&why))
     }
 
     /// Records a refused try, and says the one thing that is said to everyone.
     async fn refuse(&self, deed: Deed) -> Result<Problem, Problem> {
         let actor = self.staff.map_or(Actor::Stranger, Actor::Staff);
-        self.api.note(AuditRecord::refused(actor, self.origin, deed)).await?;
+        self.api
+            .note(AuditRecord::refused(actor, self.origin, deed))
+            .await?;
         let remedy = match deed {
             Deed::PasswordSet => {
                 "a code works once and for 24 hours; an admin can hand you another one"

@@ -38,7 +38,11 @@ fn a_login_ends_after_twelve_hours_however_busy() {
         let found = logins.check(key("a"), at(minutes(minute)), IDLE, Use::Person);
         assert_eq!(found, Ok(ANA));
     }
-    assert!(logins.check(key("a"), at(minutes(720)), IDLE, Use::Person).is_err());
+    assert!(
+        logins
+            .check(key("a"), at(minutes(720)), IDLE, Use::Person)
+            .is_err()
+    );
 }
 
 #[test]
@@ -54,8 +58,16 @@ fn neither_a_sleeping_machine_nor_a_clock_put_back_keeps_a_login_alive() {
         wall: NOON.minus(minutes(60)),
         mono: minutes(60),
     };
-    assert!(logins.check(key("asleep"), asleep, IDLE, Use::Person).is_err());
-    assert!(logins.check(key("put back"), put_back, IDLE, Use::Person).is_err());
+    assert!(
+        logins
+            .check(key("asleep"), asleep, IDLE, Use::Person)
+            .is_err()
+    );
+    assert!(
+        logins
+            .check(key("put back"), put_back, IDLE, Use::Person)
+            .is_err()
+    );
 }
 
 #[test]
@@ -63,7 +75,10 @@ fn the_fifth_login_of_a_person_ends_the_oldest() {
     let mut logins = Logins::default();
     logins.begin(key("bo"), BO, at(minutes(0)));
     for minute in 1..=4 {
-        assert_eq!(logins.begin(key(&minute.to_string()), ANA, at(minutes(minute))), []);
+        assert_eq!(
+            logins.begin(key(&minute.to_string()), ANA, at(minutes(minute))),
+            []
+        );
     }
     let ended = logins.begin(key("5"), ANA, at(minutes(5)));
     assert_eq!(ended, [Ended { staff: ANA }]);
@@ -77,7 +92,10 @@ fn whoever_may_no_longer_sign_in_is_out_at_the_next_look() {
     logins.begin(key("b"), BO, at(minutes(0)));
     let ended = logins.sweep(at(minutes(1)), IDLE, |staff| *staff == BO);
     assert_eq!(ended, [Ended { staff: ANA }]);
-    assert_eq!(logins.sweep(at(minutes(10)), IDLE, |_| true), [Ended { staff: BO }]);
+    assert_eq!(
+        logins.sweep(at(minutes(10)), IDLE, |_| true),
+        [Ended { staff: BO }]
+    );
     assert_eq!(logins.count(), 0);
 }
 

@@ -58,10 +58,14 @@ pub(super) async fn records(
     let from = from.unwrap_or(1).max(1);
     let segments = part(&api, caller, (&device, &epoch), from).await?;
     let spaces = Names::of(&clinic);
-    let numbered = segments.iter().flat_map(|segment| (segment.first..).zip(&segment.entries));
+    let numbered = segments
+        .iter()
+        .flat_map(|segment| (segment.first..).zip(&segment.entries));
     let asked = numbered.filter(|(seq, _)| *seq >= from);
     Ok(Json(TrailRecords {
-        records: asked.map(|(seq, entry)| record_view(&clinic, &spaces, seq, entry)).collect(),
+        records: asked
+            .map(|(seq, entry)| record_view(&clinic, &spaces, seq, entry))
+            .collect(),
         next: next(&segments),
     }))
 }
@@ -113,7 +117,14 @@ async fn ask(
     from: Option<(Log, u64)>,
 ) -> Result<Trail, Problem> {
     let asker = caller.asker();
-    match api.ask(Command::Trail { asker, device, from }).await? {
+    match api
+        .ask(Command::Trail {
+            asker,
+            device,
+            from,
+        })
+        .await?
+    {
         Reply::Trail(trail) => Ok(trail),
         other => Err(unexpected(&other)),
     }

@@ -30,7 +30,9 @@ pub(super) async fn list(
     let clinic = api.clinic().await?;
     match api.ask(Command::Conversations { staff }).await? {
         Reply::Conversations(lines) => {
-            let lines = lines.iter().filter_map(|line| line_view(&clinic, &staff, line));
+            let lines = lines
+                .iter()
+                .filter_map(|line| line_view(&clinic, &staff, line));
             Ok(Json(ConversationsView {
                 conversations: lines.collect(),
             }))
@@ -40,8 +42,11 @@ pub(super) async fn list(
 }
 
 fn line_view(clinic: &Clinic, me: &StaffId, line: &ConversationLine) -> Option<ConversationView> {
-    let mut members: Vec<String> =
-        line.members.iter().map(|staff| staff_name(clinic, staff)).collect();
+    let mut members: Vec<String> = line
+        .members
+        .iter()
+        .map(|staff| staff_name(clinic, staff))
+        .collect();
     members.sort();
     Some(ConversationView {
         id: id_of(&line.space)?,
@@ -97,7 +102,11 @@ fn page_view(clinic: &Clinic, me: &StaffId, space: &Space, page: &Page) -> PageV
     PageView {
         conversation: id_of(space).unwrap_or_default(),
         name: name_for(clinic, me, space),
-        messages: page.messages.iter().map(|line| message_view(clinic, line)).collect(),
+        messages: page
+            .messages
+            .iter()
+            .map(|line| message_view(clinic, line))
+            .collect(),
         earlier: page.earlier.as_ref().map(cursor),
     }
 }
@@ -117,7 +126,10 @@ fn message_view(clinic: &Clinic, line: &MessageLine) -> MessageView {
 /// How far a message has come. The writer's own node is not listed as one that stored it.
 fn delivery_view(clinic: &Clinic, line: &MessageLine) -> DeliveryView {
     let receipts = &line.receipts;
-    let others = receipts.held_by.iter().filter(|device| AuthorId::from(**device) != line.id.author);
+    let others = receipts
+        .held_by
+        .iter()
+        .filter(|device| AuthorId::from(**device) != line.id.author);
     let people = |staff: &[StaffId]| -> Vec<String> {
         staff.iter().map(|one| staff_name(clinic, one)).collect()
     };
@@ -137,15 +149,28 @@ fn delivery_view(clinic: &Clinic, line: &MessageLine) -> DeliveryView {
 
 fn reached(clinic: &Clinic, line: &MessageLine) -> Delivery {
     let members = clinic.people(&line.id.space);
-    let others: Vec<StaffId> = members.into_iter().filter(|one| *one != line.staff).collect();
+    let others: Vec<StaffId> = members
+        .into_iter()
+        .filter(|one| *one != line.staff)
+        .collect();
     let receipts = &line.receipts;
     let stored = |staff: &StaffId| {
         let holders = receipts.held_by.iter();
-        holders.into_iter().any(|device| clinic.is_home(device, staff))
+        holders
+            .into_iter()
+            .any(|device| clinic.is_home(device, staff))
     };
-    if receipts.acknowledged_by.iter().any(|staff| *staff != line.staff) {
+    if receipts
+        .acknowledged_by
+        .iter()
+        .any(|staff| *staff != line.staff)
+    {
         Delivery::Acknowledged
-    } else if !others.is_empty() && others.iter().all(|staff| receipts.opened_by.contains(staff)) {
+    } else if !others.is_empty()
+        && others
+            .iter()
+            .all(|staff| receipts.opened_by.contains(staff))
+    {
         Delivery::Opened
     } else if !others.is_empty() && others.iter().all(stored) {
         Delivery::StoredAtTheirs

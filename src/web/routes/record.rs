@@ -70,10 +70,7 @@ pub(super) async fn submit(
     }
 }
 
-pub(super) async fn ends(
-    State(api): State<Api>,
-    Path(device): Path<String>,
-) -> Answer<EndsView> {
+pub(super) async fn ends(State(api): State<Api>, Path(device): Path<String>) -> Answer<EndsView> {
     let device = names::device(&*api.clinic().await?, &device)?;
     match api.ask(Command::EndsOf { device }).await? {
         Reply::Ends(ends) => Ok(Json(EndsView {
