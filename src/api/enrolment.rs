@@ -74,6 +74,10 @@ pub struct Decision {
 
 impl std::fmt::Debug for Decision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.answer.is_some() { "Decision(answer)" } else { "Decision(refuse)" })
+        f.write_str(if self.answer.is_some() {
+            "Decision(answer)"
+        } else {
+            "Decision(refuse)"
+        })
     }
 }

@@ -14,8 +14,8 @@ use crate::domain::id::StaffId;
 use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
 use crate::node::Handle;
-use crate::node::enrolment::Enrolment;
 use crate::node::engine::{Changed, Command, Now, Reply};
+use crate::node::enrolment::Enrolment;
 
 /// Requests under way at once; more are told to come back.
 ///

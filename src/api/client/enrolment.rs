@@ -25,20 +25,13 @@ impl Client {
     }
 
     /// Where an invitation stands; waits a while if that is what was seen already.
-    pub async fn invitation(
-        &self,
-        invitation: InvitationId,
-        seen: &str,
-    ) -> Answer<InvitationView> {
-        self.get(&format!("/v1/enrolment/{invitation}?seen={seen}")).await
+    pub async fn invitation(&self, invitation: InvitationId, seen: &str) -> Answer<InvitationView> {
+        self.get(&format!("/v1/enrolment/{invitation}?seen={seen}"))
+            .await
     }
 
     /// Hands the answer to the machine that waits.
-    pub async fn let_in(
-        &self,
-        invitation: InvitationId,
-        answer: &EnrolmentAnswer,
-    ) -> Answer<Done> {
+    pub async fn let_in(&self, invitation: InvitationId, answer: &EnrolmentAnswer) -> Answer<Done> {
         let answer = Some(blob::wrap(answer));
         self.decide(invitation, &Decision { answer }).await
     }
@@ -50,10 +43,12 @@ impl Client {
 
     /// Takes the invitation back.
     pub async fn cancel_invitation(&self, invitation: InvitationId) -> Answer<Done> {
-        self.post(&format!("/v1/enrolment/{invitation}/cancel"), &Done {}).await
+        self.post(&format!("/v1/enrolment/{invitation}/cancel"), &Done {})
+            .await
     }
 
     async fn decide(&self, invitation: InvitationId, decision: &Decision) -> Answer<Done> {
-        self.post(&format!("/v1/enrolment/{invitation}/decision"), decision).await
+        self.post(&format!("/v1/enrolment/{invitation}/decision"), decision)
+            .await
     }
 }

@@ -75,7 +75,10 @@ impl Desk {
         segments: &[Segment],
         keys: &[SharedMeshKey],
     ) -> Result<(), Failure> {
-        let keys: Vec<_> = keys.iter().map(|shared| (shared.epoch, shared.key.clone())).collect();
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|shared| (shared.epoch, shared.key.clone()))
+            .collect();
         let submitted = self.client.submit(segments, &keys).await?;
         let own = self.authority.id().to_string();
         match submitted.void.iter().find(|void| void.author == own) {

@@ -17,7 +17,7 @@ use crate::platform::files;
 
 /// Certify a machine from its request file, and write the answer file for it
 #[derive(Debug, clap::Args)]
-pub(super) struct Enrol {
+pub(in crate::cli) struct Enrol {
     /// The request that the machine wrote with `node request`
     #[arg(value_name = "REQUEST", value_hint = clap::ValueHint::FilePath)]
     request: PathBuf,
@@ -60,8 +60,8 @@ struct Answer {
 
 impl Enrol {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let bytes = files::read_shared(&self.request, REQUEST_FILE.file_limit())
-            .map_err(Failure::error)?;
+        let bytes =
+            files::read_shared(&self.request, REQUEST_FILE.file_limit()).map_err(Failure::error)?;
         let request = SignedRequest::from_file(&bytes).map_err(Failure::refused)?;
         let answer = if self.offline {
             let (answer, _) = self.certify(context, &mut self.key.open()?, &request)?;
@@ -106,7 +106,8 @@ impl Enrol {
             asked.made_at,
             fingerprint(&asked.device)
         ));
-        self.yes.confirm("Does the machine's screen show the same key?")?;
+        self.yes
+            .confirm("Does the machine's screen show the same key?")?;
         let enrolled = authority.approve(request, Arrival::Offline, terms, now)?;
         let device = enrolled.certificate.device;
         let file = authority.answer_file(device)?;

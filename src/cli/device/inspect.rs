@@ -15,7 +15,7 @@ use crate::domain::record::{Clinic, Device};
 
 /// Show a machine's certificate: keys, rights, dates, who signed it
 #[derive(Debug, clap::Args)]
-pub(super) struct Inspect {
+pub(in crate::cli) struct Inspect {
     /// Name, office or id
     device: String,
 }
@@ -45,7 +45,9 @@ impl Inspect {
             let id = ClinicId::from_hex(&view.id);
             let id = id.ok_or_else(|| Failure::error("the node names a clinic that cannot be"))?;
             let mut record = RecordCopy::new(id);
-            record.merge(client.record().await?).map_err(Failure::error)?;
+            record
+                .merge(client.record().await?)
+                .map_err(Failure::error)?;
             Ok::<_, Failure>(record.clinic())
         })?;
         let (id, found) = device(&clinic, &self.device)?;
@@ -72,7 +74,10 @@ fn answer(clinic: &Clinic, id: DeviceId, found: &Device) -> Answer {
         certified_until: certificate.not_after.into(),
         signed_by: author_name(clinic, &found.signed.signer),
         address: found.address.clone(),
-        revoked: found.revocation.as_ref().map(|revocation| revocation.at.into()),
+        revoked: found
+            .revocation
+            .as_ref()
+            .map(|revocation| revocation.at.into()),
     }
 }
 
@@ -88,7 +93,11 @@ fn text(answer: &Answer) -> String {
     let revoked = answer.revoked.as_ref().map_or_else(String::new, |at| {
         format!("Revoked:       {}\n", when_exactly(at.wall()))
     });
-    let may = if answer.may.is_empty() { "nothing more".to_owned() } else { answer.may.join(", ") };
+    let may = if answer.may.is_empty() {
+        "nothing more".to_owned()
+    } else {
+        answer.may.join(", ")
+    };
     format!(
         "Device:        {} ({} of office {})\n\
          Key begins:    {}\n\

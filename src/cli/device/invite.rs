@@ -25,7 +25,7 @@ use crate::domain::time::WallTime;
 /// Type the code on the new machine: `clinic-mesh node join CODE`. Both screens then show six digits;
 /// whoever sees both says whether they are the same.
 #[derive(Debug, clap::Args)]
-pub(super) struct Invite {
+pub(in crate::cli) struct Invite {
     /// Office that the machine stands in
     #[arg(long, value_name = "OFFICE")]
     office: Name,
@@ -107,7 +107,9 @@ impl Invite {
         let now = context.clock.now();
         let life = Duration::from_secs(self.minutes * 60);
         let (office, name) = (self.office.clone(), self.name.clone());
-        let invited = desk.authority.invite(office, name, self.kind.into(), life, now)?;
+        let invited = desk
+            .authority
+            .invite(office, name, self.kind.into(), life, now)?;
         desk.submit(&invited.segment).await?;
         let secret = invited.made;
         let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
@@ -126,7 +128,11 @@ impl Invite {
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
-        let picture = if self.no_qr { String::new() } else { qr(&opened.code) };
+        let picture = if self.no_qr {
+            String::new()
+        } else {
+            qr(&opened.code)
+        };
         format!(
             "{picture}\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
@@ -139,15 +145,12 @@ impl Invite {
         )
     }
 
-    async fn enrol(
-        &self,
-        context: &Context,
-        desk: &mut Desk,
-        invitation: InvitationId,
-    ) -> Outcome {
+    async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
         let came = waiting::for_machine(context, &desk.client, invitation).await?;
         let now = context.clock.now();
-        let (request, _) = desk.authority.judge(&came.request, came.arrival, None, now)?;
+        let (request, _) = desk
+            .authority
+            .judge(&came.request, came.arrival, None, now)?;
         self.compare(context, &came, &request.device).await?;
         let (device, until) = self.certify(context, desk, &came, invitation).await?;
         let view = waiting::for_word(context, &desk.client, invitation).await?;
@@ -195,7 +198,9 @@ impl Invite {
         let yes = self.yes;
         let question = "Do the same six digits stand on the other screen?";
         let asked = tokio::task::spawn_blocking(move || yes.confirm(question));
-        asked.await.unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
+        asked
+            .await
+            .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
     }
 
     async fn certify(
@@ -206,7 +211,9 @@ impl Invite {
         invitation: InvitationId,
     ) -> Result<(DeviceId, WallTime), Failure> {
         let now = context.clock.now();
-        let enrolled = desk.authority.approve(&came.request, came.arrival, None, now)?;
+        let enrolled = desk
+            .authority
+            .approve(&came.request, came.arrival, None, now)?;
         desk.submit(&enrolled.segment).await?;
         let certificate = enrolled.certificate;
         let answer = EnrolmentAnswer {
@@ -222,13 +229,22 @@ impl Invite {
 /// Nobody shall come with a code that nobody waits for.
 async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId) {
     if desk.client.cancel_invitation(invitation).await.is_err() {
-        context.output.note("The node could not be told; the code expires by itself.");
+        context
+            .output
+            .note("The node could not be told; the code expires by itself.");
     }
-    let open = desk.authority.clinic().invitations.get(&invitation).is_some_and(|state| !state.used);
+    let open = desk
+        .authority
+        .clinic()
+        .invitations
+        .get(&invitation)
+        .is_some_and(|state| !state.used);
     if !open {
         return;
     }
-    let withdrawn = desk.authority.withdraw_invitation(invitation, context.clock.now());
+    let withdrawn = desk
+        .authority
+        .withdraw_invitation(invitation, context.clock.now());
     let Ok(segment) = withdrawn else {
         return;
     };

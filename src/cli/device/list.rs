@@ -10,7 +10,7 @@ use crate::domain::time::WallTime;
 
 /// List the machines, their certificates, and whether they can be reached from here
 #[derive(Debug, clap::Args)]
-pub(super) struct List {}
+pub(in crate::cli) struct List {}
 
 #[derive(Serialize)]
 struct Line {
@@ -23,9 +23,8 @@ struct Line {
 impl List {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let client = context.client();
-        let (clinic, status) = context.block_on(async {
-            Ok((client.clinic().await?, client.status().await?))
-        })?;
+        let (clinic, status) =
+            context.block_on(async { Ok((client.clinic().await?, client.status().await?)) })?;
         let now = context.clock.now();
         let lines = lines(clinic, &status, now);
         let style = context.output.style();
@@ -48,7 +47,12 @@ fn lines(clinic: ClinicView, status: &StatusView, now: WallTime) -> Vec<Line> {
         }
     };
     let devices = clinic.devices.into_iter();
-    devices.map(|device| Line { state: state(&device), device }).collect()
+    devices
+        .map(|device| Line {
+            state: state(&device),
+            device,
+        })
+        .collect()
 }
 
 fn text(lines: &[Line], style: Style, now: WallTime) -> String {

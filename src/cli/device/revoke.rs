@@ -15,7 +15,7 @@ use crate::domain::id::DeviceId;
 ///
 /// The mesh key is changed as well, so that the machine cannot even tell that a node is there.
 #[derive(Debug, clap::Args)]
-pub(super) struct Revoke {
+pub(in crate::cli) struct Revoke {
     /// Name, office or id
     device: String,
 
@@ -79,7 +79,8 @@ impl Revoke {
         }
         // The revocation first: nobody passes the key on to a device that is out.
         let rotated = desk.authority.rotate_mesh_key(now)?;
-        desk.give(&[revoked, rotated.segment], &[rotated.made]).await
+        desk.give(&[revoked, rotated.segment], &[rotated.made])
+            .await
     }
 
     async fn watch(
@@ -127,7 +128,11 @@ impl Answer {
             self.out_after.get_or_insert(seconds);
         }
         let mut waiting = Vec::new();
-        for peer in status.peers.iter().filter(|peer| peer.device != self.device) {
+        for peer in status
+            .peers
+            .iter()
+            .filter(|peer| peer.device != self.device)
+        {
             if peer.in_sync {
                 self.known_after.entry(peer.name.clone()).or_insert(seconds);
             } else {
@@ -140,14 +145,19 @@ impl Answer {
 
 fn text(answer: &Answer) -> String {
     let mut text = match answer.out_after {
-        Some(seconds) => format!("{} is revoked; cut off here after {seconds:.1} s.\n", answer.name),
+        Some(seconds) => format!(
+            "{} is revoked; cut off here after {seconds:.1} s.\n",
+            answer.name
+        ),
         None => format!("{} is revoked, but still connected here.\n", answer.name),
     };
     for (name, seconds) in &answer.known_after {
         text.push_str(&format!("  {name} knows after {seconds:.1} s\n"));
     }
     for name in &answer.not_reached {
-        text.push_str(&format!("  {name} is away and learns it when it connects\n"));
+        text.push_str(&format!(
+            "  {name} is away and learns it when it connects\n"
+        ));
     }
     if answer.mesh_key_changed {
         text.push_str("The mesh key was changed.\n");
@@ -196,7 +206,11 @@ mod tests {
         assert_eq!((waiting, answer.out_after), (vec!["ward".to_owned()], None));
         let waiting = answer.look(&status(vec![peer("ward", true)]), 0.4);
         assert!(waiting.is_empty());
-        assert!(answer.look(&status(vec![peer("ward", true)]), 0.9).is_empty());
+        assert!(
+            answer
+                .look(&status(vec![peer("ward", true)]), 0.9)
+                .is_empty()
+        );
         assert_eq!(answer.out_after, Some(0.4));
         assert_eq!(answer.known_after["ward"], 0.4);
         assert!(text(&answer).contains("cut off here after 0.4 s"));

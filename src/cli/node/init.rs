@@ -17,7 +17,7 @@ use crate::node::{DeviceKeys, StoreOptions};
 ///
 /// For the clinic's first node. Others join with a code: see `device invite` and `node join`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Init {
+pub(in crate::cli) struct Init {
     /// Office that this machine stands in
     #[arg(long, value_name = "OFFICE")]
     office: Name,
@@ -72,8 +72,16 @@ impl Init {
         let device = keys.device();
         authority.approve(&request, Arrival::Offline, Some(terms), now)?;
         let answer = authority.answer(device)?;
-        let enrolled = keys.accept(Some(clinic), &answer, now).map_err(crate::node::join::BecomeError::from)?;
-        crate::node::create(context.dir(), &StoreOptions::PRODUCT, &unlock, &enrolled, now)?;
+        let enrolled = keys
+            .accept(Some(clinic), &answer, now)
+            .map_err(crate::node::join::BecomeError::from)?;
+        crate::node::create(
+            context.dir(),
+            &StoreOptions::PRODUCT,
+            &unlock,
+            &enrolled,
+            now,
+        )?;
         self.local.save(context)?;
         let made = Made {
             device: device.to_string(),

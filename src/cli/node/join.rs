@@ -20,7 +20,7 @@ use crate::platform::files;
 /// Become a node of the clinic: with a code from the admin, or with an answer file
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("way").required(true))]
-pub(super) struct Join {
+pub(in crate::cli) struct Join {
     /// The one-time code from `device invite`
     #[arg(value_name = "CODE", group = "way", value_parser = code)]
     code: Option<InvitationSecret>,
@@ -100,11 +100,19 @@ impl Join {
             let progress = context.output.progress("waiting for the admin to confirm");
             let let_in = progress.during(joining.answer(now)).await?;
             let enrolled = &let_in.enrolled;
-            crate::node::create(context.dir(), &StoreOptions::PRODUCT, &unlock, enrolled, now())?;
+            crate::node::create(
+                context.dir(),
+                &StoreOptions::PRODUCT,
+                &unlock,
+                enrolled,
+                now(),
+            )?;
             settings.save(context.dir())?;
             let (enrolled, told) = let_in.confirm().await;
             if told.is_err() {
-                context.output.note("The other node could not be told; that changes nothing here.");
+                context
+                    .output
+                    .note("The other node could not be told; that changes nothing here.");
             }
             Ok(enrolled)
         })
@@ -133,7 +141,9 @@ impl Join {
             })?;
             return Ok(resolved.collect());
         }
-        let progress = context.output.progress("looking for the node that made this code");
+        let progress = context
+            .output
+            .progress("looking for the node that made this code");
         Ok(progress.during(find(&settings.discovery(), secret)).await?)
     }
 

@@ -43,7 +43,11 @@ impl Local {
             if list.is_empty() { usual } else { list.clone() }
         };
         Settings {
-            listen: if self.listen.is_empty() { usual.listen } else { self.listen.clone() },
+            listen: if self.listen.is_empty() {
+                usual.listen
+            } else {
+                self.listen.clone()
+            },
             enrolment: self.enrolment.unwrap_or(usual.enrolment),
             mdns: self.mdns.unwrap_or(usual.mdns),
             interfaces: given(&self.interfaces, usual.interfaces),

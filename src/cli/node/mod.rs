@@ -54,7 +54,11 @@ fn taken(context: &Context) -> Failure {
 
 /// Makes the directories above the node's; the node's own is made with tight modes later.
 fn make_parents(context: &Context) -> Outcome {
-    match context.dir().parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    match context
+        .dir()
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         Some(parent) => Ok(std::fs::create_dir_all(parent)?),
         None => Ok(()),
     }

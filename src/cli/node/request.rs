@@ -18,7 +18,7 @@ use crate::platform::files;
 ///
 /// The admin certifies it with `device enrol`; `node join --answer FILE` takes the answer.
 #[derive(Debug, clap::Args)]
-pub(super) struct Request {
+pub(in crate::cli) struct Request {
     /// Write the request to FILE
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     out: PathBuf,

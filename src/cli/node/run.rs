@@ -28,7 +28,7 @@ const ALIVE_MAX: Duration = Duration::from_secs(5);
 /// SIGINT and SIGTERM stop it in order. Log lines go to standard error; CLINIC_MESH_LOG chooses what
 /// is logged, such as "debug" or "info,clinic_mesh::net=debug".
 #[derive(Debug, clap::Args)]
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
     /// Log lines as JSON objects
     #[arg(long)]
     log_json: bool,
@@ -43,7 +43,11 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        logs::start(if self.log_json { Look::Json } else { Look::Text });
+        logs::start(if self.log_json {
+            Look::Json
+        } else {
+            Look::Text
+        });
         files::check_dir(context.dir()).map_err(|error| missing(context, error))?;
         let settings = Settings::load(context.dir())?;
         let (settings, unknown) = settings.start(self.days_ahead);

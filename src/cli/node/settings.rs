@@ -172,9 +172,15 @@ mod tests {
         };
         let chosen = |mdns, interfaces| with(mdns, interfaces).discovery().interfaces;
         assert_eq!(chosen(Mdns::On, &[]), Interfaces::All);
-        assert_eq!(chosen(Mdns::On, &["eth1"]), Interfaces::Only(vec!["eth1".to_owned()]));
+        assert_eq!(
+            chosen(Mdns::On, &["eth1"]),
+            Interfaces::Only(vec!["eth1".to_owned()])
+        );
         assert_eq!(chosen(Mdns::Off, &["eth1"]), Interfaces::Off);
-        assert_eq!(chosen(Mdns::Loopback, &[]), Interfaces::Only(vec!["lo".to_owned()]));
+        assert_eq!(
+            chosen(Mdns::Loopback, &[]),
+            Interfaces::Only(vec!["lo".to_owned()])
+        );
     }
 
     #[test]

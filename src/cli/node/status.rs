@@ -6,7 +6,7 @@ use crate::cli::{Context, Outcome};
 
 /// Show this node's peers, what it holds, and whether anything needs a look
 #[derive(Debug, clap::Args)]
-pub(super) struct Status {}
+pub(in crate::cli) struct Status {}
 
 /// Clocks that differ by more than this many milliseconds deserve a look.
 const OFFSET_WORTH_A_LOOK: i64 = 2_000;
@@ -15,13 +15,21 @@ impl Status {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let client = context.client();
         let style = context.output.style();
-        context.ask("asking the node", client.status(), |status| text(status, style))
+        context.ask("asking the node", client.status(), |status| {
+            text(status, style)
+        })
     }
 }
 
 fn text(status: &StatusView, style: Style) -> String {
-    let office = status.office.as_deref().unwrap_or("an office not known yet");
-    let clinic = status.clinic_name.as_deref().unwrap_or("a clinic not known yet");
+    let office = status
+        .office
+        .as_deref()
+        .unwrap_or("an office not known yet");
+    let clinic = status
+        .clinic_name
+        .as_deref()
+        .unwrap_or("a clinic not known yet");
     let standing = match status.standing.as_str() {
         "enrolled" => style.good("enrolled"),
         "revoked" => style.bad("revoked: enrol this machine again as another device"),
@@ -38,7 +46,10 @@ fn text(status: &StatusView, style: Style) -> String {
     ));
     text.push_str(&witnesses(status, style));
     for fork in &status.forks {
-        let line = format!("FORK: two histories of {} in {}.\n", fork.author, fork.place);
+        let line = format!(
+            "FORK: two histories of {} in {}.\n",
+            fork.author, fork.place
+        );
         text.push_str(&style.bad(&line));
     }
     text
@@ -54,12 +65,23 @@ fn peers(status: &StatusView, style: Style) -> String {
             peer.name.clone(),
             peer.office.clone().unwrap_or_default(),
             "connected".to_owned(),
-            if peer.in_sync { "in sync" } else { "catching up" }.to_owned(),
+            if peer.in_sync {
+                "in sync"
+            } else {
+                "catching up"
+            }
+            .to_owned(),
             offset(peer.offset_ms),
         ]);
     }
     for name in &status.away {
-        table.row([name.clone(), String::new(), "away".to_owned(), String::new(), String::new()]);
+        table.row([
+            name.clone(),
+            String::new(),
+            "away".to_owned(),
+            String::new(),
+            String::new(),
+        ]);
     }
     table.show(style)
 }
@@ -82,7 +104,11 @@ fn witnesses(status: &StatusView, style: Style) -> String {
         .iter()
         .map(|witness| format!("{} up to {}", witness.name, witness.seq))
         .collect();
-    format!("Audit trail at {}; witnessed by {}.\n", status.trail, seen.join(", "))
+    format!(
+        "Audit trail at {}; witnessed by {}.\n",
+        status.trail,
+        seen.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -105,7 +131,16 @@ mod tests {
     #[test]
     fn whatever_needs_a_look_is_on_the_page() {
         let text = text(&status(), Style::default());
-        for said in ["front", "Ward 2", "in sync", "+4.2 s, check", "lab", "away", "FORK", "up to 7"] {
+        for said in [
+            "front",
+            "Ward 2",
+            "in sync",
+            "+4.2 s, check",
+            "lab",
+            "away",
+            "FORK",
+            "up to 7",
+        ] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }
     }

@@ -89,8 +89,11 @@ fn key(path: &Path, read: Result<Vec<u8>, files::FileError>) -> Result<Unlock, F
     let key = digits.and_then(unhex).map(Zeroizing::new);
     let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
     let key = key.ok_or_else(|| {
-        Failure::error(format!("{} is no key file: it has 64 hex digits", path.display()))
-            .remedy("give the file that the node was made with")
+        Failure::error(format!(
+            "{} is no key file: it has 64 hex digits",
+            path.display()
+        ))
+        .remedy("give the file that the node was made with")
     })?;
     Ok(Unlock::KeyFile(Zeroizing::new(key)))
 }
@@ -113,7 +116,8 @@ mod tests {
             key_file: Some(scratch.path().join("node.key")),
             passphrase: SecretSource::default(),
         };
-        let (Ok(Unlock::KeyFile(made)), Ok(Unlock::KeyFile(read))) = (args.chosen(), args.existing())
+        let (Ok(Unlock::KeyFile(made)), Ok(Unlock::KeyFile(read))) =
+            (args.chosen(), args.existing())
         else {
             panic!("a key file");
         };

@@ -10,7 +10,7 @@ use crate::domain::policy::Policy;
 
 /// Change settings of the policy, for the whole clinic
 #[derive(Debug, clap::Args)]
-pub(super) struct Set {
+pub(in crate::cli) struct Set {
     /// Settings as NAME=VALUE; see `policy show` for the names
     #[arg(value_name = "NAME=VALUE", required = true)]
     settings: Vec<String>,
@@ -58,7 +58,10 @@ impl Set {
             Ok(Answer { version, changes })
         })?;
         context.output.answer(&answer, || {
-            format!("Policy version {} is in force here and spreads to every node.\n", answer.version)
+            format!(
+                "Policy version {} is in force here and spreads to every node.\n",
+                answer.version
+            )
         })
     }
 }
@@ -73,7 +76,8 @@ fn changed(before: &Policy, settings: &[String]) -> Result<Policy, Failure> {
 }
 
 fn changes(before: &Policy, after: &Policy) -> Vec<Change> {
-    let differs = |setting: &&super::setting::Setting| (setting.get)(before) != (setting.get)(after);
+    let differs =
+        |setting: &&super::setting::Setting| (setting.get)(before) != (setting.get)(after);
     let change = |setting: &super::setting::Setting| Change {
         setting: setting.name,
         from: (setting.get)(before),

@@ -53,7 +53,11 @@ pub(super) const SETTINGS: [Setting; 6] = [
         about: "networks that nodes may connect from, with commas between; any for all",
         get: |policy| {
             let networks: Vec<_> = policy.networks.iter().map(ToString::to_string).collect();
-            if networks.is_empty() { "any".to_owned() } else { networks.join(",") }
+            if networks.is_empty() {
+                "any".to_owned()
+            } else {
+                networks.join(",")
+            }
         },
         set: |policy, text| networks(text).map(|networks| policy.networks = networks),
     },
@@ -67,13 +71,17 @@ pub(super) fn apply(policy: &mut Policy, assignment: &str) -> Result<(), String>
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
     let setting = setting.ok_or_else(|| {
         let names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
-        format!("there is no setting {name:?}; there are {}", names.join(", "))
+        format!(
+            "there is no setting {name:?}; there are {}",
+            names.join(", ")
+        )
     })?;
     (setting.set)(policy, value).map_err(|why| format!("{name}: {why}"))
 }
 
 fn number(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a whole number up to {}", u16::MAX))
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a whole number up to {}", u16::MAX))
 }
 
 fn switch(text: &str) -> Result<Switch, String> {

@@ -8,7 +8,7 @@ use crate::domain::id::ClinicId;
 
 /// Show the policy in force at the running node
 #[derive(Debug, clap::Args)]
-pub(super) struct Show {}
+pub(in crate::cli) struct Show {}
 
 impl Show {
     pub(super) fn run(&self, context: &Context) -> Outcome {
@@ -18,7 +18,9 @@ impl Show {
             let id = ClinicId::from_hex(&view.id);
             let id = id.ok_or_else(|| Failure::error("the node names a clinic that cannot be"))?;
             let mut record = RecordCopy::new(id);
-            record.merge(client.record().await?).map_err(Failure::error)?;
+            record
+                .merge(client.record().await?)
+                .map_err(Failure::error)?;
             Ok::<_, Failure>((view.policy, record.clinic().policy))
         })?;
         let style = context.output.style();
@@ -31,7 +33,11 @@ impl Show {
                     setting.about.to_owned(),
                 ]);
             }
-            format!("{}\nPolicy version {}.\n", table.show(style), policy.version)
+            format!(
+                "{}\nPolicy version {}.\n",
+                table.show(style),
+                policy.version
+            )
         })
     }
 }

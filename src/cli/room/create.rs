@@ -11,7 +11,7 @@ use crate::domain::statement::History;
 
 /// Make a named room
 #[derive(Debug, clap::Args)]
-pub(super) struct Create {
+pub(in crate::cli) struct Create {
     /// Name of the room
     name: Name,
 
@@ -53,7 +53,9 @@ impl Create {
             let mut desk = Desk::open(&self.key, context).await?;
             let members = people(desk.authority.clinic(), &self.members)?;
             let count = members.len();
-            let made = desk.authority.create_room(self.name.clone(), history, members, now)?;
+            let made = desk
+                .authority
+                .create_room(self.name.clone(), history, members, now)?;
             desk.submit(&made.segment).await?;
             Ok::<_, Failure>(Answer {
                 room: made.made.to_string(),

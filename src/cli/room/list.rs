@@ -5,7 +5,7 @@ use crate::cli::{Context, Outcome};
 
 /// List the rooms
 #[derive(Debug, clap::Args)]
-pub(super) struct List {}
+pub(in crate::cli) struct List {}
 
 impl List {
     pub(super) fn run(&self, context: &Context) -> Outcome {

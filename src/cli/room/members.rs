@@ -8,14 +8,14 @@ use crate::cli::{Context, Failure, Outcome};
 
 /// Add staff members to a room
 #[derive(Debug, clap::Args)]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     #[command(flatten)]
     change: Change,
 }
 
 /// Remove staff members from a room
 #[derive(Debug, clap::Args)]
-pub(super) struct Remove {
+pub(in crate::cli) struct Remove {
     #[command(flatten)]
     change: Change,
 }

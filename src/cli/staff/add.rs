@@ -8,7 +8,7 @@ use crate::domain::statement::Role;
 
 /// Add a staff member and print the one-time code of their first sign-in
 #[derive(Debug, clap::Args)]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     /// Name that colleagues see
     name: Name,
 
@@ -45,7 +45,11 @@ impl Add {
             })
         })?;
         context.output.answer(&answer, || {
-            format!("{} is on the staff.\n{}", answer.name, code_text(&answer.name, &answer.code))
+            format!(
+                "{} is on the staff.\n{}",
+                answer.name,
+                code_text(&answer.name, &answer.code)
+            )
         })
     }
 }

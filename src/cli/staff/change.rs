@@ -11,7 +11,7 @@ use crate::domain::statement::Role;
 
 /// Change a staff member's name, roles or homes; what is not given stays
 #[derive(Debug, clap::Args)]
-pub(super) struct Change {
+pub(in crate::cli) struct Change {
     /// Name or id
     staff: String,
 
@@ -42,8 +42,7 @@ struct Answer {
 impl Change {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         if self.name.is_none() && self.homes.is_empty() && self.roles.is_empty() {
-            return Err(Failure::usage("nothing to change")
-                .remedy("give --name, --home or --role"));
+            return Err(Failure::usage("nothing to change").remedy("give --name, --home or --role"));
         }
         let now = context.clock.now();
         let answer = context.block_on(async {
@@ -53,8 +52,16 @@ impl Change {
             check_homes(clinic, &self.homes)?;
             let facts = known.facts.clone();
             let name = self.name.clone().unwrap_or(facts.name);
-            let roles = if self.roles.is_empty() { facts.roles } else { self.roles.clone() };
-            let homes = if self.homes.is_empty() { facts.homes } else { self.homes.clone() };
+            let roles = if self.roles.is_empty() {
+                facts.roles
+            } else {
+                self.roles.clone()
+            };
+            let homes = if self.homes.is_empty() {
+                facts.homes
+            } else {
+                self.homes.clone()
+            };
             let answer = Answer {
                 staff: id.to_string(),
                 name: name.to_string(),

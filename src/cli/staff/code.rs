@@ -6,7 +6,7 @@ use crate::cli::{Context, Failure, Outcome};
 
 /// Print another one-time sign-in code, for a forgotten password or an expired code
 #[derive(Debug, clap::Args)]
-pub(super) struct Code {
+pub(in crate::cli) struct Code {
     /// Name or id
     staff: String,
 
@@ -29,6 +29,8 @@ impl Code {
                 code: reset.made.code(),
             })
         })?;
-        context.output.answer(&answer, || code_text(&answer.name, &answer.code))
+        context
+            .output
+            .answer(&answer, || code_text(&answer.name, &answer.code))
     }
 }

@@ -39,25 +39,37 @@ impl Staff {
     }
 }
 
-const ROLES: [Role; 4] = [Role::Clinician, Role::FrontDesk, Role::Billing, Role::Auditor];
+const ROLES: [Role; 4] = [
+    Role::Clinician,
+    Role::FrontDesk,
+    Role::Billing,
+    Role::Auditor,
+];
 
 /// Reads a role; dashes are as good as underscores.
 fn role(text: &str) -> Result<Role, String> {
     let wanted = text.replace('-', "_");
     let mut roles = ROLES.into_iter();
-    roles.find(|role| role_name(*role) == wanted).ok_or_else(|| {
-        let names: Vec<_> = ROLES.iter().map(|role| role_name(*role)).collect();
-        format!("choose among {}", names.join(", "))
-    })
+    roles
+        .find(|role| role_name(*role) == wanted)
+        .ok_or_else(|| {
+            let names: Vec<_> = ROLES.iter().map(|role| role_name(*role)).collect();
+            format!("choose among {}", names.join(", "))
+        })
 }
 
 /// Refuses a home where no node stands: a typing mistake would lock the person out.
 fn check_homes(clinic: &Clinic, homes: &[Name]) -> Result<(), Failure> {
-    let offices: Vec<_> = clinic.members().map(|(_, device)| &device.certificate.office).collect();
+    let offices: Vec<_> = clinic
+        .members()
+        .map(|(_, device)| &device.certificate.office)
+        .collect();
     match homes.iter().find(|home| !offices.contains(home)) {
         None => Ok(()),
-        Some(unknown) => Err(Failure::not_found(format!("there is no node in office {unknown}"))
-            .remedy("see the offices with `clinic-mesh device list`, or enrol its node first")),
+        Some(unknown) => Err(
+            Failure::not_found(format!("there is no node in office {unknown}"))
+                .remedy("see the offices with `clinic-mesh device list`, or enrol its node first"),
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::{Context, Failure, Outcome};
 
 /// Keep a staff member from signing in, everywhere, until reinstated
 #[derive(Debug, clap::Args)]
-pub(super) struct Suspend {
+pub(in crate::cli) struct Suspend {
     /// Name or id
     staff: String,
 
@@ -17,7 +17,7 @@ pub(super) struct Suspend {
 
 /// Let a suspended staff member sign in again
 #[derive(Debug, clap::Args)]
-pub(super) struct Reinstate {
+pub(in crate::cli) struct Reinstate {
     /// Name or id
     staff: String,
 
@@ -63,7 +63,11 @@ fn set(context: &Context, key: &AdminKey, named: &str, suspended: bool) -> Outco
         Ok::<_, Failure>(answer)
     })?;
     context.output.answer(&answer, || {
-        let can = if suspended { "cannot sign in any more" } else { "may sign in again" };
+        let can = if suspended {
+            "cannot sign in any more"
+        } else {
+            "may sign in again"
+        };
         format!("{} {can}.\n", answer.name)
     })
 }

@@ -43,7 +43,9 @@ pub(super) async fn open(
         tag: tag.ok_or_else(|| malformed("the tag"))?,
         life: Duration::from_secs(opening.seconds),
     };
-    let bound = enrolment(&api)?.open(invited).map_err(|error| refused(&error))?;
+    let bound = enrolment(&api)?
+        .open(invited)
+        .map_err(|error| refused(&error))?;
     Ok(Json(InvitationOpened {
         listening: bound.to_string(),
         port: bound.port(),
@@ -56,7 +58,9 @@ pub(super) async fn state(
     Parameters(Seen { seen }): Parameters<Seen>,
 ) -> Answer<InvitationView> {
     let seen = seen.unwrap_or_default();
-    let progress = enrolment(&api)?.progress(id(&invitation)?, &seen, PATIENCE).await;
+    let progress = enrolment(&api)?
+        .progress(id(&invitation)?, &seen, PATIENCE)
+        .await;
     let progress = progress.ok_or_else(unknown)?;
     Ok(Json(view(&progress)))
 }
@@ -82,10 +86,7 @@ pub(super) async fn decide(
     Ok(Json(Done {}))
 }
 
-pub(super) async fn cancel(
-    State(api): State<Api>,
-    Path(invitation): Path<String>,
-) -> Answer<Done> {
+pub(super) async fn cancel(State(api): State<Api>, Path(invitation): Path<String>) -> Answer<Done> {
     enrolment(&api)?.cancel(id(&invitation)?);
     Ok(Json(Done {}))
 }
