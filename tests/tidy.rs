@@ -16,7 +16,10 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("node", &["domain", "wire", "store", "net", "platform"]),
     ("api", &["domain"]),
     ("web", &["domain", "api", "node", "platform"]),
-    ("cli", &["domain", "api", "authority", "node", "web", "platform"]),
+    (
+        "cli",
+        &["domain", "api", "authority", "node", "web", "platform"],
+    ),
 ];
 
 /// Crates, and the only layers that may name them.
@@ -34,7 +37,15 @@ const OWNERS: [(&str, &[&str]); 9] = [
 
 /// Everything that may stand at the top of the project.
 const TOP: [&str; 9] = [
-    "Cargo.toml", "Cargo.lock", "src", "tests", "examples", "benches", "docs", "README.md", "LICENSE",
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "tests",
+    "examples",
+    "benches",
+    "docs",
+    "README.md",
+    "LICENSE",
 ];
 
 /// Longest file in lines; a longer one has two subjects.
@@ -67,25 +78,38 @@ fn layer_of(path: &Path) -> Option<String> {
 
 /// Whether a file or the part of it below `#[cfg(test)]` is a test: tests may reach further.
 fn product_part<'a>(path: &Path, text: &'a str) -> &'a str {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let test_file = ["tests.rs", "testing.rs", "fixture.rs", "model.rs", "measure.rs"].contains(&name)
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let test_file = [
+        "tests.rs",
+        "testing.rs",
+        "fixture.rs",
+        "model.rs",
+        "measure.rs",
+    ]
+    .contains(&name)
         || path.components().any(|part| part.as_os_str() == "tests");
     if test_file {
         return "";
     }
-    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+    text.find("#[cfg(test)]\nmod ")
+        .map_or(text, |at| &text[..at])
 }
 
 /// The lines of code, without comments.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
 }
 
 /// Whether `word` stands in `line` as a whole identifier followed by a path or alone in a use.
 fn names_crate(line: &str, word: &str) -> bool {
     let path = format!("{word}::");
     line.match_indices(&path).any(|(at, _)| {
-        !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+        !line[..at]
+            .ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
     })
 }
 
@@ -93,8 +117,12 @@ fn names_crate(line: &str, word: &str) -> bool {
 fn a_layer_imports_only_from_the_layers_it_may_use() {
     let mut broken = Vec::new();
     for (path, text) in sources(&root().join("src")) {
-        let Some(layer) = layer_of(&path) else { continue };
-        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer) else { continue };
+        let Some(layer) = layer_of(&path) else {
+            continue;
+        };
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer) else {
+            continue;
+        };
         for line in code(product_part(&path, &text)) {
             for (other, _) in LAYERS.iter().filter(|(other, _)| *other != layer) {
                 if names_crate(line, &format!("crate::{other}")) && !allowed.contains(other) {
@@ -110,7 +138,9 @@ fn a_layer_imports_only_from_the_layers_it_may_use() {
 fn a_library_is_named_only_in_the_layer_that_owns_it() {
     let mut broken = Vec::new();
     for (path, text) in sources(&root().join("src")) {
-        let Some(layer) = layer_of(&path) else { continue };
+        let Some(layer) = layer_of(&path) else {
+            continue;
+        };
         for (name, owners) in OWNERS {
             let named = code(product_part(&path, &text)).find(|line| names_crate(line, name));
             if let Some(line) = named.filter(|_| !owners.contains(&layer.as_str())) {
@@ -118,17 +148,32 @@ fn a_library_is_named_only_in_the_layer_that_owns_it() {
             }
         }
     }
-    assert!(broken.is_empty(), "libraries named outside their layer:\n{}", broken.join("\n"));
+    assert!(
+        broken.is_empty(),
+        "libraries named outside their layer:\n{}",
+        broken.join("\n")
+    );
 }
 
 #[test]
 fn the_domain_has_no_clock_no_randomness_no_files_and_no_async() {
-    let forbidden = ["SystemTime", "Instant::now", "rand::", "std::fs", "std::net::Tcp", "async fn", "tokio"];
+    let forbidden = [
+        "SystemTime",
+        "Instant::now",
+        "rand::",
+        "std::fs",
+        "std::net::Tcp",
+        "async fn",
+        "tokio",
+    ];
     for folder in ["src/domain", "src/node/engine"] {
         for (path, text) in sources(&root().join(folder)) {
             for line in code(product_part(&path, &text)) {
                 let seeded = folder.ends_with("engine") && line.contains("use rand::");
-                let found = forbidden.iter().find(|word| line.contains(**word)).filter(|_| !seeded);
+                let found = forbidden
+                    .iter()
+                    .find(|word| line.contains(**word))
+                    .filter(|_| !seeded);
                 assert_eq!(found, None, "{}: {}", path.display(), line.trim());
             }
         }
@@ -148,9 +193,17 @@ fn nothing_stands_at_the_top_that_does_not_belong_there() {
 fn files_have_one_subject_and_say_what_they_promise() {
     for (path, text) in sources(&root().join("src")) {
         let lines = text.lines().count();
-        assert!(lines <= LINES_MAX, "{} has {lines} lines: has it two subjects?", path.display());
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines: has it two subjects?",
+            path.display()
+        );
         if !product_part(&path, &text).is_empty() {
-            assert!(text.starts_with("//! "), "{} does not begin with its promise", path.display());
+            assert!(
+                text.starts_with("//! "),
+                "{} does not begin with its promise",
+                path.display()
+            );
         }
     }
 }
@@ -158,11 +211,19 @@ fn files_have_one_subject_and_say_what_they_promise() {
 #[test]
 fn nothing_is_left_for_later() {
     // Written in two halves so that this file does not contain what it looks for.
-    let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["X", "XX "].concat()];
+    let words = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["X", "XX "].concat(),
+    ];
     for folder in ["src", "tests", "benches", "examples"] {
         for (path, text) in sources(&root().join(folder)) {
             for word in &words {
-                assert!(!text.contains(word.as_str()), "{} contains {word}", path.display());
+                assert!(
+                    !text.contains(word.as_str()),
+                    "{} contains {word}",
+                    path.display()
+                );
             }
         }
     }
@@ -171,16 +232,38 @@ fn nothing_is_left_for_later() {
 #[test]
 fn planted_bugs_are_never_in_the_product() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    assert!(manifest.contains("\ndefault = []\n"), "the product is built without features");
+    assert!(
+        manifest.contains("\ndefault = []\n"),
+        "the product is built without features"
+    );
 }
 
 #[test]
 fn no_second_way_into_the_mesh_is_compiled_in() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let others = [
-        "noise", "tls", "quic", "gossipsub", "floodsub", "kad", "identify", "rendezvous", "relay", "dcutr",
-        "autonat", "mdns", "dns", "websocket", "websocket-websys", "webtransport-websys", "webrtc", "upnp",
-        "plaintext", "pnet", "request-response", "uds",
+        "noise",
+        "tls",
+        "quic",
+        "gossipsub",
+        "floodsub",
+        "kad",
+        "identify",
+        "rendezvous",
+        "relay",
+        "dcutr",
+        "autonat",
+        "mdns",
+        "dns",
+        "websocket",
+        "websocket-websys",
+        "webtransport-websys",
+        "webrtc",
+        "upnp",
+        "plaintext",
+        "pnet",
+        "request-response",
+        "uds",
     ];
     for other in others {
         let line = format!("name = \"libp2p-{other}\"\n");

@@ -11,6 +11,7 @@ pub mod blob;
 pub mod client;
 pub mod clinic;
 pub mod conversation;
+pub mod enrolment;
 pub mod event;
 pub mod login;
 pub mod moment;

@@ -73,6 +73,14 @@ pub enum RouteId {
     TrailRecords,
     /// Audit records as signed.
     TrailSegments,
+    /// Hosting an invitation.
+    InvitationOpen,
+    /// Where an invitation stands.
+    InvitationState,
+    /// The admin's decision on a machine.
+    InvitationDecide,
+    /// Taking an invitation back.
+    InvitationCancel,
     /// Stopping the node.
     Stop,
 }
@@ -139,7 +147,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 18] = [
+pub const ROUTES: [Route; 22] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -273,6 +281,37 @@ pub const ROUTES: [Route; 18] = [
             "Audit records as signed, for checking elsewhere.",
         ),
         &["from"],
+    ),
+    post(
+        RouteId::InvitationOpen,
+        "/v1/enrolment",
+        Access::Operator,
+        (Some("InvitationOpening"), "InvitationOpened"),
+        "Hear the machine that comes with an invitation, and announce that on the LAN.",
+    ),
+    asking(
+        get(
+            RouteId::InvitationState,
+            "/v1/enrolment/{invitation}",
+            Access::Operator,
+            "InvitationView",
+            "Where an invitation stands; waits up to ten seconds while it is as `seen`.",
+        ),
+        &["seen"],
+    ),
+    post(
+        RouteId::InvitationDecide,
+        "/v1/enrolment/{invitation}/decision",
+        Access::Operator,
+        (Some("Decision"), "Done"),
+        "Let the machine in with the admin's signed answer, or send it away.",
+    ),
+    post(
+        RouteId::InvitationCancel,
+        "/v1/enrolment/{invitation}/cancel",
+        Access::Operator,
+        (None, "Done"),
+        "Hear nobody with this invitation any more.",
     ),
     post(
         RouteId::Stop,

@@ -225,6 +225,37 @@ const SCHEMAS: &[(&str, Fields)] = &[
     ),
     ("EndsView", &[("ends", Texts)]),
     (
+        "InvitationOpening",
+        &[
+            ("invitation", Text),
+            ("psk", Text),
+            ("tag", Text),
+            ("seconds", Number),
+        ],
+    ),
+    ("InvitationOpened", &[("listening", Text), ("port", Number)]),
+    (
+        "InvitationView",
+        &[
+            ("stage", Text),
+            ("mark", Text),
+            ("candidate", MaybeObject("CandidateView")),
+            ("second_uses", Number),
+            ("second_from", MaybeText),
+        ],
+    ),
+    (
+        "CandidateView",
+        &[
+            ("request", Text),
+            ("binding", Text),
+            ("proven", Text),
+            ("short_code", Text),
+            ("address", Text),
+        ],
+    ),
+    ("Decision", &[("answer", MaybeText)]),
+    (
         "TrailView",
         &[
             ("device", Text),

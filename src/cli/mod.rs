@@ -4,11 +4,18 @@
 //! standard output, as text for people or with `--json` for programs; everything else goes to
 //! standard error. Secrets are typed or read from files, never arguments.
 
+mod admin;
+mod authority;
 mod client;
+mod device;
 mod failure;
 mod manuals;
+mod node;
 mod output;
+mod policy;
+mod room;
 mod secret;
+mod staff;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +80,18 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    #[command(subcommand)]
+    Authority(authority::Authority),
+    #[command(subcommand)]
+    Device(device::Device),
+    #[command(subcommand)]
+    Staff(staff::Staff),
+    #[command(subcommand)]
+    Room(room::Room),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
+    Node(node::Node),
     Completions(manuals::Completions),
     Man(manuals::Man),
 }
@@ -92,6 +111,12 @@ pub fn run() -> ExitCode {
 
 fn dispatch(noun: Noun, context: &Context) -> Outcome {
     match noun {
+        Noun::Authority(command) => command.run(context),
+        Noun::Device(command) => command.run(context),
+        Noun::Staff(command) => command.run(context),
+        Noun::Room(command) => command.run(context),
+        Noun::Policy(command) => command.run(context),
+        Noun::Node(command) => command.run(context),
         Noun::Completions(command) => command.run(context),
         Noun::Man(command) => command.run(context),
     }

@@ -209,8 +209,8 @@ impl Joining {
 
 impl LetIn {
     /// Tells the node that this machine is durable. A failure changes nothing here.
-    pub async fn confirm(self) -> Result<(), JoinError> {
-        self.waiting.taken().await
+    pub async fn confirm(self) -> (Enrolled, Result<(), JoinError>) {
+        (self.enrolled, self.waiting.taken().await)
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Running {
     pub handle: Handle,
     /// Its network.
     pub net: net::Handle,
+    /// Tells the node's time, which a drill may have moved.
+    pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
     /// Lets other machines in.
     pub enrolment: Enrolment,
     /// Who it is.
@@ -137,6 +139,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     Ok(Running {
         handle,
         net,
+        timepiece: Arc::new(move || clock.now()),
         enrolment,
         identity,
         task,

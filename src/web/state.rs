@@ -15,6 +15,7 @@ use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
 use crate::node::Handle;
 use crate::node::engine::{Changed, Command, Now, Reply};
+use crate::node::enrolment::Enrolment;
 
 /// Requests under way at once; more are told to come back.
 ///
@@ -51,6 +52,7 @@ impl Door {
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
+    enrolment: Option<Enrolment>,
 }
 
 struct Inner {
@@ -85,7 +87,19 @@ impl Api {
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
                 ends: watch::channel(0).0,
             }),
+            enrolment: None,
         }
+    }
+
+    /// The same API, which also lets other machines in.
+    #[must_use]
+    pub fn enrolling(mut self, enrolment: Enrolment) -> Self {
+        self.enrolment = Some(enrolment);
+        self
+    }
+
+    pub(super) fn enrolment(&self) -> Option<&Enrolment> {
+        self.enrolment.as_ref()
     }
 
     pub(super) fn now(&self) -> Now {

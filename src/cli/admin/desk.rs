@@ -53,7 +53,7 @@ impl Desk {
 
     /// Gives the node what was signed while it could not be reached.
     async fn catch_up(&self, known: &BTreeMap<AuthorId, u64>) -> Result<(), Failure> {
-        let missing = self.authority.record().logs().filter(|segment| {
+        let missing = self.authority.record().segments().filter(|segment| {
             segment.last() > known.get(&segment.log.author).copied().unwrap_or(0)
         });
         let missing: Vec<Segment> = missing.cloned().collect();
@@ -75,7 +75,10 @@ impl Desk {
         segments: &[Segment],
         keys: &[SharedMeshKey],
     ) -> Result<(), Failure> {
-        let keys: Vec<_> = keys.iter().map(|shared| (shared.epoch, shared.key.clone())).collect();
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|shared| (shared.epoch, shared.key.clone()))
+            .collect();
         let submitted = self.client.submit(segments, &keys).await?;
         let own = self.authority.id().to_string();
         match submitted.void.iter().find(|void| void.author == own) {

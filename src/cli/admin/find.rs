@@ -10,7 +10,10 @@ pub(crate) fn device<'a>(
     named: &str,
 ) -> Result<(DeviceId, &'a Device), Failure> {
     let known = clinic.devices.iter().map(|(id, device)| {
-        let names = [device.certificate.name.as_str(), device.certificate.office.as_str()];
+        let names = [
+            device.certificate.name.as_str(),
+            device.certificate.office.as_str(),
+        ];
         (*id, device, id.to_string(), names)
     });
     let found: Vec<_> = known
@@ -22,7 +25,11 @@ pub(crate) fn device<'a>(
         .copied()
         .filter(|(_, device)| device.revocation.is_none())
         .collect();
-    one("device", named, if in_use.is_empty() { found } else { in_use })
+    one(
+        "device",
+        named,
+        if in_use.is_empty() { found } else { in_use },
+    )
 }
 
 /// The staff member of this name, or whose id begins so.
@@ -31,8 +38,13 @@ pub(crate) fn staff<'a>(
     named: &str,
 ) -> Result<(StaffId, &'a StaffMember), Failure> {
     let known = clinic.staff.iter();
-    let found = known.filter(|(id, member)| fits(named, &id.to_string(), member.facts.name.as_str()));
-    one("staff member", named, found.map(|(id, member)| (*id, member)).collect())
+    let found =
+        known.filter(|(id, member)| fits(named, &id.to_string(), member.facts.name.as_str()));
+    one(
+        "staff member",
+        named,
+        found.map(|(id, member)| (*id, member)).collect(),
+    )
 }
 
 /// The room of this name, or whose id begins so.
@@ -53,9 +65,14 @@ fn one<T>(what: &str, named: &str, mut found: Vec<T>) -> Result<T, Failure> {
     match (found.len(), found.pop()) {
         (1, Some(only)) => Ok(only),
         (0, _) | (_, None) => Err(Failure::not_found(format!("there is no {what} {named:?}"))
-            .remedy(format!("see them all with `clinic-mesh {} list`", noun(what)))),
-        (several, Some(_)) => Err(Failure::usage(format!("{named:?} stands for {several} of them"))
-            .remedy("give the first letters of its id instead")),
+            .remedy(format!(
+                "see them all with `clinic-mesh {} list`",
+                noun(what)
+            ))),
+        (several, Some(_)) => Err(Failure::usage(format!(
+            "{named:?} stands for {several} of them"
+        ))
+        .remedy("give the first letters of its id instead")),
     }
 }
 
@@ -82,7 +99,10 @@ mod tests {
         }
         let unknown = device(&record, "ward-3").expect_err("unknown");
         assert_eq!(unknown.exit, Exit::NotFound);
-        assert!(device(&record, &id.to_string()[..3]).is_err(), "too short to mean an id");
+        assert!(
+            device(&record, &id.to_string()[..3]).is_err(),
+            "too short to mean an id"
+        );
     }
 
     #[test]
@@ -92,6 +112,10 @@ mod tests {
         let record = clinic.record();
         assert!(staff(&record, "Ana").is_ok());
         let unknown = staff(&record, "Ben").expect_err("unknown");
-        assert!(unknown.remedy.is_some_and(|remedy| remedy.contains("staff list")));
+        assert!(
+            unknown
+                .remedy
+                .is_some_and(|remedy| remedy.contains("staff list"))
+        );
     }
 }

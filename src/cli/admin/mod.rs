@@ -70,7 +70,12 @@ impl AdminKey {
             self.admin_passphrase_file.as_deref(),
             &format!("Passphrase of admin {name}"),
         )?;
-        Ok(Authority::open_admin(&path, &name, &passphrase, entropy::os())?)
+        Ok(Authority::open_admin(
+            &path,
+            &name,
+            &passphrase,
+            entropy::os(),
+        )?)
     }
 
     fn name(&self, path: &Path) -> Result<Name, Failure> {
@@ -80,11 +85,10 @@ impl AdminKey {
         let admins = authority::admins(path).map_err(|error| no_authority(path, error))?;
         match admins.as_slice() {
             [only] => Ok(only.name.clone()),
-            [] => Err(Failure::not_found(format!(
-                "{} holds no admin's key",
-                path.display()
-            ))
-            .remedy("name the directory with --authority DIR, or CLINIC_MESH_AUTHORITY")),
+            [] => Err(
+                Failure::not_found(format!("{} holds no admin's key", path.display()))
+                    .remedy("name the directory with --authority DIR, or CLINIC_MESH_AUTHORITY"),
+            ),
             several => {
                 let names: Vec<_> = several.iter().map(|admin| admin.name.as_str()).collect();
                 Err(Failure::usage(format!(
@@ -123,7 +127,10 @@ impl RootKey {
     /// A passphrase for a root key that is about to be made.
     pub(crate) fn choose(&self) -> Result<Passphrase, Failure> {
         let file = self.root_passphrase_file.as_deref();
-        choose(file, "Passphrase for the root key (kept offline, seldom used)")
+        choose(
+            file,
+            "Passphrase for the root key (kept offline, seldom used)",
+        )
     }
 }
 
@@ -168,9 +175,8 @@ fn no_authority(path: &Path, error: AuthorityError) -> Failure {
 impl From<AuthorityError> for Failure {
     fn from(error: AuthorityError) -> Self {
         let exit = match &error {
-            AuthorityError::File(FileError::Missing { .. }) | AuthorityError::NotEnrolled { .. } => {
-                Exit::NotFound
-            }
+            AuthorityError::File(FileError::Missing { .. })
+            | AuthorityError::NotEnrolled { .. } => Exit::NotFound,
             AuthorityError::KeyFile {
                 source: KeyFileError::WrongPassphrase,
                 ..

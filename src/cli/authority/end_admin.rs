@@ -10,7 +10,7 @@ use crate::domain::record::Clinic;
 
 /// Remove an admin; what that admin signed until this moment goes on counting
 #[derive(Debug, clap::Args)]
-pub(super) struct EndAdmin {
+pub(in crate::cli) struct EndAdmin {
     /// Name or id of the admin
     admin: String,
 

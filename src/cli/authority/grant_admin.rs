@@ -15,7 +15,7 @@ use crate::domain::name::Name;
 ///
 /// Needs the root key, and an admin's key that holds the mesh keys to pass on.
 #[derive(Debug, clap::Args)]
-pub(super) struct GrantAdmin {
+pub(in crate::cli) struct GrantAdmin {
     /// Name of the coming admin
     name: Name,
 
@@ -75,7 +75,9 @@ impl GrantAdmin {
                 not_after,
                 mesh_keys,
             };
-            let changed = desk.authority.grant_admin(new, &passphrase, Cost::PRODUCT, now)?;
+            let changed = desk
+                .authority
+                .grant_admin(new, &passphrase, Cost::PRODUCT, now)?;
             desk.submit(&changed.segment).await?;
             Ok::<_, Failure>(changed.made)
         })?;

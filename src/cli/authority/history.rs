@@ -15,7 +15,7 @@ use crate::domain::copy::RecordCopy;
 ///
 /// Reads the copy in the authority's directory, which is as new as the last command that signed.
 #[derive(Debug, clap::Args)]
-pub(super) struct History {
+pub(in crate::cli) struct History {
     #[command(flatten)]
     dir: AuthorityDir,
 
@@ -67,7 +67,10 @@ fn text(lines: &[Line], style: Style) -> String {
         let at = style.dim(&when_exactly(line.at.wall()));
         text.push_str(&format!("{at}  {} {}\n", style.bold(&line.by), line.what));
         if let Some(why) = &line.void {
-            text.push_str(&format!("    {}\n", style.bad(&format!("does not count: {why}"))));
+            text.push_str(&format!(
+                "    {}\n",
+                style.bad(&format!("does not count: {why}"))
+            ));
         }
     }
     text

@@ -17,7 +17,7 @@ use crate::platform::{entropy, files};
 /// The directory is best kept on an encrypted stick or laptop that is not a node. The recovery page
 /// is printed once: it is the root key on paper.
 #[derive(Debug, clap::Args)]
-pub(super) struct Init {
+pub(in crate::cli) struct Init {
     #[command(flatten)]
     dir: AuthorityDir,
 
@@ -67,7 +67,10 @@ impl Init {
         let root_passphrase = self.root.choose()?;
         let file = self.admin_passphrase_file.as_deref();
         let admin_passphrase = choose(file, &format!("Passphrase for admin {}", self.admin))?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(parent)?;
         }
         let founding = Founding {
@@ -88,7 +91,9 @@ impl Init {
             recovery_page: self.recovery_page.clone(),
         };
         let style = context.output.style();
-        context.output.answer(&answer, || self.text(&answer, &founded, style))
+        context
+            .output
+            .answer(&answer, || self.text(&answer, &founded, style))
     }
 
     /// The page goes out before anything else is said: it cannot be had again.

@@ -13,7 +13,7 @@ use crate::platform::entropy;
 
 /// Make the root key again from the four lines of its recovery page
 #[derive(Debug, clap::Args)]
-pub(super) struct Recover {
+pub(in crate::cli) struct Recover {
     #[command(flatten)]
     dir: AuthorityDir,
 
@@ -35,7 +35,8 @@ impl Recover {
         let letters = type_letters(context)?;
         let passphrase = self.root.choose()?;
         let path = self.dir.path();
-        let clinic = authority::recover(&path, &letters, &passphrase, Cost::PRODUCT, entropy::os())?;
+        let clinic =
+            authority::recover(&path, &letters, &passphrase, Cost::PRODUCT, entropy::os())?;
         let answer = Answer {
             clinic: clinic.to_string(),
             directory: path,
@@ -55,10 +56,15 @@ fn type_letters(context: &Context) -> std::io::Result<Zeroizing<String>> {
     let mut letters = Zeroizing::new(String::with_capacity(1024));
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        stdin.lock().take(LETTERS_MAX).read_to_string(&mut letters)?;
+        stdin
+            .lock()
+            .take(LETTERS_MAX)
+            .read_to_string(&mut letters)?;
         return Ok(letters);
     }
-    context.output.note("Type the four lines of the recovery page, each with Enter:");
+    context
+        .output
+        .note("Type the four lines of the recovery page, each with Enter:");
     let mut lines = stdin.lock().take(LETTERS_MAX);
     for _ in 0..4 {
         lines.read_line(&mut letters)?;

@@ -12,7 +12,7 @@ use crate::domain::time::WallTime;
 
 /// Show the clinic, its admins, and whose keys are here; needs no passphrase
 #[derive(Debug, clap::Args)]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     #[command(flatten)]
     dir: AuthorityDir,
 }
@@ -48,7 +48,12 @@ impl Show {
         let admins = clinic.admins.iter().map(|(id, admin)| Admin {
             id: id.to_string(),
             name: admin.grant.name.to_string(),
-            may: admin.grant.scopes.iter().map(|scope| scope.to_string()).collect(),
+            may: admin
+                .grant
+                .scopes
+                .iter()
+                .map(|scope| scope.to_string())
+                .collect(),
             until: admin.grant.not_after.into(),
             removed: admin.last.is_some(),
             key_here: keys.iter().any(|key| key.admin == *id),
@@ -64,22 +69,35 @@ impl Show {
             statements: record.items().count(),
         };
         let (style, now) = (context.output.style(), context.clock.now());
-        context.output.answer(&answer, || text(&clinic, &answer, style, now))
+        context
+            .output
+            .answer(&answer, || text(&clinic, &answer, style, now))
     }
 }
 
 fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String {
-    let name = answer.name.as_deref().unwrap_or("(the clinic's record is not here)");
+    let name = answer
+        .name
+        .as_deref()
+        .unwrap_or("(the clinic's record is not here)");
     let mut admins = Table::new(["ADMIN", "MAY SIGN", "UNTIL", "KEY"]);
     for admin in &answer.admins {
         admins.row([
             admin.name.clone(),
             admin.may.join(", "),
-            if admin.removed { "removed".to_owned() } else { when(admin.until.wall(), now) },
+            if admin.removed {
+                "removed".to_owned()
+            } else {
+                when(admin.until.wall(), now)
+            },
             if admin.key_here { "here" } else { "elsewhere" }.to_owned(),
         ]);
     }
-    let root = if answer.root_key_here { "here" } else { "elsewhere" };
+    let root = if answer.root_key_here {
+        "here"
+    } else {
+        "elsewhere"
+    };
     format!(
         "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n",
         style.bold(name),

@@ -22,7 +22,11 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
         }
         Act::StaffAdded { facts, .. } => format!("added {}", staff(facts)),
         Act::StaffChanged { facts, lifts, .. } => {
-            let lifted = if lifts.is_empty() { "" } else { " and lifted the suspension" };
+            let lifted = if lifts.is_empty() {
+                ""
+            } else {
+                " and lifted the suspension"
+            };
             format!("changed {}{lifted}", staff(facts))
         }
         Act::StaffSuspended { staff } => format!("suspended {}", staff_name(clinic, staff)),
@@ -62,14 +66,18 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             when_exactly(invitation.expires)
         ),
         Act::InvitationUsed { by: Some(by), .. } => {
-            format!("noted that {} has used its invitation", device_name(clinic, by))
+            format!(
+                "noted that {} has used its invitation",
+                device_name(clinic, by)
+            )
         }
         Act::InvitationUsed {
             invitation,
             by: None,
         } => {
             let known = clinic.invitations.get(invitation);
-            let name = known.map_or_else(|| invitation.short(), |known| known.terms.name.to_string());
+            let name =
+                known.map_or_else(|| invitation.short(), |known| known.terms.name.to_string());
             format!("withdrew the invitation for {name}")
         }
     }
@@ -110,9 +118,21 @@ const fn kind(kind: DeviceKind) -> &'static str {
 
 fn staff(facts: &StaffFacts) -> String {
     let homes: Vec<_> = facts.homes.iter().map(ToString::to_string).collect();
-    let roles: Vec<_> = facts.roles.iter().map(|role| role_name(*role).to_owned()).collect();
-    let at = if homes.is_empty() { "nowhere".to_owned() } else { list(&homes) };
-    let code = if facts.sign_in.is_some() { ", with a sign-in code" } else { "" };
+    let roles: Vec<_> = facts
+        .roles
+        .iter()
+        .map(|role| role_name(*role).to_owned())
+        .collect();
+    let at = if homes.is_empty() {
+        "nowhere".to_owned()
+    } else {
+        list(&homes)
+    };
+    let code = if facts.sign_in.is_some() {
+        ", with a sign-in code"
+    } else {
+        ""
+    };
     format!("{} ({}), at home in {at}{code}", facts.name, list(&roles))
 }
 
@@ -137,8 +157,12 @@ mod tests {
         clinic.room("rounds", [ana]);
         let record = clinic.record();
         let mut copy = crate::domain::copy::RecordCopy::new(clinic.id);
-        copy.merge(clinic.segments.clone()).expect("the sample is sound");
-        let said: Vec<String> = copy.items().map(|item| of(&record, &item.statement.act)).collect();
+        copy.merge(clinic.segments.clone())
+            .expect("the sample is sound");
+        let said: Vec<String> = copy
+            .items()
+            .map(|item| of(&record, &item.statement.act))
+            .collect();
         for expected in [
             "founded the clinic Sample Clinic",
             "appointed admin Robin",
@@ -146,13 +170,23 @@ mod tests {
             "added Ana",
             "made room rounds with Ana; new members see",
         ] {
-            assert!(said.iter().any(|line| line.contains(expected)), "{expected}: {said:#?}");
+            assert!(
+                said.iter().any(|line| line.contains(expected)),
+                "{expected}: {said:#?}"
+            );
         }
     }
 
     #[test]
     fn lists_are_read_aloud() {
-        let items = |names: &[&str]| list(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let items = |names: &[&str]| {
+            list(
+                &names
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
         assert_eq!(items(&["a"]), "a");
         assert_eq!(items(&["a", "b", "c"]), "a, b and c");
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod conversation;
+mod enrolment;
 mod node;
 mod record;
 
@@ -58,6 +59,10 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Trail => get(audit::trail),
         RouteId::TrailRecords => get(audit::records),
         RouteId::TrailSegments => get(audit::segments),
+        RouteId::InvitationOpen => post(enrolment::open),
+        RouteId::InvitationState => get(enrolment::state),
+        RouteId::InvitationDecide => post(enrolment::decide),
+        RouteId::InvitationCancel => post(enrolment::cancel),
         RouteId::Stop => post(node::stop),
     }
 }
