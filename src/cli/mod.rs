@@ -6,6 +6,7 @@
 
 mod admin;
 mod authority;
+mod chat;
 mod client;
 mod device;
 mod failure;
@@ -23,8 +24,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use client::Context;
-pub(crate) use failure::{Exit, Failure, Outcome};
-pub(crate) use output::{Format, Output};
+pub(crate) use failure::{Failure, Outcome};
+pub(crate) use output::Format;
 
 /// What every help page ends with.
 const EXIT_CODES: &str = "\
@@ -80,6 +81,14 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    Login(chat::Login),
+    Logout(chat::Logout),
+    Password(chat::Password),
+    Conversations(chat::Conversations),
+    Read(chat::Read),
+    Send(chat::Send),
+    Watch(chat::Watch),
+    Acknowledge(chat::Acknowledge),
     #[command(subcommand)]
     Authority(authority::Authority),
     #[command(subcommand)]
@@ -111,6 +120,14 @@ pub fn run() -> ExitCode {
 
 fn dispatch(noun: Noun, context: &Context) -> Outcome {
     match noun {
+        Noun::Login(command) => command.run(context),
+        Noun::Logout(command) => command.run(context),
+        Noun::Password(command) => command.run(context),
+        Noun::Conversations(command) => command.run(context),
+        Noun::Read(command) => command.run(context),
+        Noun::Send(command) => command.run(context),
+        Noun::Watch(command) => command.run(context),
+        Noun::Acknowledge(command) => command.run(context),
         Noun::Authority(command) => command.run(context),
         Noun::Device(command) => command.run(context),
         Noun::Staff(command) => command.run(context),
