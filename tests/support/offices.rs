@@ -253,6 +253,7 @@ pub fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
     let settings = node::Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         bootstrap: bootstrap.to_vec(),
+        enrolment: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         discovery: discovery::Settings {
             interfaces: Interfaces::Off,
             port: MDNS_PORT,
