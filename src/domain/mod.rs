@@ -26,4 +26,5 @@ pub mod statement;
 pub(crate) mod testing;
 pub mod throttle;
 pub mod time;
+pub mod trail;
 pub mod trust;
