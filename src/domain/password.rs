@@ -112,7 +112,7 @@ fn contains_name(plain: &str, name: &str) -> bool {
 /// Rows of the keyboard and of the alphabet.
 const RUNS: [&str; 6] = [
     "abcdefghijklmnopqrstuvwxyz",
-    "01234567890",
+    "0123456789",
     "qwertyuiopasdfghjklzxcvbnm",
     "qwertzuiopasdfghjklyxcvbnm",
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
