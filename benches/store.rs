@@ -3,6 +3,8 @@
 //! DIR is where the scratch stores are made (the system's temporary directory otherwise): put it on
 //! the disk that is to be measured.
 
+#![allow(clippy::print_stdout, reason = "the figures are its output")]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
