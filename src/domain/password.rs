@@ -1,0 +1,305 @@
+//! Which passwords are accepted: length over composition, and nothing that is guessed first.
+//!
+//! After NIST SP 800-63B: no rules of composition, no changes by the calendar, a list of common
+//! passwords and the names that everybody at the clinic knows.
+
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use super::name::Name;
+
+/// Fewest characters.
+///
+/// Twelve: what is guessed online at the throttle's pace, or offline against Argon2id after a theft,
+/// does not reach it when it is not one of the predictable ones below.
+pub const LENGTH_MIN: usize = 12;
+
+/// Most characters: a long passphrase, and a bound on what is hashed.
+pub const LENGTH_MAX: usize = 128;
+
+/// Most bytes that are looked at. Four for each character; what is longer is too long in any form.
+const BYTES_MAX: usize = 4 * LENGTH_MAX;
+
+/// Fewest characters that nobody can tell in advance: what is left without names, runs and
+/// repetitions.
+const FREE_MIN: usize = 8;
+
+/// Shortest part of a name that counts: "Dr" or "of" stand in many good passphrases.
+const WORD_MIN: usize = 4;
+
+/// Keys that lie side by side.
+const ROWS: [&str; 5] = [
+    "1234567890",
+    "qwertyuiop",
+    "qwertzuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+];
+
+/// Common passwords of at least [`LENGTH_MIN`] characters, one a line, as [`fold`] writes them.
+const COMMON: &str = include_str!("password/common.txt");
+
+/// Why a password is not accepted. It says what to do, and nothing of the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer than [`LENGTH_MIN`] characters.
+    #[error("a password has at least {LENGTH_MIN} characters; four words are a good one")]
+    TooShort,
+    /// More than [`LENGTH_MAX`] characters.
+    #[error("a password has at most {LENGTH_MAX} characters")]
+    TooLong,
+    /// Hardly more than a name that everybody knows.
+    #[error("a password must not be made of the clinic's, an office's or your own name")]
+    Name,
+    /// One character, one piece or one run of keys over and over.
+    #[error("a password must not be a repetition or a run of neighbouring letters or keys")]
+    Simple,
+    /// Among the first that anybody tries.
+    #[error("this is one of the passwords that are tried first; choose words of your own")]
+    Common,
+}
+
+/// The one form in which a password is hashed: NFKC, so that every keyboard's way to write it fits.
+///
+/// `None` when it is too long to be anyone's.
+pub fn normal_form(text: &str) -> Option<Zeroizing<String>> {
+    if text.len() > BYTES_MAX {
+        return None;
+    }
+    let normal = Zeroizing::new(text.nfkc().collect::<String>());
+    (normal.chars().count() <= LENGTH_MAX).then_some(normal)
+}
+
+/// Judges a new password. `names` are the clinic's, its offices' and the person's own.
+///
+/// Returns the form that is to be hashed.
+pub fn accept(text: &str, names: &[&Name]) -> Result<Zeroizing<String>, PasswordError> {
+    let normal = normal_form(text).ok_or(PasswordError::TooLong)?;
+    if normal.chars().count() < LENGTH_MIN {
+        return Err(PasswordError::TooShort);
+    }
+    let folded = fold(&normal);
+    if is_common(&folded) {
+        return Err(PasswordError::Common);
+    }
+    if is_named(&folded, names) {
+        return Err(PasswordError::Name);
+    }
+    if free(&letters(&normal)) < FREE_MIN || is_repetition(&normal) {
+        return Err(PasswordError::Simple);
+    }
+    Ok(normal)
+}
+
+fn letters(text: &str) -> Zeroizing<Vec<char>> {
+    Zeroizing::new(text.chars().flat_map(char::to_lowercase).collect())
+}
+
+/// Lower case, letters and digits only, with the usual stand-ins read as the letters they stand for.
+fn fold(text: &str) -> Zeroizing<String> {
+    let read = |c| match c {
+        '@' | '4' => Some('a'),
+        '0' => Some('o'),
+        '1' | '!' => Some('i'),
+        '3' => Some('e'),
+        '$' | '5' => Some('s'),
+        '7' => Some('t'),
+        other => char::is_alphanumeric(other).then_some(other),
+    };
+    let lower = text.chars().flat_map(char::to_lowercase);
+    Zeroizing::new(lower.filter_map(read).collect())
+}
+
+fn is_common(folded: &str) -> bool {
+    COMMON.lines().any(|line| line == folded)
+}
+
+/// How many characters neither repeat the one before nor go on in the step of the two before:
+/// `abcd`, `8642`, `aaaa`, `qwer`.
+fn free(letters: &[char]) -> usize {
+    let goes_on = |three: &&[char]| {
+        let same = |step: fn(char, char) -> Option<i64>| {
+            let before = step(three[0], three[1]);
+            before.is_some() && before == step(three[1], three[2])
+        };
+        same(alphabet_step) || same(key_step)
+    };
+    let doubled = letters.windows(2).filter(|two| two[0] == two[1]).count();
+    let going_on = letters.windows(3).filter(goes_on).count();
+    letters.len().saturating_sub(doubled + going_on)
+}
+
+/// By how much a character follows another in the alphabet, if they are close.
+fn alphabet_step(one: char, other: char) -> Option<i64> {
+    let by = i64::from(u32::from(other)) - i64::from(u32::from(one));
+    (by != 0 && by.abs() <= 2).then_some(by)
+}
+
+/// In which direction a key lies beside another.
+fn key_step(one: char, other: char) -> Option<i64> {
+    let place = |row: &str, c| row.chars().position(|key| key == c);
+    let along = |row: &&str| Some(place(row, other)? as i64 - place(row, one)? as i64);
+    let steps = ROWS.iter().filter_map(along);
+    steps.into_iter().find(|by| by.abs() == 1)
+}
+
+/// Whether it is one piece over and over, the last time perhaps in part; whatever digits and signs
+/// are strewn in between, as long as most of it is letters.
+fn is_repetition(normal: &str) -> bool {
+    let all = letters(normal);
+    let mut words = all.clone();
+    words.retain(|c| c.is_alphabetic());
+    repeats(&all) || words.len() * 2 > all.len() && repeats(&words)
+}
+
+fn repeats(letters: &[char]) -> bool {
+    let of_piece = |piece: usize| letters[piece..].iter().zip(letters).all(|(a, b)| a == b);
+    (1..LENGTH_MIN.min(letters.len() / 2 + 1)).any(of_piece)
+}
+
+/// Whether little is left without the names, or the password is itself a piece of one.
+fn is_named(folded: &str, names: &[&Name]) -> bool {
+    let mut rest = Zeroizing::new(folded.to_owned());
+    for name in names {
+        let whole = fold(name.as_str());
+        if !folded.is_empty() && whole.contains(folded) {
+            return true;
+        }
+        let words = name.as_str().split(|c: char| !c.is_alphanumeric());
+        for word in std::iter::once(whole).chain(words.map(fold)) {
+            if word.chars().count() >= WORD_MIN {
+                rest = Zeroizing::new(rest.replace(word.as_str(), ""));
+            }
+        }
+    }
+    rest.len() < folded.len() && rest.chars().count() < FREE_MIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::name;
+
+    fn judge(text: &str) -> Result<(), PasswordError> {
+        let names = ["Riverside Family Practice", "front-desk", "Dr. Ana Núñez"].map(name);
+        accept(text, &names.each_ref()).map(drop)
+    }
+
+    #[test]
+    fn passphrases_and_random_passwords_are_accepted() {
+        for good in [
+            "correct horse battery",
+            "four rusty teapots sing",
+            "x7Kq-vR2m_Lw9z",
+            "μπλε ποδήλατο στο μπαλκόνι",
+            "青い自転車とお茶の時間です",
+            "the river is wide in March",
+            "my 1234 favourite teapots",
+        ] {
+            assert_eq!(judge(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters_of_the_normal_form() {
+        let twelve = "ångströmtees";
+        assert_eq!(twelve.chars().count(), 12);
+        assert_eq!(judge(twelve), Ok(()));
+        assert_eq!(judge("ångströmtee"), Err(PasswordError::TooShort));
+        // One letter and its accent are one character.
+        assert_eq!(
+            judge("a\u{30a}ngstro\u{308}mtee"),
+            Err(PasswordError::TooShort)
+        );
+        let longest: String = "correct horse battery staple "
+            .chars()
+            .cycle()
+            .take(128)
+            .collect();
+        let longest = longest.replacen('c', "k", 3);
+        assert_eq!(judge(&longest), Ok(()));
+        assert_eq!(judge(&format!("{longest}x")), Err(PasswordError::TooLong));
+        assert_eq!(judge(&"x".repeat(1_000_000)), Err(PasswordError::TooLong));
+    }
+
+    #[test]
+    fn a_character_that_unfolds_into_many_does_not_pass_the_longest() {
+        // One character, eighteen in the normal form.
+        assert_eq!(judge(&"\u{fdfa}".repeat(8)), Err(PasswordError::TooLong));
+    }
+
+    #[test]
+    fn every_way_to_type_a_password_is_hashed_alike() {
+        let one = accept("ångström ﬁsh tee", &[]).expect("accepted");
+        let other = accept("a\u{30a}ngstro\u{308}m fish tee", &[]).expect("accepted");
+        assert_eq!(one, other);
+        assert_eq!(normal_form("ångström ﬁsh tee"), Some(one));
+        assert_eq!(normal_form(&"x".repeat(129)), None);
+    }
+
+    #[test]
+    fn repetitions_and_runs_are_refused() {
+        for simple in [
+            "aaaaaaaaaaaa",
+            "abababababab",
+            "abcabcabcabca",
+            "Ab1!Ab1!Ab1!",
+            "teapotteapotteapot",
+            "abcdefghijkl",
+            "lkjihgfedcba",
+            "acegikmoqsuw",
+            "098765432109",
+            "qwertyuiopas",
+            "QWERTZUIOPasdf",
+            "aaaabbbbccccdddd",
+        ] {
+            assert_eq!(judge(simple), Err(PasswordError::Simple), "{simple}");
+        }
+    }
+
+    #[test]
+    fn names_that_everybody_knows_are_refused_with_little_around_them() {
+        for named in [
+            "riversidefamily",
+            "Riverside-2026!",
+            "family practice",
+            "verside famil",
+            "r1v3rs1d3 f4m1ly",
+            "FrontDesk12345",
+            "NúñezNúñez1999",
+        ] {
+            assert_eq!(judge(named), Err(PasswordError::Name), "{named}");
+        }
+        assert_eq!(judge("riverside teapots sing"), Ok(()));
+    }
+
+    #[test]
+    fn common_passwords_are_refused_however_they_are_dressed_up() {
+        for common in [
+            "Password12345",
+            "P@ssw0rd12345",
+            "Welcome to the clinic",
+            "LetMeIn-LetMeIn2",
+        ] {
+            assert!(judge(common).is_err(), "{common}");
+        }
+        assert_eq!(judge("password-hospital"), Err(PasswordError::Common));
+    }
+
+    #[test]
+    fn the_list_of_common_passwords_is_sorted_folded_and_long_enough_to_matter() {
+        let lines: Vec<&str> = COMMON.lines().collect();
+        assert!(lines.len() >= 200, "{}", lines.len());
+        assert!(lines.is_sorted_by(|a, b| a < b));
+        for line in lines {
+            assert!(line.len() >= LENGTH_MIN, "{line}");
+            assert_eq!(fold(line).as_str(), line);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_password_does_not_repeat_it() {
+        let error = judge("riversidefamily").expect_err("refused");
+        assert!(!error.to_string().to_lowercase().contains("riverside"));
+    }
+}
