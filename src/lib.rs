@@ -8,6 +8,10 @@
 //! The modules below are layers, bottom to top; a module imports only from the rows its layer is
 //! allowed to use. `docs/architecture.md` draws them, and a test reads the sources and holds them.
 
+// The unit tests share the simulator's model of a disk, which names this crate from outside.
+#[cfg(test)]
+extern crate self as clinic_mesh;
+
 pub mod domain;
 
 pub mod channel;

@@ -88,6 +88,23 @@ fn admin_file(file: KeyFile) -> Option<AdminFile> {
     })
 }
 
+/// The copy of the clinic record in the directory, read without opening a key.
+pub fn record(path: &Path) -> Result<RecordCopy, AuthorityError> {
+    files::check_dir(path)?;
+    let path = path.join("record");
+    let bytes = match files::read(&path, RECORD_FILE.file_limit()) {
+        Err(FileError::Missing { .. }) => return Err(AuthorityError::NoRecord),
+        read => read?,
+    };
+    let file: RecordFile = match RECORD_FILE.read(&bytes) {
+        Ok(file) => file,
+        Err(source) => return Err(AuthorityError::RecordFile { path, source }),
+    };
+    let mut copy = RecordCopy::new(file.clinic);
+    copy.merge(file.segments)?;
+    Ok(copy)
+}
+
 /// Makes a key for a coming admin in a directory of their own; the root grants it by its id.
 pub fn create_admin_key(
     path: &Path,

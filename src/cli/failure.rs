@@ -9,7 +9,7 @@ use crate::api::problem::{Code, Problem};
 ///
 /// `clinic-mesh --help` lists the numbers; they never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Something went wrong.
     Error = 1,
     /// The command line makes no sense.
@@ -24,53 +24,53 @@ pub enum Exit {
 
 /// A failed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What happened, as one sentence without a full stop.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do about it.
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
 }
 
 /// What commands return.
-pub type Outcome = Result<(), Failure>;
+pub(crate) type Outcome = Result<(), Failure>;
 
 impl Failure {
     /// Something went wrong.
-    pub fn error(message: impl fmt::Display) -> Self {
+    pub(crate) fn error(message: impl fmt::Display) -> Self {
         Self::new(Exit::Error, message)
     }
 
     /// The command line makes no sense.
-    pub fn usage(message: impl fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, message)
     }
 
     /// What was named does not exist.
-    pub fn not_found(message: impl fmt::Display) -> Self {
+    pub(crate) fn not_found(message: impl fmt::Display) -> Self {
         Self::new(Exit::NotFound, message)
     }
 
     /// Not allowed.
-    pub fn refused(message: impl fmt::Display) -> Self {
+    pub(crate) fn refused(message: impl fmt::Display) -> Self {
         Self::new(Exit::Refused, message)
     }
 
     /// The node is not running, or locked.
-    pub fn unreachable(message: impl fmt::Display) -> Self {
+    pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
         Self::new(Exit::Unreachable, message)
     }
 
     /// The same failure with what to do about it.
     #[must_use]
-    pub fn remedy(mut self, remedy: impl fmt::Display) -> Self {
+    pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Self {
         self.remedy = Some(remedy.to_string());
         self
     }
 
     /// The process's exit code.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
 

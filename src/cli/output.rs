@@ -10,7 +10,7 @@ use crate::domain::time::WallTime;
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// For programs: one JSON value.
@@ -19,16 +19,16 @@ pub enum Format {
 
 /// Where a command prints to.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     /// How answers look.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Whether notes and progress are left out.
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 impl Output {
     /// Prints an answer: as JSON where asked for, else the text that `text` makes.
-    pub fn answer<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Outcome {
+    pub(crate) fn answer<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Outcome {
         match self.format {
             Format::Json => self.json(value),
             Format::Text => self.text(&text()),
@@ -36,21 +36,25 @@ impl Output {
     }
 
     /// Prints a value as one JSON document.
-    pub fn json<T: Serialize>(&self, value: &T) -> Outcome {
+    pub(crate) fn json<T: Serialize>(&self, value: &T) -> Outcome {
         let text = serde_json::to_string_pretty(value).map_err(Failure::error)?;
         self.text(&text)
     }
 
     /// Prints a value as one line of JSON, for commands that go on printing.
-    pub fn json_line<T: Serialize>(&self, value: &T) -> Outcome {
+    pub(crate) fn json_line<T: Serialize>(&self, value: &T) -> Outcome {
         let text = serde_json::to_string(value).map_err(Failure::error)?;
         self.text(&text)
     }
 
     /// Prints text for people, with a line end if it has none.
-    pub fn text(&self, text: &str) -> Outcome {
+    pub(crate) fn text(&self, text: &str) -> Outcome {
         let mut out = std::io::stdout().lock();
-        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let end = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
         let printed = write!(out, "{text}{end}").and_then(|()| out.flush());
         match printed {
             // Whoever read us has seen enough, as `head` does.
@@ -60,19 +64,19 @@ impl Output {
     }
 
     /// Says something beside the answer.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             complain(text);
         }
     }
 
     /// Shows that something is under way, from the first second on.
-    pub fn progress(&self, what: &str) -> Progress {
+    pub(crate) fn progress(&self, what: &str) -> Progress {
         Progress::new(what, !self.quiet && std::io::stderr().is_terminal())
     }
 
     /// How text may be drawn on standard output.
-    pub fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> Style {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Style {
             colour: !plain && std::io::stdout().is_terminal(),
@@ -81,13 +85,13 @@ impl Output {
 }
 
 /// Prints a line to standard error.
-pub fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     // Nowhere to say that standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints why a command failed, and what helps.
-pub fn print_failure(failure: &Failure) {
+pub(crate) fn print_failure(failure: &Failure) {
     complain(&format!("error: {}", failure.message));
     if let Some(remedy) = &failure.remedy {
         complain(&format!("  try: {remedy}"));
@@ -96,28 +100,28 @@ pub fn print_failure(failure: &Failure) {
 
 /// Bold and colours, or neither.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
+pub(crate) struct Style {
     colour: bool,
 }
 
 impl Style {
     /// For headings and names.
-    pub fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
     /// For what can be overlooked.
-    pub fn dim(self, text: &str) -> String {
+    pub(crate) fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }
 
     /// For what is well.
-    pub fn good(self, text: &str) -> String {
+    pub(crate) fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
     /// For what needs a look.
-    pub fn bad(self, text: &str) -> String {
+    pub(crate) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
 
@@ -133,7 +137,7 @@ impl Style {
 ///
 /// Nothing is shown in the first second, and nothing stays behind.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     what: String,
     since: Instant,
     shown: bool,
@@ -154,16 +158,19 @@ impl Progress {
     }
 
     /// Says how far it is, such as "3 of 20".
-    pub fn at(&mut self, how_far: &str) {
+    pub(crate) fn at(&mut self, how_far: &str) {
         if self.wanted && self.since.elapsed() >= PATIENCE {
             self.shown = true;
             let seconds = self.since.elapsed().as_secs();
-            draw(&format!("\r\u{1b}[K{} … {how_far} ({seconds} s)", self.what));
+            draw(&format!(
+                "\r\u{1b}[K{} … {how_far} ({seconds} s)",
+                self.what
+            ));
         }
     }
 
     /// Waits for something of unknown length, ticking once a second.
-    pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
             match tokio::time::timeout(PATIENCE, &mut work).await {
@@ -190,30 +197,30 @@ fn draw(text: &str) {
 
 /// A table with a heading, columns as wide as their widest cell.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// An empty table with these headings.
-    pub fn new<const N: usize>(headings: [&str; N]) -> Self {
+    pub(crate) fn new<const N: usize>(headings: [&str; N]) -> Self {
         let mut table = Self::default();
         table.row(headings.map(str::to_owned));
         table
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
     /// Whether nothing stands under the headings.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() < 2
     }
 
     /// The table as text.
-    pub fn show(&self, style: Style) -> String {
+    pub(crate) fn show(&self, style: Style) -> String {
         let columns = self.rows.first().map_or(0, Vec::len);
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].chars().count());
@@ -223,10 +230,16 @@ impl Table {
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
             let cells = row.iter().zip(&widths);
-            let line: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+            let line: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
             let line = line.join("  ");
             let line = line.trim_end();
-            text.push_str(&if number == 0 { style.dim(line) } else { line.to_owned() });
+            text.push_str(&if number == 0 {
+                style.dim(line)
+            } else {
+                line.to_owned()
+            });
             text.push('\n');
         }
         text
@@ -234,7 +247,7 @@ impl Table {
 }
 
 /// A moment as people at this machine say it: "14:05" today, else with the date.
-pub fn when(at: WallTime, now: WallTime) -> String {
+pub(crate) fn when(at: WallTime, now: WallTime) -> String {
     let (Some(at), Some(now)) = (local(at), local(now)) else {
         return at.to_string();
     };
@@ -247,7 +260,7 @@ pub fn when(at: WallTime, now: WallTime) -> String {
 }
 
 /// A moment in full, in the machine's time zone.
-pub fn when_exactly(at: WallTime) -> String {
+pub(crate) fn when_exactly(at: WallTime) -> String {
     let shown = local(at).map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
     shown.unwrap_or_else(|| at.to_string())
 }
@@ -258,7 +271,7 @@ fn local(at: WallTime) -> Option<jiff::Zoned> {
 }
 
 /// How long something took or will take, in two units at most.
-pub fn how_long(span: Duration) -> String {
+pub(crate) fn how_long(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -14,7 +14,7 @@ const SECRET_MAX: usize = 1024;
 
 /// Where a command may get its secret from besides the terminal.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct SecretSource {
+pub(crate) struct SecretSource {
     /// Read the secret from the first line of FILE instead of asking for it
     #[arg(
         long,
@@ -23,12 +23,12 @@ pub struct SecretSource {
         hide_env_values = true,
         value_hint = clap::ValueHint::FilePath
     )]
-    pub passphrase_file: Option<PathBuf>,
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 impl SecretSource {
     /// An existing secret: from the file if one is given, else typed at the terminal.
-    pub fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    pub(crate) fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         match &self.passphrase_file {
             Some(path) => from_file(path),
             None => typed(prompt),
@@ -36,7 +36,7 @@ impl SecretSource {
     }
 
     /// A secret being chosen: typed twice at the terminal, or once from the file.
-    pub fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    pub(crate) fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         let Some(path) = &self.passphrase_file else {
             return typed_twice(prompt);
         };
@@ -45,7 +45,7 @@ impl SecretSource {
 }
 
 /// Reads the first line of a file.
-pub fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed = |error: std::io::Error| {
         let message = format!("{}: {error}", path.display());
         match error.kind() {
@@ -60,7 +60,7 @@ pub fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 /// Types a secret at the terminal without echo.
 ///
 /// Without a terminal the first line of standard input is taken, so that a script can pipe it in.
-pub fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {
         return Ok(first_line(std::io::stdin().lock())?);
     }
@@ -111,13 +111,15 @@ impl<R: std::io::BufRead> TakeLine for R {
 ///
 /// `assumed` is the command's `--yes`. Without a terminal and without `--yes` the answer is a refusal,
 /// so that no script does something by accident.
-pub fn confirm(question: &str, assumed: Assumed) -> Result<(), Failure> {
+pub(crate) fn confirm(question: &str, assumed: Assumed) -> Result<(), Failure> {
     if assumed == Assumed::Yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("this needs a confirmation: {question}"))
-            .remedy("add --yes once you are sure"));
+        return Err(
+            Failure::usage(format!("this needs a confirmation: {question}"))
+                .remedy("add --yes once you are sure"),
+        );
     }
     eprint_now(&format!("{question} [y/N] "));
     let mut answer = String::new();
@@ -130,7 +132,7 @@ pub fn confirm(question: &str, assumed: Assumed) -> Result<(), Failure> {
 
 /// Whether a confirmation was given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assumed {
+pub(crate) enum Assumed {
     /// With `--yes`.
     Yes,
     /// Not given; ask.
@@ -139,15 +141,15 @@ pub enum Assumed {
 
 /// The flag of commands that ask before they act.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct YesFlag {
+pub(crate) struct YesFlag {
     /// Do not ask for confirmation
     #[arg(long, short = 'y')]
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
 impl YesFlag {
     /// Asks, unless the flag was given.
-    pub fn confirm(self, question: &str) -> Result<(), Failure> {
+    pub(crate) fn confirm(self, question: &str) -> Result<(), Failure> {
         confirm(question, if self.yes { Assumed::Yes } else { Assumed::Ask })
     }
 }

@@ -28,3 +28,5 @@ pub(crate) mod testing;
 pub mod throttle;
 pub mod time;
 pub mod trust;
+#[cfg(test)]
+mod vectors;

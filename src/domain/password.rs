@@ -6,8 +6,6 @@
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use super::name::Name;
-
 /// Fewest characters.
 ///
 /// Twelve: what is guessed online at the throttle's pace, or offline against Argon2id after a theft,
@@ -16,9 +14,6 @@ pub const LENGTH_MIN: usize = 12;
 
 /// Most characters: a long passphrase, and a bound on what is hashed.
 pub const LENGTH_MAX: usize = 128;
-
-/// Most bytes that are looked at. Four for each character; what is longer is too long in any form.
-const BYTES_MAX: usize = 4 * LENGTH_MAX;
 
 /// Fewest characters that nobody can tell in advance: what is left without names, runs and
 /// repetitions.
@@ -46,13 +41,13 @@ pub enum PasswordError {
     #[error("a password has at least {LENGTH_MIN} characters; four words are a good one")]
     TooShort,
     /// More than [`LENGTH_MAX`] characters.
-    #[error("a password has at most {LENGTH_MAX} characters")]
+    #[error("a password has at most {LENGTH_MAX} characters; choose a shorter one")]
     TooLong,
     /// Hardly more than a name that everybody knows.
-    #[error("a password must not be made of the clinic's, an office's or your own name")]
+    #[error("a password must not be made of names that everybody knows; choose words of your own")]
     Name,
     /// One character, one piece or one run of keys over and over.
-    #[error("a password must not be a repetition or a run of neighbouring letters or keys")]
+    #[error("this password repeats itself or follows the keyboard; choose words of your own")]
     Simple,
     /// Among the first that anybody tries.
     #[error("this is one of the passwords that are tried first; choose words of your own")]
@@ -61,22 +56,21 @@ pub enum PasswordError {
 
 /// The one form in which a password is hashed: NFKC, so that every keyboard's way to write it fits.
 ///
-/// `None` when it is too long to be anyone's.
-pub fn normal_form(text: &str) -> Option<Zeroizing<String>> {
-    if text.len() > BYTES_MAX {
-        return None;
-    }
-    let normal = Zeroizing::new(text.nfkc().collect::<String>());
-    (normal.chars().count() <= LENGTH_MAX).then_some(normal)
+/// Cut one character above [`LENGTH_MAX`]: that is nobody's password, and it bounds what is hashed.
+pub fn normal(text: &str) -> String {
+    text.nfkc().take(LENGTH_MAX + 1).collect()
 }
 
 /// Judges a new password. `names` are the clinic's, its offices' and the person's own.
-///
-/// Returns the form that is to be hashed.
-pub fn accept(text: &str, names: &[&Name]) -> Result<Zeroizing<String>, PasswordError> {
-    let normal = normal_form(text).ok_or(PasswordError::TooLong)?;
-    if normal.chars().count() < LENGTH_MIN {
-        return Err(PasswordError::TooShort);
+pub fn check<'a>(
+    text: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), PasswordError> {
+    let normal = Zeroizing::new(normal(text));
+    match normal.chars().count() {
+        0..LENGTH_MIN => return Err(PasswordError::TooShort),
+        LENGTH_MIN..=LENGTH_MAX => {}
+        _ => return Err(PasswordError::TooLong),
     }
     let folded = fold(&normal);
     if is_common(&folded) {
@@ -88,7 +82,7 @@ pub fn accept(text: &str, names: &[&Name]) -> Result<Zeroizing<String>, Password
     if free(&letters(&normal)) < FREE_MIN || is_repetition(&normal) {
         return Err(PasswordError::Simple);
     }
-    Ok(normal)
+    Ok(())
 }
 
 fn letters(text: &str) -> Zeroizing<Vec<char>> {
@@ -158,14 +152,14 @@ fn repeats(letters: &[char]) -> bool {
 }
 
 /// Whether little is left without the names, or the password is itself a piece of one.
-fn is_named(folded: &str, names: &[&Name]) -> bool {
+fn is_named<'a>(folded: &str, names: impl IntoIterator<Item = &'a str>) -> bool {
     let mut rest = Zeroizing::new(folded.to_owned());
     for name in names {
-        let whole = fold(name.as_str());
+        let whole = fold(name);
         if !folded.is_empty() && whole.contains(folded) {
             return true;
         }
-        let words = name.as_str().split(|c: char| !c.is_alphanumeric());
+        let words = name.split(|c: char| !c.is_alphanumeric());
         for word in std::iter::once(whole).chain(words.map(fold)) {
             if word.chars().count() >= WORD_MIN {
                 rest = Zeroizing::new(rest.replace(word.as_str(), ""));
@@ -178,11 +172,12 @@ fn is_named(folded: &str, names: &[&Name]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::name;
 
     fn judge(text: &str) -> Result<(), PasswordError> {
-        let names = ["Riverside Family Practice", "front-desk", "Dr. Ana Núñez"].map(name);
-        accept(text, &names.each_ref()).map(drop)
+        check(
+            text,
+            ["Riverside Family Practice", "front-desk", "Dr. Ana Núñez"],
+        )
     }
 
     #[test]
@@ -230,11 +225,16 @@ mod tests {
 
     #[test]
     fn every_way_to_type_a_password_is_hashed_alike() {
-        let one = accept("ångström ﬁsh tee", &[]).expect("accepted");
-        let other = accept("a\u{30a}ngstro\u{308}m fish tee", &[]).expect("accepted");
-        assert_eq!(one, other);
-        assert_eq!(normal_form("ångström ﬁsh tee"), Some(one));
-        assert_eq!(normal_form(&"x".repeat(129)), None);
+        let one = normal("ångström ﬁsh tee");
+        assert_eq!(one, normal("a\u{30a}ngstro\u{308}m fish tee"));
+        assert_eq!(normal(&one), one);
+    }
+
+    #[test]
+    fn what_is_too_long_for_anyone_is_cut_to_what_is_nobodys() {
+        let cut = normal(&"correct horse ".repeat(100_000));
+        assert_eq!(cut.chars().count(), LENGTH_MAX + 1);
+        assert_eq!(judge(&cut), Err(PasswordError::TooLong));
     }
 
     #[test]

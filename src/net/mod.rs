@@ -23,6 +23,7 @@ mod address;
 mod behaviour;
 mod book;
 pub mod discovery;
+pub mod enrol;
 mod framing;
 mod handle;
 mod handler;

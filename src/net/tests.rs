@@ -136,7 +136,7 @@ async fn an_office_whose_network_policy_excludes_is_cut() {
 #[tokio::test]
 async fn two_that_dial_each_other_at_the_same_time_keep_one_link_and_the_same() {
     let clinic = Clinic::new(1);
-    for round in 0..20 {
+    for round in 0..8 {
         let (mut one, mut other) = (clinic.node(1), clinic.node(2));
         let (here, there) = (one.address().await, other.address().await);
         one.want(other.id, &[there]);

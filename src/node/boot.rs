@@ -50,26 +50,25 @@ pub fn create(
     now: WallTime,
 ) -> Result<Store, StoreError> {
     let store = Store::create(dir, options, unlock)?;
+    store.commit(first_batch(enrolled, now))?;
+    Ok(store)
+}
+
+/// What the store of an enrolled device begins with.
+pub(super) fn first_batch(enrolled: &Enrolled, now: WallTime) -> Batch {
     let clinic = &enrolled.identity.clinic;
     let append = |segment: &Segment| Append {
         segment: segment.clone(),
         end: segment.end(clinic),
         arrived: now,
     };
-    let mut metas = vec![enrolled.identity.to_meta()];
-    metas.extend(
-        enrolled
-            .mesh_keys
-            .iter()
-            .map(|(epoch, key)| mesh_key_meta(*epoch, key)),
-    );
-    let appends = enrolled.record.iter().map(append).collect();
-    store.commit(Batch {
-        appends,
-        metas,
+    let keys = enrolled.mesh_keys.iter();
+    let keys = keys.map(|(epoch, key)| mesh_key_meta(*epoch, key));
+    Batch {
+        appends: enrolled.record.iter().map(append).collect(),
+        metas: keys.chain([enrolled.identity.to_meta()]).collect(),
         ..Batch::default()
-    })?;
-    Ok(store)
+    }
 }
 
 /// Everything the engine needs from the store.

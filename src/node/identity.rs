@@ -42,6 +42,20 @@ impl DeviceKeys {
         self.signing_key().id().as_device()
     }
 
+    /// Both secrets, to be kept in a sealed store.
+    pub(super) fn to_bytes(&self) -> Zeroizing<[u8; 64]> {
+        let mut bytes = Zeroizing::new([0; 64]);
+        bytes[..32].copy_from_slice(&self.seed);
+        bytes[32..].copy_from_slice(&self.noise);
+        bytes
+    }
+
+    /// Reads [`to_bytes`](Self::to_bytes).
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (seed, noise) = bytes.split_at_checked(32)?;
+        Some(Self::new(seed.try_into().ok()?, noise.try_into().ok()?))
+    }
+
     /// The secret half of the Noise key.
     pub fn noise_secret(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.noise)

@@ -2,11 +2,15 @@
 
 mod boot;
 pub mod engine;
+pub mod enrolment;
 mod handle;
 mod identity;
+pub mod join;
 mod runner;
 mod start;
 
+pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};
+pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock};
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};
 pub use identity::{DeviceKeys, Identity, IdentityError};

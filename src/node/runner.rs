@@ -89,7 +89,7 @@ impl NodeClock {
         self.clock.now().plus(self.ahead)
     }
 
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now {
             wall: self.wall(),
             mono: self.clock.elapsed(),

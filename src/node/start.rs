@@ -16,6 +16,7 @@ use crate::store::{Store, StoreError};
 
 use super::boot;
 use super::engine::{Engine, Now};
+use super::enrolment::Enrolment;
 use super::handle::Handle;
 use super::identity::{Identity, IdentityError};
 use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
@@ -25,6 +26,8 @@ use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
 pub struct Settings {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Where invited machines are heard, while an invitation is open.
+    pub enrolment: SocketAddr,
     /// Addresses to try besides discovery and what the record says.
     pub bootstrap: Vec<SocketAddr>,
     /// Whether and where to discover peers.
@@ -53,6 +56,10 @@ pub struct Running {
     pub handle: Handle,
     /// Its network.
     pub net: net::Handle,
+    /// Tells the node's time, which a drill may have moved.
+    pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
+    /// Lets other machines in.
+    pub enrolment: Enrolment,
     /// Who it is.
     pub identity: Identity,
     task: JoinHandle<Result<(), RunError>>,
@@ -89,6 +96,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
             mono: clock.clock.elapsed(),
         },
     );
+    let discovery = settings.discovery.clone();
     let (net, net_events) = net::start(
         net::Settings {
             listen: settings.listen,
@@ -104,6 +112,12 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         Arc::new(move || clock.wall()),
     )?;
     let (handle, asked, hints) = Handle::new();
+    let enrolment = Enrolment::new(
+        settings.enrolment,
+        &identity.keys.noise_secret(),
+        discovery,
+        handle.clone(),
+    );
     let runner = Runner {
         clinic: identity.clinic,
         engine,
@@ -125,6 +139,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     Ok(Running {
         handle,
         net,
+        timepiece: Arc::new(move || clock.now()),
+        enrolment,
         identity,
         task,
     })

@@ -73,6 +73,11 @@ impl Store {
         Self::start(open::create(dir, options, unlock)?)
     }
 
+    /// Whether there is a store in `dir`, finished or not.
+    pub fn exists(dir: &Path) -> bool {
+        open::exists(dir)
+    }
+
     /// Opens the store in `dir`. Checks the whole file; a purge that was interrupted goes on.
     pub fn open(dir: &Path, options: &Options, unlock: &Unlock) -> Result<Self, StoreError> {
         Self::start(open::open(dir, options, unlock)?)

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::AsyncReadExt as _;
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinSet;
@@ -116,10 +116,12 @@ struct Entry {
 
 impl Host {
     /// A host that will listen on `address` while it has to; nothing is bound before.
-    pub fn new(address: SocketAddr, key: StaticKey) -> Self {
+    ///
+    /// `noise_key` is the secret half of the node's certified Noise key.
+    pub fn new(address: SocketAddr, noise_key: &[u8; 32]) -> Self {
         let shared = Shared {
             address,
-            key,
+            key: StaticKey::from_secret(noise_key),
             admission: Admission::default(),
             book: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -136,7 +138,8 @@ impl Host {
     pub fn open(&self, ticket: Ticket) -> Result<SocketAddr, OpenError> {
         let now = Instant::now();
         let mut book = self.shared.book();
-        book.entries.retain(|_, entry| entry.life.needs_listener(now));
+        book.entries
+            .retain(|_, entry| entry.life.needs_listener(now));
         if book.entries.contains_key(&ticket.invitation) {
             return Err(OpenError::AlreadyOpen);
         }
@@ -191,9 +194,7 @@ impl Host {
         let entry = book.entries.get_mut(&invitation);
         let entry = entry.ok_or(DecideError::Unknown)?;
         let waiting = entry.decision.take().ok_or(DecideError::NobodyWaits)?;
-        waiting
-            .send(decision)
-            .map_err(|_| DecideError::NobodyWaits)
+        waiting.send(decision).map_err(|_| DecideError::NobodyWaits)
     }
 
     /// Takes an invitation back; whoever waits with it is refused.
@@ -436,14 +437,19 @@ async fn hand_over(stream: &mut Stream, answer: &[u8]) -> Stage {
     }
 }
 
-enum Waited {
+/// How the wait for the admin ended.
+#[derive(Debug)]
+pub(super) enum Waited {
     Decided(Decision),
     Undecided,
     Left,
 }
 
 /// Waits for the admin while the newcomer is told that it is not forgotten.
-async fn wait(stream: &mut Stream, mut decision: oneshot::Receiver<Decision>) -> Waited {
+pub(super) async fn wait<S>(stream: &mut S, mut decision: oneshot::Receiver<Decision>) -> Waited
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut pulse = interval(PULSE);
     let late = sleep(DECISION_MAX);
     tokio::pin!(late);

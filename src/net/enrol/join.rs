@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use zeroize::Zeroizing;
 
-use super::SILENCE_MAX;
 use super::talk::{self, Heard, TurnedAway};
 use crate::channel::{HandshakeError, SecureStream, Stage, StaticKey, enrolment};
 use crate::domain::codec;
@@ -66,7 +65,9 @@ pub enum JoinError {
     #[error("the connection to the node was lost ({0}); ask the admin for another invitation")]
     Lost(io::Error),
     /// Nothing was heard.
-    #[error("the node went silent; ask the admin whether it is running, and for another invitation")]
+    #[error(
+        "the node went silent; ask the admin whether it is running, and for another invitation"
+    )]
     Silent,
 }
 
@@ -87,11 +88,14 @@ pub struct Waiting {
 }
 
 /// Dials the addresses in order until a node answers that hosts the invitation of `psk`.
+///
+/// `noise_key` is the secret half of the key to be certified.
 pub async fn dial(
     addresses: &[SocketAddr],
-    key: &StaticKey,
+    noise_key: &[u8; 32],
     psk: &[u8; 32],
 ) -> Result<Dialled, JoinError> {
+    let key = &StaticKey::from_secret(noise_key);
     let mut worst = JoinError::NoAddress;
     for address in addresses.iter().take(ADDRESSES_MAX) {
         match dial_one(*address, key, psk).await {
@@ -143,14 +147,28 @@ impl Dialled {
                 stream: self.stream,
             }),
             // A node that refuses at once may have closed before it read everything.
-            Err(error) => Err(said_no(&mut self.stream).await.unwrap_or(JoinError::Lost(error))),
+            Err(error) => Err(said_no(&mut self.stream)
+                .await
+                .unwrap_or(JoinError::Lost(error))),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Dialled {
+    /// Sends bytes that are no request.
+    pub(super) async fn send(mut self, bytes: &[u8]) -> Waiting {
+        let sent = talk::send_request(&mut self.stream, bytes).await;
+        sent.expect("the node reads");
+        Waiting {
+            stream: self.stream,
         }
     }
 }
 
 async fn said_no(stream: &mut Stream) -> Option<JoinError> {
-    match timeout(SILENCE_MAX, talk::hear(stream)).await {
-        Ok(Ok(Heard::TurnedAway(why))) => Some(why.into()),
+    match talk::hear(stream).await {
+        Ok(Heard::TurnedAway(why)) => Some(why.into()),
         _ => None,
     }
 }
@@ -159,15 +177,14 @@ impl Waiting {
     /// Waits for the admin's decision; the bytes are still to be checked.
     pub async fn answer(&mut self) -> Result<Zeroizing<Vec<u8>>, JoinError> {
         loop {
-            let heard = timeout(SILENCE_MAX, async {
-                talk::hear(&mut self.stream).await
-            });
-            match heard.await {
-                Err(_) => return Err(JoinError::Silent),
-                Ok(Err(error)) => return Err(JoinError::Lost(error)),
-                Ok(Ok(Heard::StillWaiting)) => {}
-                Ok(Ok(Heard::TurnedAway(why))) => return Err(why.into()),
-                Ok(Ok(Heard::Answer(answer))) => return Ok(answer),
+            match talk::hear(&mut self.stream).await {
+                Ok(Heard::StillWaiting) => {}
+                Ok(Heard::TurnedAway(why)) => return Err(why.into()),
+                Ok(Heard::Answer(answer)) => return Ok(answer),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(JoinError::Silent);
+                }
+                Err(error) => return Err(JoinError::Lost(error)),
             }
         }
     }

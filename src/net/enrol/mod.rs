@@ -32,6 +32,9 @@ mod talk;
 
 use std::time::Duration;
 
+use crate::channel::StaticKey;
+use crate::domain::id::NoiseKey;
+
 pub use host::{DecideError, Host, OpenError, Ticket};
 pub use join::{Dialled, JoinError, Waiting, dial};
 pub use life::{Alarm, Candidate, Decision, Progress, Stage};
@@ -66,6 +69,11 @@ const TAKING_MAX: Duration = Duration::from_secs(60);
 
 /// Largest request; the same as in a file.
 const REQUEST_MAX: usize = 2048;
+
+/// The public half of a Noise key, for the request that asks to certify it.
+pub fn public_half(noise_key: &[u8; 32]) -> NoiseKey {
+    StaticKey::from_secret(noise_key).public()
+}
 
 #[cfg(test)]
 mod tests;

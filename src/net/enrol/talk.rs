@@ -6,7 +6,7 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{PART, PART_TIME, REQUEST_MAX};
+use super::{PART, PART_TIME, REQUEST_MAX, SILENCE_MAX};
 use crate::domain::enrol::ANSWER_MAX;
 
 const STILL_WAITING: u8 = 0;
@@ -128,10 +128,12 @@ where
     Ok(())
 }
 
-/// Waits for whatever the node says next; how long is for the caller to say.
+/// Waits for whatever the node says next.
 pub(super) async fn hear<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Heard> {
     let mut kind = [0];
-    stream.read_exact(&mut kind).await?;
+    timeout(SILENCE_MAX, stream.read_exact(&mut kind))
+        .await
+        .unwrap_or(Err(slow()))?;
     match kind[0] {
         STILL_WAITING => Ok(Heard::StillWaiting),
         ANSWER => Ok(Heard::Answer(receive_answer(stream).await?)),

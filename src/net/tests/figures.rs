@@ -1,8 +1,14 @@
 //! Throughput, latency and dial time of the network alone; run in release, one JSON line each:
 //! `cargo test --release --lib net::tests::figures -- --ignored --nocapture --test-threads 1`.
 
+use tokio::sync::Semaphore;
+
 use super::*;
-use crate::wire::LIST_MAX;
+use crate::domain::id::RoomId;
+use crate::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
+use crate::domain::sign::SigningKey;
+use crate::domain::space::Space;
+use crate::domain::time::{Day, Hlc};
 
 fn report(what: &str, mut samples: Vec<Duration>) {
     samples.sort_unstable();
@@ -15,66 +21,75 @@ fn report(what: &str, mut samples: Vec<Duration>) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, for release builds on a quiet machine"]
-async fn throughput_of_large_frames() {
+/// Sends `frame` so often, at most `window` of them on the way as the engine would, and returns how
+/// long that took.
+async fn stream(frame: Frame, count: usize, window: usize) -> Duration {
     let clinic = Clinic::new(1);
     let (mut north, mut south) = (clinic.node(1), clinic.node(2));
     let (to_south, _) = linked(&mut north, &mut south).await;
-    let total = 512 << 20;
     let sender = north.handle.clone();
-    let line = SpaceDigest {
-        tag: u64::MAX,
-        digest: u64::MAX,
-    };
-    let frame = Frame::Spaces {
-        digests: vec![line; LIST_MAX],
-        more: false,
-    };
-    let size = frame.encode().len();
-    let frames = total / size;
-    let (credit, credits) = tokio::sync::mpsc::channel::<()>(1 << 16);
+    let places = Arc::new(Semaphore::new(window));
+    let free = places.clone();
     let began = Instant::now();
     tokio::spawn(async move {
-        // As the engine does: at most 4 MiB on the way.
-        let mut credits = credits;
-        for n in 0..frames {
-            if n >= (4 << 20) / size {
-                credits.recv().await;
-            }
+        for _ in 0..count {
+            free.acquire().await.unwrap().forget();
             sender.send(to_south.link, &frame).unwrap();
         }
     });
-    for _ in 0..frames {
-        south.frame().await;
-        credit.send(()).await.unwrap();
+    let mut left = count;
+    while left > 0 {
+        let event = south.events.recv().await.unwrap();
+        if matches!(event, Event::Frame { .. }) {
+            left -= 1;
+            places.add_permits(1);
+        }
     }
-    let seconds = began.elapsed().as_secs_f64();
-    let rate = (frames * size) as f64 / f64::from(1 << 20) / seconds;
+    began.elapsed()
+}
+
+/// 256 entries of 512 bytes, as a node that was away is sent them.
+fn segment() -> Segment {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let log = Log {
+        space: Space::Room(RoomId::new([7; 16])),
+        author: key.id(),
+        epoch: Epoch(5),
+    };
+    let entries = (1..=256).map(|n| {
+        let payload = Payload {
+            salt: [3; 16],
+            body: vec![b'a'; 512],
+        };
+        Entry::new(Hlc(n), Day(30), payload)
+    });
+    Segment::sign(
+        &Clinic::new(1).id,
+        &key,
+        log,
+        Head::EMPTY,
+        entries.collect(),
+    )
+    .0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, for release builds on a quiet machine"]
+async fn throughput_of_large_frames() {
+    let frame = Frame::Entries(Arc::new(segment()));
+    let size = frame.encode().len();
+    let count = (512 << 20) / size;
+    let took = stream(frame, count, (4 << 20) / size).await;
+    let rate = (count * size) as f64 / f64::from(1 << 20) / took.as_secs_f64();
     eprintln!(r#"{{"what":"throughput","frame_bytes":{size},"mib_per_s":{rate:.0}}}"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, for release builds on a quiet machine"]
 async fn throughput_of_small_frames() {
-    let clinic = Clinic::new(1);
-    let (mut north, mut south) = (clinic.node(1), clinic.node(2));
-    let (to_south, _) = linked(&mut north, &mut south).await;
-    let frames = 1_000_000;
-    let sender = north.handle.clone();
-    let began = Instant::now();
-    tokio::spawn(async move {
-        for n in 0..frames {
-            sender.send(to_south.link, &beat(n)).unwrap();
-            if n % 1000 == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    for _ in 0..frames {
-        south.frame().await;
-    }
-    let rate = frames as f64 / began.elapsed().as_secs_f64();
+    let count = 1_000_000;
+    let took = stream(beat(1), count, 10_000).await;
+    let rate = count as f64 / took.as_secs_f64();
     eprintln!(r#"{{"what":"small frames","per_s":{rate:.0}}}"#);
 }
 

@@ -484,3 +484,6 @@ impl Engine {
         self.clock.tick(self.now.wall)
     }
 }
+
+#[cfg(test)]
+mod tests;

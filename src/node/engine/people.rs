@@ -13,7 +13,7 @@ use crate::domain::time::Hlc;
 
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Job, Load, MessageLine,
-    Page, Receipts, Reply, Room, Standing, Ticket,
+    Page, Receipts, Reply, Room, Standing, StoredPassword, Ticket,
 };
 
 /// Most messages in one page.
@@ -117,8 +117,12 @@ impl Engine {
                 self.reply(ticket, Reply::Clinic(clinic));
             }
             Command::Password { staff } => {
-                let phc = self.passwords.get(&staff).map(|(_, phc)| phc.clone());
-                self.reply(ticket, Reply::Password(phc));
+                let known = self.passwords.get(&staff);
+                let password = known.map(|(position, phc)| StoredPassword {
+                    phc: phc.clone(),
+                    at: position.time.wall(),
+                });
+                self.reply(ticket, Reply::Password(password));
             }
             Command::SetPassword { staff, phc, origin } => {
                 self.set_password(ticket, staff, phc, origin)

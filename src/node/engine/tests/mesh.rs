@@ -1,0 +1,399 @@
+//! A few engines in one thread: frames arrive at once, commits are durable at once, time is a number.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::disk::Disk;
+use crate::domain::audit::Origin;
+use crate::domain::id::{ClinicId, StaffId};
+use crate::domain::message::EntryId;
+use crate::domain::space::Space;
+use crate::domain::testing::{SampleClinic, mesh_key};
+use crate::domain::time::WallTime;
+use crate::node::engine::{
+    Command, CommandRefusal, Commit, Effect, Engine, Input, LinkId, Now, Page, Reply, Ticket,
+};
+use crate::wire::Frame;
+
+/// One office.
+pub(super) struct Office {
+    pub(super) engine: Engine,
+    pub(super) disk: Disk,
+    pub(super) replies: BTreeMap<Ticket, Reply>,
+    started: Duration,
+    /// What its clock is wrong by, in milliseconds.
+    pub(super) skew: i64,
+    /// Commits wait here while the disk is slow.
+    pub(super) held: Option<Vec<Commit>>,
+}
+
+/// Offices, the links between them, and the time.
+pub(super) struct Mesh {
+    pub(super) clinic: SampleClinic,
+    pub(super) offices: BTreeMap<String, Office>,
+    links: BTreeMap<LinkId, (String, String)>,
+    down: BTreeSet<String>,
+    queue: VecDeque<(String, Input)>,
+    time: Duration,
+    last_link: u64,
+    last_ticket: u64,
+    /// Entries carried to each office.
+    pub(super) carried: BTreeMap<String, usize>,
+}
+
+impl Mesh {
+    /// A running clinic: everyone holds its record, everyone is connected.
+    pub(super) fn of(clinic: SampleClinic) -> Self {
+        let mut mesh = Self {
+            offices: BTreeMap::new(),
+            links: BTreeMap::new(),
+            down: BTreeSet::new(),
+            queue: VecDeque::new(),
+            time: Duration::ZERO,
+            last_link: 0,
+            last_ticket: 0,
+            carried: BTreeMap::new(),
+            clinic,
+        };
+        let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
+        for name in names {
+            mesh.install(&name);
+        }
+        mesh.run_for(Duration::from_secs(3));
+        mesh
+    }
+
+    /// Starts an office for the first time, with the record as enrolment hands it over.
+    pub(super) fn install(&mut self, name: &str) {
+        let mut disk = Disk::default();
+        let commit = Commit {
+            segments: self.clinic.segments.iter().cloned().map(Arc::new).collect(),
+            mesh_keys: vec![(1, mesh_key(1))],
+            ..Commit::default()
+        };
+        disk.apply(&self.clinic.id, &commit)
+            .expect("the sample record is sound");
+        self.start(name, disk, 0);
+    }
+
+    /// Starts an office on a disk.
+    pub(super) fn start(&mut self, name: &str, disk: Disk, skew: i64) {
+        let key = self.clinic.device(name).key.clone();
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&(self.time.as_millis() as u64).to_be_bytes());
+        let boot = disk.boot(self.clinic.id, &key, seed);
+        let now = Now {
+            wall: self.wall(skew),
+            mono: Duration::ZERO,
+        };
+        let office = Office {
+            engine: Engine::new(boot, now),
+            disk,
+            replies: BTreeMap::new(),
+            started: self.time,
+            skew,
+            held: None,
+        };
+        self.offices.insert(name.into(), office);
+        self.drain(name);
+        self.settle();
+    }
+
+    /// Switches an office off without warning and gives its disk.
+    pub(super) fn crash(&mut self, name: &str) -> Disk {
+        self.cut(name);
+        self.down.remove(name);
+        self.offices.remove(name).expect("it runs").disk
+    }
+
+    fn wall(&self, skew: i64) -> WallTime {
+        let ms = self.clinic.now.0 + self.time.as_millis() as u64;
+        WallTime(ms.saturating_add_signed(skew))
+    }
+
+    fn now(&self, name: &str) -> Now {
+        let office = &self.offices[name];
+        Now {
+            wall: self.wall(office.skew),
+            mono: self.time - office.started,
+        }
+    }
+
+    /// Cuts an office off from everyone.
+    pub(super) fn cut(&mut self, name: &str) {
+        self.down.insert(name.into());
+        let gone: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, (a, b))| a == name || b == name)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.unlink(id);
+        }
+        self.settle();
+    }
+
+    /// Connects an office again.
+    pub(super) fn heal(&mut self, name: &str) {
+        self.down.remove(name);
+    }
+
+    fn unlink(&mut self, id: LinkId) {
+        let Some((a, b)) = self.links.remove(&id) else {
+            return;
+        };
+        self.queue.push_back((a, Input::LinkDown { link: id }));
+        self.queue.push_back((b, Input::LinkDown { link: id }));
+    }
+
+    fn dial(&mut self) {
+        let names: Vec<String> = self.offices.keys().cloned().collect();
+        for (at, a) in names.iter().enumerate() {
+            for b in &names[at + 1..] {
+                let down = self.down.contains(a) || self.down.contains(b);
+                let open = self.links.values().any(|(x, y)| x == a && y == b);
+                if !down && !open && self.would_admit(a, b) && self.would_admit(b, a) {
+                    self.link(a, b);
+                }
+            }
+        }
+    }
+
+    fn would_admit(&self, me: &str, peer: &str) -> bool {
+        let clinic = self.offices[me].engine.clinic();
+        let peer = self.clinic.device(peer).id;
+        clinic.revoked_at(&peer.into()).is_none()
+    }
+
+    fn link(&mut self, a: &str, b: &str) {
+        self.last_link += 1;
+        let id = LinkId(self.last_link);
+        self.links.insert(id, (a.into(), b.into()));
+        for (me, peer) in [(a, b), (b, a)] {
+            let certificate = self.clinic.device(peer).certificate.clone();
+            let input = Input::LinkUp {
+                link: id,
+                certificate: Box::new(certificate),
+                old_mesh_key: false,
+            };
+            self.queue.push_back((me.into(), input));
+        }
+    }
+
+    /// Lets time pass, a second at a time.
+    pub(super) fn run_for(&mut self, span: Duration) {
+        let end = self.time + span;
+        while self.time < end {
+            self.time += Duration::from_secs(1);
+            self.dial();
+            let names: Vec<String> = self.offices.keys().cloned().collect();
+            for name in names {
+                self.queue.push_back((name, Input::Time));
+            }
+            self.settle();
+        }
+    }
+
+    /// Lets everything asleep for a long time; links do not survive it.
+    pub(super) fn sleep(&mut self, span: Duration) {
+        for name in self.offices.keys().cloned().collect::<Vec<_>>() {
+            let was_down = self.down.contains(&name);
+            self.cut(&name);
+            if !was_down {
+                self.heal(&name);
+            }
+        }
+        self.time += span;
+    }
+
+    fn settle(&mut self) {
+        while let Some((name, input)) = self.queue.pop_front() {
+            self.input(&name, input);
+        }
+    }
+
+    fn input(&mut self, name: &str, input: Input) {
+        if !self.offices.contains_key(name) {
+            return;
+        }
+        let now = self.now(name);
+        if let Some(office) = self.offices.get_mut(name) {
+            office.engine.handle(input, now);
+        }
+        self.drain(name);
+    }
+
+    fn drain(&mut self, name: &str) {
+        while let Some(effect) = self
+            .offices
+            .get_mut(name)
+            .and_then(|office| office.engine.next_effect())
+        {
+            self.perform(name, effect);
+        }
+    }
+
+    fn perform(&mut self, name: &str, effect: Effect) {
+        let clinic = self.clinic.id;
+        let office = self.offices.get_mut(name).expect("it runs");
+        match effect {
+            Effect::Send { link, frame } => self.carry(name, link, &frame),
+            Effect::Close { link, .. } => self.unlink(link),
+            Effect::Commit(commit) => match &mut office.held {
+                Some(held) => held.push(*commit),
+                None => self.write(name, &clinic, &commit),
+            },
+            Effect::Load { job, load } => {
+                let loaded = office.disk.load(&load, usize::MAX);
+                self.queue
+                    .push_back((name.into(), Input::Loaded { job, loaded }));
+            }
+            Effect::Purge { horizon } => {
+                office.disk.purge(horizon);
+                self.queue
+                    .push_back((name.into(), Input::Purged { horizon }));
+            }
+            Effect::Reply { ticket, reply } => {
+                office.replies.insert(ticket, reply);
+            }
+            Effect::Trust(_) | Effect::Wanted(_) | Effect::Changed(_) => {}
+        }
+    }
+
+    fn write(&mut self, name: &str, clinic: &ClinicId, commit: &Commit) {
+        let office = self.offices.get_mut(name).expect("it runs");
+        office
+            .disk
+            .apply(clinic, commit)
+            .expect("a commit fits the disk");
+        let input = Input::Committed { id: commit.id };
+        self.queue.push_back((name.into(), input));
+    }
+
+    /// Makes commits of an office wait.
+    pub(super) fn slow_disk(&mut self, name: &str) {
+        let office = self.offices.get_mut(name).expect("it runs");
+        office.held = Some(Vec::new());
+    }
+
+    /// Lets the waiting commits of an office through.
+    pub(super) fn quick_disk(&mut self, name: &str) {
+        let clinic = self.clinic.id;
+        let office = self.offices.get_mut(name).expect("it runs");
+        for commit in office.held.take().unwrap_or_default() {
+            self.write(name, &clinic, &commit);
+        }
+        self.settle();
+    }
+
+    fn carry(&mut self, from: &str, link: LinkId, frame: &Frame) {
+        let Some((a, b)) = self.links.get(&link) else {
+            return;
+        };
+        let to = if a == from { b.clone() } else { a.clone() };
+        let frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        if let Frame::Entries(segment) = &frame
+            && segment.log.space.is_conversation()
+        {
+            *self.carried.entry(to.clone()).or_default() += segment.entries.len();
+        }
+        self.queue.push_back((to, Input::Frame { link, frame }));
+    }
+
+    /// Offices that an office is connected to.
+    pub(super) fn peers_of(&self, name: &str) -> Vec<String> {
+        let mut peers = Vec::new();
+        for (a, b) in self.links.values() {
+            if a == name {
+                peers.push(b.clone());
+            } else if b == name {
+                peers.push(a.clone());
+            }
+        }
+        peers
+    }
+
+    /// Gives one office a frame on its first link from another.
+    pub(super) fn whisper(&mut self, from: &str, to: &str, frame: &Frame) {
+        let between = |(a, b): &(String, String)| (a == from && b == to) || (a == to && b == from);
+        let link = self.links.iter().find(|(_, pair)| between(pair));
+        let link = *link.expect("they are connected").0;
+        self.carry(from, link, frame);
+        self.settle();
+    }
+
+    /// Asks an office for something.
+    pub(super) fn ask(&mut self, name: &str, command: Command) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.queue
+            .push_back((name.into(), Input::Command { ticket, command }));
+        self.settle();
+        ticket
+    }
+
+    /// The answer, if it was given.
+    pub(super) fn answer(&self, name: &str, ticket: Ticket) -> Option<&Reply> {
+        self.offices[name].replies.get(&ticket)
+    }
+
+    /// Posts a text; the answer is awaited.
+    pub(super) fn post(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        space: Space,
+        text: &str,
+    ) -> Result<EntryId, CommandRefusal> {
+        let command = Command::Post {
+            staff,
+            origin: Origin::Socket,
+            space,
+            text: text.into(),
+        };
+        let ticket = self.ask(name, command);
+        match self.answer(name, ticket) {
+            Some(Reply::Posted(id)) => Ok(*id),
+            Some(Reply::Refused(why)) => Err(why.clone()),
+            other => panic!("not an answer to a post: {other:?}"),
+        }
+    }
+
+    /// Reads the newest page.
+    pub(super) fn read(&mut self, name: &str, staff: StaffId, space: Space) -> Page {
+        let command = Command::Read {
+            staff,
+            origin: Origin::Socket,
+            space,
+            before: None,
+            limit: 100,
+        };
+        let ticket = self.ask(name, command);
+        match self.answer(name, ticket) {
+            Some(Reply::Page(page)) => page.clone(),
+            other => panic!("not a page: {other:?}"),
+        }
+    }
+
+    /// The texts on the newest page.
+    pub(super) fn texts(&mut self, name: &str, staff: StaffId, space: Space) -> Vec<String> {
+        let page = self.read(name, staff, space);
+        page.messages
+            .into_iter()
+            .filter_map(|line| line.text)
+            .collect()
+    }
+
+    /// Submits at an office what its disk lacks of the record.
+    pub(super) fn submit(&mut self, name: &str) {
+        let command = Command::Submit {
+            segments: self.clinic.segments.clone(),
+            mesh_keys: Vec::new(),
+        };
+        let ticket = self.ask(name, command);
+        let reply = self.answer(name, ticket);
+        assert!(matches!(reply, Some(Reply::Submitted(_))), "{reply:?}");
+    }
+}
