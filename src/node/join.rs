@@ -136,7 +136,9 @@ impl DeviceKeys {
                 },
             },
             record: record.segments().cloned().collect(),
-            mesh_keys: shared.map(|shared| (shared.epoch, shared.key.clone())).collect(),
+            mesh_keys: shared
+                .map(|shared| (shared.epoch, shared.key.clone()))
+                .collect(),
         })
     }
 }
