@@ -8,10 +8,10 @@ use crate::domain::cert::{
 };
 use crate::domain::codec;
 use crate::domain::enrol::{
-    self, ANSWER_MAX, Arrival, BOOTSTRAP_MAX, Bootstrap, EnrolmentAnswer, EnrolmentRequest,
-    SignedRequest, Terms,
+    self, ANSWER_MAX, Arrival, BOOTSTRAP_MAX, Bootstrap, EnrolError, EnrolmentAnswer,
+    EnrolmentRequest, SignedRequest, Terms,
 };
-use crate::domain::id::{AuthorId, DeviceId, Serial};
+use crate::domain::id::{AuthorId, DeviceId, InvitationId, Serial};
 use crate::domain::log::Segment;
 use crate::domain::record::Device;
 use crate::domain::sign::Signed;
@@ -52,11 +52,32 @@ impl Authority {
     ) -> Result<(EnrolmentRequest, Terms), AuthorityError> {
         let request = signed.open(&self.clinic_id())?;
         let terms = match request.invitation {
-            Some(id) => enrol::judge(id, self.clinic.invitations.get(&id), now)?,
+            Some(id) => self.judge_invitation(id, now)?,
             None => given.ok_or(AuthorityError::NoTerms)?,
         };
         enrol::judge_request(&self.clinic, &request, arrival, now)?;
         Ok((request, terms))
+    }
+
+    /// An invitation is spent in its issuer's own log, so only its issuer enrols by it.
+    fn judge_invitation(
+        &self,
+        invitation: InvitationId,
+        now: WallTime,
+    ) -> Result<Terms, EnrolError> {
+        let terms = enrol::judge(invitation, self.clinic.invitations.get(&invitation), now)?;
+        let mut own = self
+            .record
+            .items()
+            .filter(|item| item.id.author == self.id());
+        let issued = own.any(|item| match &item.statement.act {
+            Act::InvitationIssued { invitation: issued } => issued.id == invitation,
+            _ => false,
+        });
+        match issued {
+            true => Ok(terms),
+            false => Err(EnrolError::OtherIssuer { invitation }),
+        }
     }
 
     /// Judges the request (again) and certifies the device; [`answer`](Self::answer) it next.

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use client::Context;
-pub(crate) use failure::{Exit, Failure, Outcome};
-pub(crate) use output::{Format, Output};
+pub(crate) use failure::{Failure, Outcome};
+pub(crate) use output::Format;
 
 /// What every help page ends with.
 const EXIT_CODES: &str = "\

@@ -390,3 +390,30 @@ fn a_revoked_device_never_comes_back_with_either_of_its_keys() {
         assert_eq!(refused, EnrolError::Revoked { device });
     }
 }
+
+#[test]
+fn an_invitation_is_used_by_the_admin_who_issued_it_only() {
+    let bench = Bench::new();
+    let mesh_keys = bench.admin().mesh_keys();
+    let (secret, arrival, machine) = invited(&mut bench.admin());
+    let new = NewAdmin {
+        name: name("ben"),
+        scopes: Scopes::of(Scopes::ALL),
+        not_after: later(1000),
+        mesh_keys,
+    };
+    let mut root = bench.root();
+    root.grant_admin(new, &admin_words(), CHEAP, NOW)
+        .expect("granted");
+    drop(root);
+    let mut ben = Authority::open_admin(&bench.path(), &name("ben"), &admin_words(), bench.rng())
+        .expect("opened");
+    let (invitation, request) = (secret.id(), online(&machine, secret.id()));
+    let refused = enrol_error(ben.approve(&request, arrival, None, NOW));
+    assert_eq!(refused, EnrolError::OtherIssuer { invitation });
+    drop(ben);
+    bench
+        .admin()
+        .approve(&request, arrival, None, NOW)
+        .expect("the issuer's own");
+}

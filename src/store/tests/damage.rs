@@ -78,7 +78,7 @@ fn a_flipped_bit_anywhere_in_the_first_sector_is_named() {
 }
 
 #[test]
-fn a_store_cut_short_is_an_error_or_harmless() {
+fn a_store_cut_short_is_an_error() {
     let (image, authors) = filled();
     for len in [
         0,

@@ -105,6 +105,25 @@ fn what_was_purged_is_nowhere_whatever_key_one_has_and_what_lives_is_found() {
 }
 
 #[test]
+fn what_waits_in_the_queue_ahead_of_its_own_purge_is_nowhere_either() {
+    let machine = Machine::default();
+    let store = create_on(&machine).expect("made");
+    let [mut author, mut busy] = filled(&store);
+    let submit = |batch| {
+        let durable = |result: Result<(), StoreError>| result.expect("durable");
+        store.submit(batch, durable).expect("the queue is longer");
+    };
+    submit(appending(vec![busy.write(13, &texts(0, 500))]));
+    submit(appending(vec![author.write(10, &[secret(99, 1)])]));
+    store.purge(in_space(room(1), 11)).expect("done");
+    drop(store);
+    let after = everything_readable(&machine.image());
+    assert!(!contains(&after, &secret(99, 1)));
+    assert!(!contains(&after, &secret(10, 1)));
+    assert!(contains(&after, &secret(11, 1)));
+}
+
+#[test]
 fn what_stood_in_a_dropped_space_is_nowhere_whatever_key_one_has() {
     let machine = Machine::default();
     let store = create_on(&machine).expect("made");

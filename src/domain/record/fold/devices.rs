@@ -56,7 +56,10 @@ impl Clinic {
             };
             match read {
                 Ok(device) if self.is_tainted(&device.certificate) => tainted.push((item, device)),
-                Ok(device) => self.list(item, device),
+                Ok(device) => match self.list(device) {
+                    Ok(id) => past.enrolled(item, id),
+                    Err(reason) => self.void(item, reason),
+                },
                 Err(reason) => self.void(item, reason),
             }
         }
@@ -122,17 +125,19 @@ impl Clinic {
     }
 
     /// The certificate that ends last is the device's.
-    fn list(&mut self, item: &Item, mut device: Device) {
-        match self.devices.entry(device.certificate.device) {
+    fn list(&mut self, mut device: Device) -> Result<DeviceId, VoidReason> {
+        let id = device.certificate.device;
+        match self.devices.entry(id) {
             Entry::Vacant(place) => drop(place.insert(device)),
             Entry::Occupied(mut held) => {
                 if held.get().certificate.not_after >= device.certificate.not_after {
-                    return self.void(item, VoidReason::DoesNotFit);
+                    return Err(VoidReason::DoesNotFit);
                 }
                 device.ever_offices.append(&mut held.get_mut().ever_offices);
                 held.insert(device);
             }
         }
+        Ok(id)
     }
 
     /// Whether the certificate carries a number or Noise key that was revoked with another device.
@@ -195,7 +200,7 @@ impl Clinic {
         for ((_, invitation), device) in &past.used {
             if let Some(found) = self.invitations.get_mut(invitation) {
                 found.used = true;
-                found.by.get_or_insert(*device);
+                found.by = found.by.or(Some(*device));
             }
         }
         for invitation in past.withdrawn.keys() {
@@ -250,8 +255,19 @@ impl Past {
         self.used.entry(key).or_insert(device);
     }
 
+    /// A device was let in: its invitation is spent.
+    fn enrolled(&mut self, item: &Item, device: DeviceId) {
+        if let Act::DeviceEnrolled {
+            invitation: Some(invitation),
+            ..
+        } = item.statement.act
+        {
+            self.used(item, invitation, device);
+        }
+    }
+
     fn judge(
-        &mut self,
+        &self,
         item: &Item,
         device: DeviceId,
         invitation: Option<InvitationId>,
@@ -271,8 +287,8 @@ impl Past {
         {
             return Err(VoidReason::DoesNotFit);
         }
-        let used_by = *self.used.entry(key).or_insert(device);
-        if used_by != device || had_seen(self.withdrawn.get(&invitation)) {
+        let used_by = self.used.get(&key);
+        if used_by.is_some_and(|by| *by != device) || had_seen(self.withdrawn.get(&invitation)) {
             return Err(VoidReason::InvitationSpent);
         }
         Ok(())
