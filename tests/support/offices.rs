@@ -31,22 +31,22 @@ use clinic_mesh::platform::entropy;
 use clinic_mesh::store::{Cost, Options, RoomLimits, Store, Unlock};
 
 /// A clinic with its authority and the directories of its offices.
-pub struct Clinic {
+pub(crate) struct Clinic {
     dir: tempfile::TempDir,
     authority: Authority,
-    pub staff: BTreeMap<String, StaffId>,
-    pub devices: BTreeMap<String, DeviceId>,
+    pub(crate) staff: BTreeMap<String, StaffId>,
+    pub(crate) devices: BTreeMap<String, DeviceId>,
     locals: BTreeMap<String, Local>,
 }
 
 /// A running office.
-pub struct Office {
-    pub name: String,
-    pub running: Running,
-    pub device: DeviceId,
+pub(crate) struct Office {
+    pub(crate) name: String,
+    pub(crate) running: Running,
+    pub(crate) device: DeviceId,
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
@@ -71,7 +71,7 @@ fn unlock() -> Unlock {
 
 impl Clinic {
     /// Founds a clinic; everything is in a scratch directory.
-    pub fn found() -> Self {
+    pub(crate) fn found() -> Self {
         let dir = tempfile::tempdir().expect("a scratch directory");
         let path = dir.path().join("authority");
         let passphrase = Passphrase::chosen("a long enough passphrase").expect("long enough");
@@ -99,16 +99,16 @@ impl Clinic {
         }
     }
 
-    pub fn authority(&mut self) -> &mut Authority {
+    pub(crate) fn authority(&mut self) -> &mut Authority {
         &mut self.authority
     }
 
-    pub fn office_dir(&self, office: &str) -> PathBuf {
+    pub(crate) fn office_dir(&self, office: &str) -> PathBuf {
         self.dir.path().join(office)
     }
 
     /// Adds a staff member whose home is one office.
-    pub fn add_staff(&mut self, person: &str, office: &str) -> StaffId {
+    pub(crate) fn add_staff(&mut self, person: &str, office: &str) -> StaffId {
         let made = self
             .authority
             .add_staff(
@@ -123,7 +123,7 @@ impl Clinic {
     }
 
     /// Creates a room of these people.
-    pub fn add_room(&mut self, room: &str, people: &[&str]) -> Space {
+    pub(crate) fn add_room(&mut self, room: &str, people: &[&str]) -> Space {
         let mut members: Vec<StaffId> = people.iter().map(|person| self.staff[*person]).collect();
         members.sort_unstable();
         let made = self
@@ -134,7 +134,7 @@ impl Clinic {
     }
 
     /// Enrols an office's node and makes its store.
-    pub fn enrol(&mut self, office: &str) -> DeviceId {
+    pub(crate) fn enrol(&mut self, office: &str) -> DeviceId {
         let keys = DeviceKeys::new(&entropy::array(), &entropy::array());
         let noise_key = StaticKey::from_secret(&keys.noise_secret()).public();
         let request = EnrolmentRequest {
@@ -213,7 +213,7 @@ impl Clinic {
     }
 
     /// Starts an office's node on a free port of loopback.
-    pub fn start(&self, office: &str, bootstrap: &[SocketAddr]) -> Office {
+    pub(crate) fn start(&self, office: &str, bootstrap: &[SocketAddr]) -> Office {
         let running = run(open(&self.office_dir(office)), bootstrap);
         Office {
             name: office.to_owned(),
@@ -223,12 +223,12 @@ impl Clinic {
     }
 
     /// What an office's device brings into a handshake.
-    pub fn local(&self, office: &str) -> &Local {
+    pub(crate) fn local(&self, office: &str) -> &Local {
         &self.locals[office]
     }
 
     /// Gives a node everything the authority has signed.
-    pub async fn publish(&self, office: &Office) {
+    pub(crate) async fn publish(&self, office: &Office) {
         let segments = self.authority.record().segments().cloned().collect();
         let reply = office
             .ask(Command::Submit {
@@ -244,15 +244,16 @@ impl Clinic {
 }
 
 /// Opens a store of an office that is not running.
-pub fn open(dir: &Path) -> Store {
+pub(crate) fn open(dir: &Path) -> Store {
     Store::open(dir, &options(), &unlock()).expect("the store opens")
 }
 
 /// Runs the node of a store on a free port of loopback.
-pub fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
+pub(crate) fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
     let settings = node::Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         bootstrap: bootstrap.to_vec(),
+        enrolment: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         discovery: discovery::Settings {
             interfaces: Interfaces::Off,
             port: MDNS_PORT,
@@ -263,7 +264,7 @@ pub fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
 }
 
 impl Office {
-    pub async fn ask(&self, command: Command) -> Reply {
+    pub(crate) async fn ask(&self, command: Command) -> Reply {
         self.running
             .handle
             .ask(command)
@@ -271,7 +272,7 @@ impl Office {
             .expect("the node runs")
     }
 
-    pub async fn address(&self) -> SocketAddr {
+    pub(crate) async fn address(&self) -> SocketAddr {
         loop {
             if let Some(address) = self.running.net.listeners().first() {
                 return *address;
@@ -280,11 +281,11 @@ impl Office {
         }
     }
 
-    pub async fn post(&self, staff: StaffId, space: Space, text: &str) -> EntryId {
+    pub(crate) async fn post(&self, staff: StaffId, space: Space, text: &str) -> EntryId {
         post(&self.running.handle, staff, space, text.to_owned()).await
     }
 
-    pub async fn page(&self, staff: StaffId, space: Space) -> Page {
+    pub(crate) async fn page(&self, staff: StaffId, space: Space) -> Page {
         let origin = Origin::Socket;
         let command = Command::Read {
             staff,
@@ -299,7 +300,7 @@ impl Office {
         }
     }
 
-    pub async fn texts(&self, staff: StaffId, space: Space) -> Vec<String> {
+    pub(crate) async fn texts(&self, staff: StaffId, space: Space) -> Vec<String> {
         let page = self.page(staff, space).await;
         page.messages
             .into_iter()
@@ -307,7 +308,7 @@ impl Office {
             .collect()
     }
 
-    pub async fn status(&self) -> Status {
+    pub(crate) async fn status(&self) -> Status {
         match self.ask(Command::Status).await {
             Reply::Status(status) => *status,
             other => panic!("{other:?}"),
@@ -315,7 +316,7 @@ impl Office {
     }
 
     /// Waits until the state of this node is as wished.
-    pub async fn until(&self, what: &str, wished: impl Fn(&Status) -> bool) {
+    pub(crate) async fn until(&self, what: &str, wished: impl Fn(&Status) -> bool) {
         for _ in 0..2000 {
             if wished(&self.status().await) {
                 return;
@@ -330,14 +331,14 @@ impl Office {
     }
 
     /// Stops the node in order.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.ask(Command::Stop).await;
         self.running.ended().await.expect("an orderly end");
     }
 }
 
 /// Posts and waits until the message is durable on the poster's node.
-pub async fn post(handle: &Handle, staff: StaffId, space: Space, text: String) -> EntryId {
+pub(crate) async fn post(handle: &Handle, staff: StaffId, space: Space, text: String) -> EntryId {
     let origin = Origin::Socket;
     match handle
         .ask(Command::Post {
