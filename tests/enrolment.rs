@@ -15,8 +15,17 @@ fn a_machine_joins_with_a_code_and_both_nodes_are_linked() {
     front.connected_to(&clinic, &ward);
     ward.connected_to(&clinic, &front);
 
-    let list = clinic.on(&front, &["device", "list", "--json"]).said().done().json();
-    let states: Vec<_> = list.as_array().expect("a list").iter().map(|line| &line["state"]).collect();
+    let list = clinic
+        .on(&front, &["device", "list", "--json"])
+        .said()
+        .done()
+        .json();
+    let states: Vec<_> = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|line| &line["state"])
+        .collect();
     assert_eq!(states, ["this", "connected"]);
     ward.stop();
     front.stop();
@@ -30,7 +39,10 @@ fn a_machine_joins_by_files_without_a_network_between_them() {
 
     let mut ward = clinic.node("ward-2");
     let (request, answer) = (clinic.path("ward.request"), clinic.path("ward.answer"));
-    let (request, answer) = (request.to_str().expect("plain"), answer.to_str().expect("plain"));
+    let (request, answer) = (
+        request.to_str().expect("plain"),
+        answer.to_str().expect("plain"),
+    );
     clinic
         .on(&ward, &["node", "request", "--out", request])
         .args(Clinic::local(&ward, &[&front]))
@@ -38,13 +50,26 @@ fn a_machine_joins_by_files_without_a_network_between_them() {
         .done();
     let early = clinic.on(&ward, &["node", "run"]).said().failed(1);
     assert!(early.err.contains("not enrolled yet"), "{}", early.err);
-    let enrol = ["device", "enrol", request, "--office", "ward-2", "--name", "ward-2"];
-    clinic.on(&front, &enrol).args(["--out", answer, "--yes"]).said().done();
-    clinic.on(&ward, &["node", "join", "--answer", answer]).said().done();
+    let enrol = [
+        "device", "enrol", request, "--office", "ward-2", "--name", "ward-2",
+    ];
+    clinic
+        .on(&front, &enrol)
+        .args(["--out", answer, "--yes"])
+        .said()
+        .done();
+    clinic
+        .on(&ward, &["node", "join", "--answer", answer])
+        .said()
+        .done();
 
     ward.start(&clinic);
     front.connected_to(&clinic, &ward);
-    let again = clinic.on(&front, &enrol).args(["--out", answer, "--yes"]).said().failed(4);
+    let again = clinic
+        .on(&front, &enrol)
+        .args(["--out", answer, "--yes"])
+        .said()
+        .failed(4);
     assert!(again.err.contains("already enrolled"), "{}", again.err);
 }
 
@@ -64,7 +89,9 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
     let answer = clinic.on(&front, &revoke).said().done().json();
     let out = answer["out_after"].as_f64().expect("it was cut off");
     assert!(out < 5.0, "{answer}");
-    let known = answer["known_after"]["ward-2"].as_f64().expect("the ward knows");
+    let known = answer["known_after"]["ward-2"]
+        .as_f64()
+        .expect("the ward knows");
     assert!(known < 5.0, "{answer}");
     assert_eq!(answer["mesh_key_changed"], true);
 
@@ -80,7 +107,10 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
     std::thread::sleep(std::time::Duration::from_secs(5));
     assert!(!front.peers(&clinic).contains(&lost.name));
     assert!(!ward.peers(&clinic).contains(&lost.name));
-    assert!(front.peers(&clinic).contains(&ward.name), "the others go on");
+    assert!(
+        front.peers(&clinic).contains(&ward.name),
+        "the others go on"
+    );
     restarted.kill().expect("ours");
     restarted.wait().expect("ours");
 
@@ -108,9 +138,15 @@ fn a_second_use_of_a_code_is_refused_and_the_admin_hears_of_it() {
     let second = clinic.node("thief");
     let refused = clinic.on(&second, &join).said().failed(4);
     assert!(refused.err.contains("used already"), "{}", refused.err);
-    assert!(!second.dir().join("store.redb").exists(), "nothing was made");
+    assert!(
+        !second.dir().join("store.redb").exists(),
+        "nothing was made"
+    );
     eventually("the alarm is in the log", || {
-        front.said().contains("tried again after its use").then_some(())
+        front
+            .said()
+            .contains("tried again after its use")
+            .then_some(())
     });
 }
 
@@ -123,12 +159,28 @@ fn without_a_code_or_with_a_wrong_one_nobody_joins() {
     invite.line();
     let stranger = clinic.node("stranger");
     let mistyped = "0000-0000-0000-0000-0000-0000-0000-0";
-    clinic.on(&stranger, &["node", "join", mistyped, "--at", &front.enrolment]).said().failed(2);
+    clinic
+        .on(
+            &stranger,
+            &["node", "join", mistyped, "--at", &front.enrolment],
+        )
+        .said()
+        .failed(2);
     let other = Clinic::found();
     let mut elsewhere = other.first_node("elsewhere");
     elsewhere.start(&other);
-    let code = other.invite(&elsewhere, "x").line()["code"].as_str().expect("a code").to_owned();
-    let wrong = clinic.on(&stranger, &["node", "join", &code, "--at", &front.enrolment]);
+    let code = other.invite(&elsewhere, "x").line()["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    let wrong = clinic.on(
+        &stranger,
+        &["node", "join", &code, "--at", &front.enrolment],
+    );
     let refused = { wrong }.said().failed(4);
-    assert!(refused.err.contains("does not know this code"), "{}", refused.err);
+    assert!(
+        refused.err.contains("does not know this code"),
+        "{}",
+        refused.err
+    );
 }

@@ -116,13 +116,27 @@ impl Clinic {
         let clinic = Self {
             scratch: scratch.expect("a scratch directory"),
         };
-        for (name, secret) in [("root", "a root passphrase"), ("admin", "an admin passphrase")] {
+        for (name, secret) in [
+            ("root", "a root passphrase"),
+            ("admin", "an admin passphrase"),
+        ] {
             std::fs::write(clinic.path(name), secret).expect("room");
         }
         let page = clinic.path("page");
         let page = page.to_str().expect("a plain path");
-        let args = ["authority", "init", "--name", "Test Clinic", "--admin", "Robin"];
-        clinic.command(&args).args(["--recovery-page", page]).said().done();
+        let args = [
+            "authority",
+            "init",
+            "--name",
+            "Test Clinic",
+            "--admin",
+            "Robin",
+        ];
+        clinic
+            .command(&args)
+            .args(["--recovery-page", page])
+            .said()
+            .done();
         clinic
     }
 
@@ -182,7 +196,10 @@ impl Clinic {
     pub fn first_node(&self, name: &str) -> Node {
         let node = self.node(name);
         let args = ["node", "init", "--office", name, "--name", name];
-        self.on(&node, &args).args(Self::local(&node, &[])).said().done();
+        self.on(&node, &args)
+            .args(Self::local(&node, &[]))
+            .said()
+            .done();
         node
     }
 
@@ -192,13 +209,19 @@ impl Clinic {
         let mut invite = self.invite(host, name);
         let code = invite.line()["code"].as_str().expect("a code").to_owned();
         let mut joining = Talk::begin(
-            self.on(&node, &["node", "join", &code, "--json", "--at", &host.enrolment])
-                .args(Self::local(&node, &[host])),
+            self.on(
+                &node,
+                &["node", "join", &code, "--json", "--at", &host.enrolment],
+            )
+            .args(Self::local(&node, &[host])),
         );
         let theirs = joining.line();
         let ours = invite.line();
         assert_eq!(ours["event"], "arrived");
-        assert_eq!(ours["short_code"], theirs["short_code"], "both screens show the same");
+        assert_eq!(
+            ours["short_code"], theirs["short_code"],
+            "both screens show the same"
+        );
         assert_eq!(invite.line()["event"], "done");
         assert_eq!(joining.line()["name"], *name);
         assert!(invite.end().success());
@@ -208,7 +231,9 @@ impl Clinic {
 
     /// `device invite` as a program talks to it; it confirms without asking.
     pub fn invite(&self, host: &Node, name: &str) -> Talk {
-        let args = ["device", "invite", "--office", name, "--name", name, "--json", "--yes"];
+        let args = [
+            "device", "invite", "--office", name, "--name", name, "--json", "--yes",
+        ];
         Talk::begin(&mut self.on(host, &args))
     }
 }
@@ -295,9 +320,15 @@ impl Node {
     /// Starts `node run` and waits until it answers.
     #[track_caller]
     pub fn start(&mut self, clinic: &Clinic) {
-        let log = std::fs::File::options().create(true).append(true).open(&self.log);
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log);
         let mut command = clinic.on(self, &["node", "run"]);
-        let child = command.stderr(log.expect("room")).spawn().expect("the binary runs");
+        let child = command
+            .stderr(log.expect("room"))
+            .spawn()
+            .expect("the binary runs");
         self.process = Some(child);
         eventually("the node answers", || {
             let process = self.process.as_mut().expect("started");
@@ -341,16 +372,20 @@ impl Node {
     /// Waits until this node is connected to another.
     #[track_caller]
     pub fn connected_to(&self, clinic: &Clinic, other: &Node) {
-        eventually(&format!("{} connected to {}", self.name, other.name), || {
-            self.peers(clinic).contains(&other.name).then_some(())
-        });
+        eventually(
+            &format!("{} connected to {}", self.name, other.name),
+            || self.peers(clinic).contains(&other.name).then_some(()),
+        );
     }
 
     /// Names of the peers it is connected to.
     pub fn peers(&self, clinic: &Clinic) -> Vec<String> {
         let status = self.status(clinic).unwrap_or_default();
         let peers = status["peers"].as_array().cloned().unwrap_or_default();
-        peers.iter().filter_map(|peer| Some(peer["name"].as_str()?.to_owned())).collect()
+        peers
+            .iter()
+            .filter_map(|peer| Some(peer["name"].as_str()?.to_owned()))
+            .collect()
     }
 }
 
