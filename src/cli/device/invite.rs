@@ -134,7 +134,7 @@ impl Invite {
             qr(&opened.code)
         };
         format!(
-            "{picture}\n    {}\n\n\
+            "{picture}\n\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
              clinic-mesh node join {}\n\n\
              If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
