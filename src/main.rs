@@ -1,3 +1,7 @@
 //! The `clinic-mesh` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clinic_mesh::cli::run()
+}

@@ -36,6 +36,9 @@ struct RecordFile {
     clinic: ClinicId,
     #[n(1)]
     segments: Vec<Segment>,
+    /// Proofs of forks; read after the segments, so that they never take their place.
+    #[n(2)]
+    forks: Vec<Segment>,
 }
 
 /// What can be seen of an admin's key file without its passphrase.
@@ -83,6 +86,23 @@ fn admin_file(file: KeyFile) -> Option<AdminFile> {
         admin,
         clinic,
     })
+}
+
+/// The copy of the clinic record in the directory, read without opening a key.
+pub fn record(path: &Path) -> Result<RecordCopy, AuthorityError> {
+    files::check_dir(path)?;
+    let path = path.join("record");
+    let bytes = match files::read(&path, RECORD_FILE.file_limit()) {
+        Err(FileError::Missing { .. }) => return Err(AuthorityError::NoRecord),
+        read => read?,
+    };
+    let file: RecordFile = match RECORD_FILE.read(&bytes) {
+        Ok(file) => file,
+        Err(source) => return Err(AuthorityError::RecordFile { path, source }),
+    };
+    let mut copy = RecordCopy::new(file.clinic);
+    copy.merge(file.segments)?;
+    Ok(copy)
 }
 
 /// Makes a key for a coming admin in a directory of their own; the root grants it by its id.
@@ -206,6 +226,7 @@ impl Directory {
             return Err(AuthorityError::OtherClinic { path });
         }
         copy.merge(file.segments)?;
+        copy.merge(file.forks)?;
         Ok(copy)
     }
 
@@ -214,6 +235,7 @@ impl Directory {
         let file = RecordFile {
             clinic: copy.clinic_id(),
             segments: copy.segments().cloned().collect(),
+            forks: copy.forks().map(|fork| fork.proof.clone()).collect(),
         };
         Ok(files::replace(
             &self.path.join("record"),

@@ -195,6 +195,8 @@ const fn remedy(reason: VoidReason) -> &'static str {
             "ask the holder of the root key for a new admin key"
         }
         VoidReason::InvalidInside => "make it anew with this program",
+        VoidReason::InvitationSpent => "make another invitation",
+        VoidReason::Revoked => "let the machine make fresh keys and enrol it as another device",
         VoidReason::DoesNotFit => {
             "bring the record up to date from a node and look at what it says"
         }
@@ -337,3 +339,6 @@ fn check_invitation(
         false => Err(SignError::InvitationLife),
     }
 }
+
+#[cfg(test)]
+mod tests;

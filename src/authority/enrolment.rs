@@ -8,10 +8,10 @@ use crate::domain::cert::{
 };
 use crate::domain::codec;
 use crate::domain::enrol::{
-    self, ANSWER_MAX, Arrival, BOOTSTRAP_MAX, Bootstrap, EnrolmentAnswer, EnrolmentRequest,
-    SignedRequest, Terms,
+    self, ANSWER_MAX, Arrival, BOOTSTRAP_MAX, Bootstrap, EnrolError, EnrolmentAnswer,
+    EnrolmentRequest, SignedRequest, Terms,
 };
-use crate::domain::id::{AuthorId, DeviceId, Serial};
+use crate::domain::id::{AuthorId, DeviceId, InvitationId, Serial};
 use crate::domain::log::Segment;
 use crate::domain::record::Device;
 use crate::domain::sign::Signed;
@@ -52,11 +52,32 @@ impl Authority {
     ) -> Result<(EnrolmentRequest, Terms), AuthorityError> {
         let request = signed.open(&self.clinic_id())?;
         let terms = match request.invitation {
-            Some(id) => enrol::judge(id, self.clinic.invitations.get(&id), now)?,
+            Some(id) => self.judge_invitation(id, now)?,
             None => given.ok_or(AuthorityError::NoTerms)?,
         };
         enrol::judge_request(&self.clinic, &request, arrival, now)?;
         Ok((request, terms))
+    }
+
+    /// An invitation is spent in its issuer's own log, so only its issuer enrols by it.
+    fn judge_invitation(
+        &self,
+        invitation: InvitationId,
+        now: WallTime,
+    ) -> Result<Terms, EnrolError> {
+        let terms = enrol::judge(invitation, self.clinic.invitations.get(&invitation), now)?;
+        let mut own = self
+            .record
+            .items()
+            .filter(|item| item.id.author == self.id());
+        let issued = own.any(|item| match &item.statement.act {
+            Act::InvitationIssued { invitation: issued } => issued.id == invitation,
+            _ => false,
+        });
+        match issued {
+            true => Ok(terms),
+            false => Err(EnrolError::OtherIssuer { invitation }),
+        }
     }
 
     /// Judges the request (again) and certifies the device; [`answer`](Self::answer) it next.
@@ -124,7 +145,7 @@ impl Authority {
             certificate: enrolled.signed.clone(),
             grant: grant.signed.clone(),
             mesh_keys,
-            record: self.record_for(issuer.into()),
+            record: self.record_for(issuer.into(), WHOLE_RECORD_MAX),
             bootstrap: self.bootstrap_for(device),
         })
     }
@@ -132,9 +153,7 @@ impl Authority {
     /// The answer as a file for a stick, which only that machine can open.
     pub fn answer_file(&mut self, device: DeviceId) -> Result<Vec<u8>, AuthorityError> {
         let answer = self.answer(device)?;
-        if answer.to_bytes().len() > ANSWER_MAX {
-            return Err(AuthorityError::AnswerTooLong);
-        }
+        check_length(&answer, ANSWER_MAX)?;
         let noise_key = self.enrolled(device)?.certificate.noise_key;
         let sealed = sealed::seal_answer(&answer, device, &noise_key, &mut *self.rng.0)?;
         Ok(sealed.to_file())
@@ -147,9 +166,9 @@ impl Authority {
     }
 
     /// The whole record, or of a long one the logs that the answer is checked by.
-    fn record_for(&self, issuer: AuthorId) -> Vec<Segment> {
-        let whole: Vec<Segment> = self.record.logs().cloned().collect();
-        if codec::encode(&whole).len() <= WHOLE_RECORD_MAX {
+    pub(super) fn record_for(&self, issuer: AuthorId, whole_max: usize) -> Vec<Segment> {
+        let whole: Vec<Segment> = self.record.segments().cloned().collect();
+        if codec::encode(&whole).len() <= whole_max {
             return whole;
         }
         let needed = self.needed_logs(issuer);
@@ -184,6 +203,14 @@ impl Authority {
             })
             .take(BOOTSTRAP_MAX)
             .collect()
+    }
+}
+
+/// Refuses an answer that its reader would refuse.
+pub(super) fn check_length(answer: &EnrolmentAnswer, limit: usize) -> Result<(), AuthorityError> {
+    match answer.to_bytes().len() > limit {
+        true => Err(AuthorityError::AnswerTooLong),
+        false => Ok(()),
     }
 }
 

@@ -100,6 +100,9 @@ pub(super) fn seal(
 /// Reads what [`seal`] wrote.
 pub(super) fn open(bytes: &[u8], admin: &SigningKey) -> Result<MeshKeys, MeshKeysError> {
     let file: SealedKeys = MESH_FILE.read(bytes)?;
+    if file.admin != admin.id() {
+        return Err(MeshKeysError::NotThisAdmins);
+    }
     let sealed = Payload {
         msg: &file.sealed,
         aad: &bound(file.clinic, admin.id()),

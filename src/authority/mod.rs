@@ -51,7 +51,7 @@ use directory::Directory;
 use mesh_keys::MeshKeys;
 
 pub use acts::{Changed, NewAdmin, SIGN_IN_LIFE};
-pub use directory::{AdminFile, admins, create_admin_key};
+pub use directory::{AdminFile, admins, create_admin_key, record};
 pub use draft::{INVITATION_LIFE_MAX, SignError};
 pub use enrolment::{Enrolled, INVITATION_LIFE};
 pub use found::{FOUNDING_GRANT_LIFE, Founded, Founding, found, recover};

@@ -51,7 +51,10 @@ impl Passphrase {
     ///
     /// Compatibility forms are made one (NFKC): two keyboards may type one letter differently.
     pub fn typed(text: &str) -> Self {
-        Self(text.chars().take(PASSPHRASE_MAX).nfkc().collect())
+        // Room for every form at once: growing would leave unwiped pieces behind.
+        let mut normal = String::with_capacity(text.len().min(PASSPHRASE_MAX * 4) * 18);
+        normal.extend(text.chars().take(PASSPHRASE_MAX).nfkc());
+        Self(normal)
     }
 }
 

@@ -19,7 +19,7 @@ use super::stream::SecureStream;
 use super::verified::Verified;
 use crate::domain::cert::Certificate;
 use crate::domain::codec;
-use crate::domain::id::{DeviceId, Hash};
+use crate::domain::id::{AdminId, DeviceId, Hash};
 use crate::domain::time::WallTime;
 use crate::domain::trust::{Circumstances, Credentials, MESH_KEYS, MeshKey, Refusal, TrustView};
 
@@ -98,6 +98,13 @@ pub struct Peer {
     pub digest: Hash,
     /// Whether the mesh key was the newest.
     pub mesh_key: MeshKeyUse,
+}
+
+impl Peer {
+    /// The admin who signed the certificate.
+    pub const fn issuer(&self) -> AdminId {
+        self.credentials.certificate.signer.as_admin()
+    }
 }
 
 /// The payload of messages 2 and 3.
@@ -287,7 +294,12 @@ impl Local {
     fn judge_again(&self, peer: &Peer, attempt: Attempt) -> Result<(), HandshakeError> {
         let device = Some(peer.certificate.device);
         self.newest_trust()
-            .still_admits(&peer.certificate, attempt.address, attempt.now)
+            .still_admits(
+                &peer.certificate,
+                peer.issuer(),
+                attempt.address,
+                attempt.now,
+            )
             .map_err(|why| HandshakeError::Refused { why, device })
     }
 }

@@ -18,7 +18,7 @@
 //! - After any error nothing is read or written any more: no byte behind a damaged frame is seen.
 //! - A stream ends after [`FRAMES_MAX`] frames in one direction or [`AGE_MAX`]; the error says so and
 //!   the caller dials again, which gives fresh keys.
-//! - Plaintext buffers are wiped when the stream is dropped.
+//! - Buffers exist from their first use on; those of plaintext are wiped when the stream is dropped.
 
 use std::io;
 use std::pin::Pin;
@@ -28,9 +28,12 @@ use std::time::Duration;
 use futures::{AsyncRead, AsyncWrite};
 use snow::TransportState;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
+
+use self::plain::Plain;
 
 use super::noise::TAG;
+
+mod plain;
 
 /// Frames one direction of a stream may carry.
 ///
@@ -102,23 +105,21 @@ pub struct SecureStream<S> {
 }
 
 /// Bytes from the connection, and the rest of the last frame opened.
+#[derive(Default)]
 struct Inbound {
     sealed: Box<[u8]>,
     /// The unread part of `sealed`.
     start: usize,
     end: usize,
-    plain: Zeroizing<Box<[u8]>>,
-    /// The unread part of `plain`.
-    plain_start: usize,
-    plain_end: usize,
+    plain: Plain,
     /// The peer's last frame has arrived.
     closed: bool,
 }
 
 /// Bytes gathered for the next frame, and the frame on its way out.
+#[derive(Default)]
 struct Outbound {
-    plain: Zeroizing<Box<[u8]>>,
-    plain_end: usize,
+    plain: Plain,
     sealed: Box<[u8]>,
     start: usize,
     end: usize,
@@ -129,6 +130,13 @@ fn buffer(size: usize) -> Box<[u8]> {
     vec![0; size].into_boxed_slice()
 }
 
+/// Makes room for one sealed frame, at the first use of a direction.
+fn allocate(sealed: &mut Box<[u8]>) {
+    if sealed.is_empty() {
+        *sealed = buffer(PREFIX + SEALED_MAX);
+    }
+}
+
 impl<S> SecureStream<S> {
     /// A stream over `io`, whose handshake ended in `noise`.
     pub(super) fn new(io: S, noise: TransportState) -> Self {
@@ -136,8 +144,8 @@ impl<S> SecureStream<S> {
             io,
             noise,
             expires: Instant::now() + AGE_MAX,
-            inbound: Inbound::new(),
-            outbound: Outbound::new(),
+            inbound: Inbound::default(),
+            outbound: Outbound::default(),
             failed: None,
         }
     }
@@ -167,26 +175,6 @@ impl<S> SecureStream<S> {
 }
 
 impl Inbound {
-    fn new() -> Self {
-        Self {
-            sealed: buffer(PREFIX + SEALED_MAX),
-            start: 0,
-            end: 0,
-            plain: Zeroizing::new(buffer(SEALED_MAX)),
-            plain_start: 0,
-            plain_end: 0,
-            closed: false,
-        }
-    }
-
-    /// Copies what is left of the last frame.
-    fn take(&mut self, out: &mut [u8]) -> usize {
-        let n = out.len().min(self.plain_end - self.plain_start);
-        out[..n].copy_from_slice(&self.plain[self.plain_start..self.plain_start + n]);
-        self.plain_start += n;
-        n
-    }
-
     /// Length of the next frame with its prefix, as soon as the prefix is here.
     fn frame_len(&self) -> Option<usize> {
         let prefix = self.sealed[self.start..self.end].first_chunk::<PREFIX>()?;
@@ -204,6 +192,7 @@ impl Inbound {
     /// Never past the prefix behind a large unfinished frame: what belongs to a later frame would
     /// have to be moved to the front again. Small frames are read many at a time.
     fn room(&mut self) -> &mut [u8] {
+        allocate(&mut self.sealed);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
@@ -223,27 +212,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    fn new() -> Self {
-        Self {
-            plain: Zeroizing::new(buffer(PLAIN_MAX)),
-            plain_end: 0,
-            sealed: buffer(PREFIX + SEALED_MAX),
-            start: 0,
-            end: 0,
-            closed: false,
-        }
-    }
-
-    /// Gathers as much of `data` as there is room for.
-    fn gather(&mut self, data: &[u8]) -> usize {
-        let n = data.len().min(PLAIN_MAX - self.plain_end);
-        self.plain[self.plain_end..self.plain_end + n].copy_from_slice(&data[..n]);
-        self.plain_end += n;
-        n
-    }
-
-    const fn is_full(&self) -> bool {
-        self.plain_end == PLAIN_MAX
+    fn is_full(&self) -> bool {
+        self.plain.waiting().len() == PLAIN_MAX
     }
 
     /// Seals `plain` as the frame on its way out; the last one must have left.
@@ -272,7 +242,7 @@ impl<S: AsyncRead + Unpin> SecureStream<S> {
         let target = if fits {
             &mut *out
         } else {
-            &mut inbound.plain[..]
+            inbound.plain.room(frame.len())
         };
         let opened = self
             .noise
@@ -285,7 +255,7 @@ impl<S: AsyncRead + Unpin> SecureStream<S> {
         if fits {
             return Ok(Some(n));
         }
-        (inbound.plain_start, inbound.plain_end) = (0, n);
+        inbound.plain.fill(n);
         Ok(None)
     }
 
@@ -310,7 +280,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SecureStream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         loop {
-            let n = this.inbound.take(out);
+            let n = this.inbound.plain.take(out);
             if n > 0 || out.is_empty() || this.inbound.closed {
                 return Poll::Ready(Ok(n));
             }
@@ -352,20 +322,21 @@ impl<S: AsyncWrite + Unpin> SecureStream<S> {
             return Poll::Ready(Err(self.fail(why)));
         }
         let out = &mut self.outbound;
-        let plain = data.unwrap_or(&out.plain[..out.plain_end]);
+        allocate(&mut out.sealed);
+        let plain = data.unwrap_or(out.plain.waiting());
         let Some(end) = Outbound::seal(&mut out.sealed, &mut self.noise, plain) else {
             return Poll::Ready(Err(self.fail(StreamError::Malformed)));
         };
         out.end = end;
         if data.is_none() {
-            out.plain_end = 0;
+            out.plain.clear();
         }
         Poll::Ready(Ok(()))
     }
 
     /// Gets everything accepted so far to the connection.
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.outbound.plain_end > 0 {
+        if !self.outbound.plain.waiting().is_empty() {
             ready!(self.poll_seal(cx, None))?;
         }
         self.poll_drain(cx)
@@ -386,11 +357,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SecureStream<S> {
         if this.outbound.is_full() {
             ready!(this.poll_seal(cx, None))?;
         }
-        if this.outbound.plain_end == 0 && data.len() >= PLAIN_MAX {
+        if this.outbound.plain.waiting().is_empty() && data.len() >= PLAIN_MAX {
             ready!(this.poll_seal(cx, Some(&data[..PLAIN_MAX])))?;
             return Poll::Ready(Ok(PLAIN_MAX));
         }
-        Poll::Ready(Ok(this.outbound.gather(data)))
+        Poll::Ready(Ok(this.outbound.plain.append(data, PLAIN_MAX)))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

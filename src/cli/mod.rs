@@ -1,1 +1,123 @@
-//! The command line: one file a command, a folder a noun.
+//! The command line: nouns then verbs, one folder a noun.
+//!
+//! Commands that concern the running node go through its API, like every other face. Answers go to
+//! standard output, as text for people or with `--json` for programs; everything else goes to
+//! standard error. Secrets are typed or read from files, never arguments.
+
+mod admin;
+mod authority;
+mod client;
+mod device;
+mod failure;
+mod manuals;
+mod node;
+mod output;
+mod policy;
+mod room;
+mod secret;
+mod staff;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use client::Context;
+pub(crate) use failure::{Exit, Failure, Outcome};
+pub(crate) use output::{Format, Output};
+
+/// What every help page ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something went wrong
+  2  the command line makes no sense
+  3  what was named does not exist
+  4  refused: not allowed, or turned down by its rules
+  5  the node is not running, or its store is locked
+
+A messenger for small clinics: no server, no cloud, and gone when retention says so.";
+
+/// Messages between the offices of a clinic, without a server
+#[derive(Debug, Parser)]
+#[command(
+    name = "clinic-mesh",
+    version,
+    about,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The node's directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CLINIC_MESH_DIR",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::DirPath,
+        help_heading = "Options of every command"
+    )]
+    dir: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    json: bool,
+    /// Print nothing but the answer
+    #[arg(long, short, global = true, help_heading = "Options of every command")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    #[command(subcommand)]
+    Authority(authority::Authority),
+    #[command(subcommand)]
+    Device(device::Device),
+    #[command(subcommand)]
+    Staff(staff::Staff),
+    #[command(subcommand)]
+    Room(room::Room),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
+    Node(node::Node),
+    Completions(manuals::Completions),
+    Man(manuals::Man),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(&cli.global);
+    match dispatch(cli.noun, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::print_failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(noun: Noun, context: &Context) -> Outcome {
+    match noun {
+        Noun::Authority(command) => command.run(context),
+        Noun::Device(command) => command.run(context),
+        Noun::Staff(command) => command.run(context),
+        Noun::Room(command) => command.run(context),
+        Noun::Policy(command) => command.run(context),
+        Noun::Node(command) => command.run(context),
+        Noun::Completions(command) => command.run(context),
+        Noun::Man(command) => command.run(context),
+    }
+}

@@ -163,6 +163,8 @@ pub struct RecordCopy {
     clinic: ClinicId,
     logs: BTreeMap<AuthorId, Copied>,
     forks: BTreeMap<AuthorId, Fork>,
+    /// Every key that the root ever granted.
+    granted: BTreeSet<AuthorId>,
 }
 
 impl RecordCopy {
@@ -172,6 +174,7 @@ impl RecordCopy {
             clinic,
             logs: BTreeMap::new(),
             forks: BTreeMap::new(),
+            granted: BTreeSet::new(),
         }
     }
 
@@ -191,12 +194,7 @@ impl RecordCopy {
         // The root's log says who the admins are, so it goes first.
         segments.sort_by_key(|segment| {
             let root = is_root(&segment.log.author, &self.clinic);
-            (
-                !root,
-                segment.log.author,
-                segment.first,
-                segment.entries.len(),
-            )
+            (!root, segment.log.author, segment.first)
         });
         let mut next = self.clone();
         let mut merged = Merged::default();
@@ -215,6 +213,9 @@ impl RecordCopy {
         }
         if !self.may_sign(&log.author) {
             return Err(CopyError::Stranger { author });
+        }
+        if self.forks.contains_key(&log.author) {
+            return Ok(());
         }
         let held = self.logs.entry(log.author).or_default();
         let Some((previous, time)) = held.before(segment.first) else {
@@ -244,51 +245,39 @@ impl RecordCopy {
 
     fn note_fork(&mut self, seq: u64, proof: Segment, merged: &mut Merged) {
         let author = proof.log.author;
-        if let std::collections::btree_map::Entry::Vacant(free) = self.forks.entry(author) {
-            free.insert(Fork { seq, proof });
-            merged.forked.insert(author);
-        }
+        self.forks.insert(author, Fork { seq, proof });
+        merged.forked.insert(author);
     }
 
     fn extend(&mut self, segment: Segment, merged: &mut Merged) {
         let author = segment.log.author;
-        if self.forks.contains_key(&author) {
-            return;
-        }
         let held = self.logs.entry(author).or_default();
-        if let Some(rest) = segment.after(&self.clinic, held.head()) {
-            merged.added += rest.entries.len() as u64;
-            held.push(&self.clinic, rest);
+        let Some(rest) = segment.after(&self.clinic, held.head()) else {
+            return;
+        };
+        merged.added += rest.entries.len() as u64;
+        let items = held.items.len();
+        held.push(&self.clinic, rest);
+        if is_root(&author, &self.clinic) {
+            let fresh = held.items[items..].iter();
+            let granted = fresh.filter_map(|item| granted(&item.statement.act, &self.clinic));
+            self.granted.extend(granted);
         }
     }
 
     /// Whether the key is the root's or was ever granted by it.
     fn may_sign(&self, author: &AuthorId) -> bool {
-        is_root(author, &self.clinic)
-            || self.root_acts().any(|act| match act {
-                Act::AdminGranted { grant } => Grant::open(grant, &self.clinic)
-                    .is_ok_and(|grant| AuthorId::from(grant.admin) == *author),
-                _ => false,
-            })
+        is_root(author, &self.clinic) || self.granted.contains(author)
     }
 
-    fn root_acts(&self) -> impl Iterator<Item = &Act> {
-        let roots = self
-            .logs
-            .iter()
-            .filter(|(author, _)| is_root(author, &self.clinic));
-        roots.flat_map(|(_, log)| log.items.iter().map(|item| &item.statement.act))
-    }
-
-    /// Every segment, the proofs of forks included, so that a reader comes to the same copy.
+    /// The segments of every log, each log in order.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.logs()
-            .chain(self.forks.values().map(|fork| &fork.proof))
+        self.logs.values().flat_map(|log| &log.segments)
     }
 
-    /// The segments of every log, without proofs of forks.
-    pub fn logs(&self) -> impl Iterator<Item = &Segment> {
-        self.logs.values().flat_map(|log| &log.segments)
+    /// The forks found; merging their proofs after the segments finds them again.
+    pub fn forks(&self) -> impl Iterator<Item = &Fork> {
+        self.forks.values()
     }
 
     /// The segments of one log.
@@ -350,6 +339,15 @@ impl RecordCopy {
         let root = authors.find(|author| is_root(author, &self.clinic))?;
         Some(root.as_admin())
     }
+}
+
+/// The key that an act of the root grants.
+fn granted(act: &Act, clinic: &ClinicId) -> Option<AuthorId> {
+    let Act::AdminGranted { grant } = act else {
+        return None;
+    };
+    let grant = Grant::open(grant, clinic).ok()?;
+    Some(grant.admin.into())
 }
 
 fn without_body(segment: &Segment) -> Option<u64> {

@@ -182,6 +182,14 @@ pub enum EnrolError {
         /// By whom.
         by: DeviceId,
     },
+    /// Only its issuer can say what came first in its use.
+    #[error(
+        "invitation {invitation} was issued by another admin; have that admin approve, or make your own"
+    )]
+    OtherIssuer {
+        /// Which.
+        invitation: InvitationId,
+    },
     /// An admin took it back.
     #[error("invitation {invitation} was withdrawn; make another with `device invite`")]
     Withdrawn {
@@ -378,11 +386,13 @@ fn judge_keys(
     now: WallTime,
 ) -> Result<(), EnrolError> {
     let device = request.device;
+    if clinic.revocations.contains_key(&device)
+        || clinic.revoked_noise_keys.contains_key(&request.noise_key)
+    {
+        return Err(EnrolError::Revoked { device });
+    }
     for (id, known) in &clinic.devices {
         let same_key = known.certificate.noise_key == request.noise_key;
-        if known.revocation.is_some() && (same_key || *id == device) {
-            return Err(EnrolError::Revoked { device });
-        }
         if same_key && *id != device {
             return Err(EnrolError::KeyTaken { device });
         }

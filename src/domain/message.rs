@@ -52,7 +52,7 @@ impl EntryId {
     }
 }
 
-/// Where an entry stands on screen: by time, then author, then number.
+/// Where an entry stands on screen: by time, then author, then number (epochs in their order).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(array)]
 pub struct Position {
@@ -62,8 +62,11 @@ pub struct Position {
     /// Who wrote the log.
     #[n(1)]
     pub author: AuthorId,
-    /// Which number.
+    /// In which epoch.
     #[n(2)]
+    pub epoch: Epoch,
+    /// Which number.
+    #[n(3)]
     pub seq: u64,
 }
 

@@ -15,12 +15,15 @@ pub mod invitation;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod password;
 pub mod policy;
+pub mod purge;
 pub mod record;
 pub mod sign;
 pub mod space;
 pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod time;
 pub mod trust;

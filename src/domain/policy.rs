@@ -10,6 +10,9 @@ use super::time::{Day, WallTime};
 /// Longest retention of messages in days: ten years.
 pub const RETENTION_MAX: u16 = 3653;
 
+/// Highest version of a policy; [`Policy::next_version`] stays there.
+const VERSION_MAX: u32 = u32::MAX - 1;
+
 /// Most networks in the allow-list.
 pub const NETWORKS_MAX: usize = 32;
 
@@ -152,6 +155,18 @@ impl Policy {
         }
     }
 
+    /// The version that a policy replacing this one has to have.
+    ///
+    /// The highest is its own successor (of equal versions the later written holds), so whoever leaps
+    /// there locks nobody out.
+    pub const fn next_version(&self) -> u32 {
+        if self.version < VERSION_MAX {
+            self.version + 1
+        } else {
+            VERSION_MAX
+        }
+    }
+
     /// Checks every setting against its bounds and names the first one outside.
     pub fn check(&self) -> Result<(), OutOfBounds> {
         let bound = |setting, actual: u32, least, most| {
@@ -165,7 +180,7 @@ impl Policy {
                 actual,
             })
         };
-        bound("version", self.version, 1, u32::MAX - 1)?;
+        bound("version", self.version, 1, VERSION_MAX)?;
         bound(
             "direct_days",
             self.direct_days.into(),

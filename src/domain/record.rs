@@ -1,28 +1,32 @@
 //! The clinic record: a deterministic fold of its statements.
 //!
 //! The fold is a function of the *set* of statements. Whatever order they arrive in, every node that
-//! has the same set has the same clinic. Three rules make it so:
+//! has the same set has the same clinic. Four rules make it so:
 //!
 //! - an admin's statements count by number: up to the number the root names when it ends the admin;
 //! - what is withdrawn stays withdrawn: revoked ids and keys are collected first and win;
-//! - "after" means *had seen*: an addition undoes a removal only if its signer had seen the removal.
+//! - "after" means *had seen*: an addition undoes a removal only if its signer had seen the removal;
+//! - nobody takes away by another act what only a revocation may: an invitation is spent in its
+//!   issuer's own log, and no enrolment makes a certified device a revoked one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cert::{Capability, Certificate, DeviceKind, Grant};
-use super::id::{AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, RoomId, StaffId};
+use super::id::{
+    AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
+};
 use super::name::Name;
 use super::policy::Policy;
 use super::sign::Signed;
 use super::space::Space;
-use super::statement::{
-    Act, History, Invitation, Revocation, Right, StaffFacts, Statement, StatementId,
-};
+use super::statement::{History, Invitation, Revocation, StaffFacts, Statement, StatementId};
 use super::time::{Hlc, WallTime};
 use super::trust::{AdminTrust, MeshKey, TrustView};
 
+mod fold;
+
 /// One statement with its place in the record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// Signer and number.
     pub id: StatementId,
@@ -50,13 +54,19 @@ pub enum VoidReason {
     /// The certificate or grant inside does not verify or is not the signer's own.
     #[error("the certificate or grant inside is not valid")]
     InvalidInside,
+    /// Enrols a device by an invitation that was used or withdrawn before.
+    #[error("its invitation had been used or withdrawn before")]
+    InvitationSpent,
+    /// Enrols a device that is revoked, or under a revoked Noise key or number.
+    #[error("the device, its Noise key or its certificate's number is revoked")]
+    Revoked,
     /// Refers to what is not there, or repeats what is.
     #[error("it does not fit the record")]
     DoesNotFit,
 }
 
 /// An admin of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// The root's word.
     pub grant: Grant,
@@ -67,7 +77,7 @@ pub struct Admin {
 }
 
 /// A device of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its newest certificate.
     pub certificate: Certificate,
@@ -75,6 +85,8 @@ pub struct Device {
     pub signed: Signed,
     /// Where it may be reached besides discovery.
     pub address: Option<String>,
+    /// Every office it ever stood in as a node.
+    pub ever_offices: BTreeSet<Name>,
     /// Its removal, if it was removed.
     pub revocation: Option<Revocation>,
 }
@@ -89,7 +101,7 @@ pub enum Status {
 }
 
 /// A staff member of the clinic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaffMember {
     /// Name, roles, homes.
     pub facts: StaffFacts,
@@ -102,7 +114,7 @@ pub struct StaffMember {
 }
 
 /// A named room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Its name.
     pub name: Name,
@@ -115,7 +127,7 @@ pub struct Room {
 }
 
 /// What became of an invitation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationState {
     /// Its terms.
     pub terms: Invitation,
@@ -126,7 +138,7 @@ pub struct InvitationState {
 }
 
 /// The clinic as its record says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clinic {
     /// The pinned id.
     pub id: ClinicId,
@@ -136,6 +148,12 @@ pub struct Clinic {
     pub admins: BTreeMap<AdminId, Admin>,
     /// Its devices, revoked ones included.
     pub devices: BTreeMap<DeviceId, Device>,
+    /// Every device that was revoked, whether it was ever enrolled or not.
+    pub revocations: BTreeMap<DeviceId, Revocation>,
+    /// Every certificate number that was revoked, and since when.
+    pub revoked_serials: BTreeMap<Serial, WallTime>,
+    /// Every Noise key that was revoked, and since when.
+    pub revoked_noise_keys: BTreeMap<NoiseKey, WallTime>,
     /// Its staff.
     pub staff: BTreeMap<StaffId, StaffMember>,
     /// Its rooms.
@@ -158,6 +176,9 @@ impl Clinic {
             name: None,
             admins: BTreeMap::new(),
             devices: BTreeMap::new(),
+            revocations: BTreeMap::new(),
+            revoked_serials: BTreeMap::new(),
+            revoked_noise_keys: BTreeMap::new(),
             staff: BTreeMap::new(),
             rooms: BTreeMap::new(),
             policy: Policy::initial(),
@@ -169,15 +190,7 @@ impl Clinic {
 
     /// The clinic that these statements make, in whatever order they are given.
     pub fn fold<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Self {
-        let mut items: Vec<&Item> = items.into_iter().collect();
-        items.sort_by_key(|item| (item.time, item.id));
-        let mut fold = Fold {
-            clinic: Self::unknown(id),
-            counted: Vec::new(),
-        };
-        fold.roots(&items);
-        fold.admins(&items);
-        fold.clinic
+        fold::run(id, items)
     }
 
     /// Whether the device may take part: enrolled and not revoked.
@@ -277,13 +290,17 @@ impl Clinic {
         }
     }
 
-    pub(crate) fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
-        let Some(office) = self.office(device) else {
+    /// Whether what the device wrote in this person's name is believed: it was ever one of their
+    /// homes.
+    pub fn speaks_for(&self, author: &AuthorId, staff: &StaffId) -> bool {
+        self.was_home(&author.as_device(), staff)
+    }
+
+    fn was_home(&self, device: &DeviceId, staff: &StaffId) -> bool {
+        let (Some(device), Some(member)) = (self.devices.get(device), self.staff.get(staff)) else {
             return false;
         };
-        self.staff
-            .get(staff)
-            .is_some_and(|member| member.ever_homes.contains(office))
+        !device.ever_offices.is_disjoint(&member.ever_homes)
     }
 
     /// The office of a node; clients have none.
@@ -356,9 +373,9 @@ impl Clinic {
             me,
             admins: BTreeMap::new(),
             enrolled: BTreeMap::new(),
-            revoked_devices: BTreeSet::new(),
-            revoked_serials: BTreeSet::new(),
-            revoked_noise_keys: BTreeSet::new(),
+            revoked_devices: self.revocations.keys().copied().collect(),
+            revoked_serials: self.revoked_serials.keys().copied().collect(),
+            revoked_noise_keys: self.revoked_noise_keys.keys().copied().collect(),
             mesh_keys: keys,
             policy: self.policy.clone(),
             digest,
@@ -371,340 +388,13 @@ impl Clinic {
             view.admins.insert(*id, trust);
         }
         for (id, device) in &self.devices {
-            view.enrolled.insert(*id, device.certificate.serial);
-            if let Some(revocation) = &device.revocation {
+            view.enrolled.insert(*id, device.certificate.clone());
+            if device.revocation.is_some() {
                 view.revoked_devices.insert(*id);
-                view.revoked_serials
-                    .extend([device.certificate.serial, revocation.serial]);
-                view.revoked_noise_keys
-                    .extend([device.certificate.noise_key, revocation.noise_key]);
             }
         }
         view
     }
-}
-
-/// The fold while it runs.
-struct Fold<'a> {
-    clinic: Clinic,
-    counted: Vec<&'a Item>,
-}
-
-impl<'a> Fold<'a> {
-    /// First pass: the root's log alone decides who the admins are and where they end.
-    fn roots(&mut self, items: &[&'a Item]) {
-        let id = self.clinic.id;
-        for item in items.iter().filter(|item| is_root(&id, &item.id)) {
-            if let Err(reason) = apply_root(&mut self.clinic, &item.statement.act) {
-                self.clinic.void.insert(item.id, reason);
-            }
-        }
-    }
-
-    /// Second pass: which admin statements count, then what they say, withdrawals last.
-    fn admins(&mut self, items: &[&'a Item]) {
-        let id = self.clinic.id;
-        for item in items.iter().filter(|item| !is_root(&id, &item.id)) {
-            match self.judge(item) {
-                Ok(()) => self.counted.push(item),
-                Err(reason) => {
-                    self.clinic.void.insert(item.id, reason);
-                }
-            }
-        }
-        self.apply_devices();
-        self.apply_revocations();
-        self.apply_invitations();
-        self.apply_policy();
-        self.apply_mesh_keys();
-        self.apply_staff();
-        self.apply_rooms();
-    }
-
-    fn judge(&self, item: &Item) -> Result<(), VoidReason> {
-        let admin = self
-            .clinic
-            .admins
-            .get(&item.id.author.as_admin())
-            .ok_or(VoidReason::UnknownSigner)?;
-        if admin.last.is_some_and(|last| item.id.seq > last) {
-            return Err(VoidReason::AfterTheEnd);
-        }
-        if item.time.wall() > admin.grant.not_after {
-            return Err(VoidReason::GrantRunOut);
-        }
-        match item.statement.act.right() {
-            Right::Scope(scope) if admin.grant.scopes.has(scope) => Ok(()),
-            Right::Scope(_) | Right::Root => Err(VoidReason::WithoutRight),
-        }
-    }
-
-    fn apply_devices(&mut self) {
-        for item in &self.counted {
-            let Act::DeviceEnrolled {
-                certificate,
-                address,
-                ..
-            } = &item.statement.act
-            else {
-                continue;
-            };
-            let opened = Certificate::open(certificate, &self.clinic.id);
-            let Ok(opened) = opened.map_err(drop).and_then(|opened| {
-                if certificate.signer == item.id.author {
-                    Ok(opened)
-                } else {
-                    Err(())
-                }
-            }) else {
-                self.clinic.void.insert(item.id, VoidReason::InvalidInside);
-                continue;
-            };
-            let known = self.clinic.devices.get(&opened.device);
-            if known.is_some_and(|known| known.certificate.not_after >= opened.not_after) {
-                self.clinic.void.insert(item.id, VoidReason::DoesNotFit);
-                continue;
-            }
-            let device = Device {
-                certificate: opened,
-                signed: certificate.clone(),
-                address: address.clone(),
-                revocation: None,
-            };
-            self.clinic
-                .devices
-                .insert(device.certificate.device, device);
-        }
-    }
-
-    /// A device may be named by several revocations; the earliest moment and the lowest ends hold.
-    fn apply_revocations(&mut self) {
-        for item in &self.counted {
-            let Act::DeviceRevoked { revocation } = &item.statement.act else {
-                continue;
-            };
-            let Some(device) = self.clinic.devices.get_mut(&revocation.device) else {
-                self.clinic.void.insert(item.id, VoidReason::DoesNotFit);
-                continue;
-            };
-            match &mut device.revocation {
-                None => device.revocation = Some(revocation.clone()),
-                Some(earlier) => merge_revocation(earlier, revocation),
-            }
-        }
-    }
-
-    fn apply_invitations(&mut self) {
-        for item in &self.counted {
-            if let Act::InvitationIssued { invitation } = &item.statement.act {
-                let fresh = InvitationState {
-                    terms: invitation.clone(),
-                    used: false,
-                    by: None,
-                };
-                self.clinic
-                    .invitations
-                    .entry(invitation.id)
-                    .or_insert(fresh);
-            }
-        }
-        for item in &self.counted {
-            let (used, by) = match &item.statement.act {
-                Act::InvitationUsed { invitation, by } => (Some(*invitation), *by),
-                Act::DeviceEnrolled {
-                    certificate,
-                    invitation,
-                    ..
-                } => (*invitation, certified_device(certificate, &self.clinic.id)),
-                _ => (None, None),
-            };
-            if let Some(found) = used.and_then(|id| self.clinic.invitations.get_mut(&id)) {
-                found.by = if found.used { found.by } else { by };
-                found.used = true;
-            }
-        }
-    }
-
-    fn apply_policy(&mut self) {
-        for item in &self.counted {
-            let Act::PolicySet { policy } = &item.statement.act else {
-                continue;
-            };
-            // Items are in order of time, so among equal versions the last one written wins.
-            if policy.version >= self.clinic.policy.version {
-                self.clinic.policy = policy.clone();
-            } else {
-                self.clinic.void.insert(item.id, VoidReason::DoesNotFit);
-            }
-        }
-    }
-
-    fn apply_mesh_keys(&mut self) {
-        for item in &self.counted {
-            let Act::MeshKeyRotated { epoch, commitment } = &item.statement.act else {
-                continue;
-            };
-            let held = *self.clinic.mesh_keys.entry(*epoch).or_insert(*commitment);
-            if held != *commitment {
-                self.clinic.void.insert(item.id, VoidReason::DoesNotFit);
-            }
-        }
-    }
-
-    fn apply_staff(&mut self) {
-        for item in &self.counted {
-            let (staff, facts) = match &item.statement.act {
-                Act::StaffAdded { staff, facts } | Act::StaffChanged { staff, facts, .. } => {
-                    (staff, facts)
-                }
-                _ => continue,
-            };
-            let member = self
-                .clinic
-                .staff
-                .entry(*staff)
-                .or_insert_with(|| StaffMember {
-                    facts: facts.clone(),
-                    by: item.id,
-                    ever_homes: BTreeSet::new(),
-                    status: Status::Active,
-                });
-            member.facts = facts.clone();
-            member.by = item.id;
-            member.ever_homes.extend(facts.homes.iter().cloned());
-        }
-        for (staff, member) in &mut self.clinic.staff {
-            if is_suspended(&self.counted, staff) {
-                member.status = Status::Suspended;
-            }
-        }
-    }
-
-    fn apply_rooms(&mut self) {
-        for item in &self.counted {
-            let Act::RoomCreated {
-                room,
-                name,
-                history,
-                ..
-            } = &item.statement.act
-            else {
-                continue;
-            };
-            let fresh = Room {
-                name: name.clone(),
-                history: *history,
-                members: BTreeMap::new(),
-                ever_members: BTreeSet::new(),
-            };
-            if self.clinic.rooms.contains_key(room) {
-                self.clinic.void.insert(item.id, VoidReason::DoesNotFit);
-            } else {
-                self.clinic.rooms.insert(*room, fresh);
-            }
-        }
-        for item in &self.counted {
-            let (room, add, founding) = match &item.statement.act {
-                Act::RoomCreated { room, members, .. } => (room, members, true),
-                Act::MembersChanged { room, add, .. } => (room, add, false),
-                _ => continue,
-            };
-            let Some(found) = self.clinic.rooms.get_mut(room) else {
-                continue;
-            };
-            for staff in add {
-                found.ever_members.insert(*staff);
-                if !removed_unseen(&self.counted, item, room, staff) {
-                    let since = if founding { Hlc(0) } else { item.time };
-                    found.members.entry(*staff).or_insert(since);
-                }
-            }
-        }
-    }
-}
-
-fn is_root(clinic: &ClinicId, id: &StatementId) -> bool {
-    super::cert::is_root(&id.author, clinic)
-}
-
-fn apply_root(clinic: &mut Clinic, act: &Act) -> Result<(), VoidReason> {
-    match act {
-        Act::Founded { name } if clinic.name.is_none() => clinic.name = Some(name.clone()),
-        Act::Founded { .. } => return Err(VoidReason::DoesNotFit),
-        Act::AdminGranted { grant: signed } => {
-            let grant = Grant::open(signed, &clinic.id).map_err(|_| VoidReason::InvalidInside)?;
-            if clinic.admins.contains_key(&grant.admin) {
-                return Err(VoidReason::DoesNotFit);
-            }
-            let admin = Admin {
-                grant,
-                signed: signed.clone(),
-                last: None,
-            };
-            clinic.admins.insert(admin.grant.admin, admin);
-        }
-        Act::AdminEnded { admin, last } => {
-            let admin = clinic.admins.get_mut(admin).ok_or(VoidReason::DoesNotFit)?;
-            admin.last = Some(admin.last.map_or(*last, |earlier| earlier.min(*last)));
-        }
-        // The root appoints and removes; everything else is an admin's.
-        _ => return Err(VoidReason::WithoutRight),
-    }
-    Ok(())
-}
-
-/// The device that a certificate inside a statement is about, if it verifies.
-fn certified_device(certificate: &Signed, clinic: &ClinicId) -> Option<DeviceId> {
-    let opened = Certificate::open(certificate, clinic).ok()?;
-    Some(opened.device)
-}
-
-fn merge_revocation(held: &mut Revocation, other: &Revocation) {
-    held.at = held.at.min(other.at);
-    let mut ends: BTreeMap<_, u64> = BTreeMap::new();
-    for end in held.ends.iter().chain(&other.ends) {
-        let seq = ends.entry((end.space, end.epoch)).or_insert(end.seq);
-        *seq = (*seq).min(end.seq);
-    }
-    held.ends = ends
-        .into_iter()
-        .map(|((space, epoch), seq)| super::statement::LogEnd { space, epoch, seq })
-        .collect();
-}
-
-/// Whether a suspension stands that no later change had seen and lifted.
-fn is_suspended(counted: &[&Item], staff: &StaffId) -> bool {
-    let suspensions = counted.iter().filter(
-        |item| matches!(&item.statement.act, Act::StaffSuspended { staff: whom } if whom == staff),
-    );
-    suspensions.into_iter().any(|suspension| {
-        !counted.iter().any(|item| match &item.statement.act {
-            Act::StaffChanged {
-                staff: whom, lifts, ..
-            } => whom == staff && lifts.contains(&suspension.id) && follows(item, suspension.id),
-            _ => false,
-        })
-    })
-}
-
-/// Whether someone removed this member without the addition having seen it.
-fn removed_unseen(counted: &[&Item], addition: &Item, room: &RoomId, staff: &StaffId) -> bool {
-    counted.iter().any(|item| match &item.statement.act {
-        Act::MembersChanged {
-            room: which,
-            remove,
-            ..
-        } => which == room && remove.contains(staff) && !follows(addition, item.id),
-        _ => false,
-    })
-}
-
-/// Whether the signer of `item` had seen `other`, its own earlier statements included.
-fn follows(item: &Item, other: StatementId) -> bool {
-    if item.id.author == other.author {
-        return item.id.seq > other.seq;
-    }
-    item.statement.has_seen(other)
 }
 
 #[cfg(test)]

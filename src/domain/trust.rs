@@ -191,8 +191,9 @@ pub struct TrustView {
     pub me: DeviceId,
     /// The admins that the record knows.
     pub admins: BTreeMap<AdminId, AdminTrust>,
-    /// The certificates that the record lists.
-    pub enrolled: BTreeMap<DeviceId, Serial>,
+    /// The certificates that the record lists, whole: a number alone could be used again by an
+    /// admin who was removed.
+    pub enrolled: BTreeMap<DeviceId, Certificate>,
     /// Revoked devices.
     pub revoked_devices: BTreeSet<DeviceId>,
     /// Revoked certificates.
@@ -257,7 +258,7 @@ impl TrustView {
         shown: &Credentials,
         at: Circumstances,
     ) -> Result<(), Refusal> {
-        self.check_issuer(certificate, grant, shown)?;
+        check_issuer(certificate, grant, shown)?;
         if certificate.noise_key != at.proven {
             return Err(Refusal::OtherKey);
         }
@@ -270,19 +271,22 @@ impl TrustView {
         {
             return Err(Refusal::OtherDevice);
         }
-        self.still_admits(certificate, at.address, at.now)
+        self.still_admits(certificate, grant.admin, at.address, at.now)
     }
 
-    /// What can change while a connection lives: revocation, time and the allowed networks.
+    /// What can change while a connection lives: revocation, the removal of the admin who issued the
+    /// certificate, time and the allowed networks.
     pub fn still_admits(
         &self,
         certificate: &Certificate,
+        issuer: AdminId,
         address: Option<IpAddr>,
         now: WallTime,
     ) -> Result<(), Refusal> {
         if self.is_revoked(certificate) {
             return Err(Refusal::Revoked);
         }
+        self.check_standing(certificate, issuer)?;
         if now.plus(SKEW) < certificate.not_before {
             return Err(Refusal::NotYetValid);
         }
@@ -301,28 +305,33 @@ impl TrustView {
             || self.revoked_noise_keys.contains(&certificate.noise_key)
     }
 
-    fn check_issuer(
-        &self,
-        certificate: &Certificate,
-        grant: &Grant,
-        shown: &Credentials,
-    ) -> Result<(), Refusal> {
-        if shown.certificate.signer.as_admin() != grant.admin {
-            return Err(Refusal::UnknownIssuer);
-        }
-        if !may_enrol(grant, certificate.not_before) {
-            return Err(Refusal::IssuerWithoutRight);
-        }
-        let known = self.admins.get(&grant.admin);
-        let listed = self.enrolled.get(&certificate.device) == Some(&certificate.serial);
-        let in_good_standing = known
+    /// Of an admin who was removed only the certificates that the record lists count.
+    fn check_standing(&self, certificate: &Certificate, issuer: AdminId) -> Result<(), Refusal> {
+        let in_good_standing = self
+            .admins
+            .get(&issuer)
             .is_none_or(|known| !known.ended && may_enrol(&known.grant, certificate.not_before));
-        if listed || in_good_standing {
+        if in_good_standing || self.enrolled.get(&certificate.device) == Some(certificate) {
             Ok(())
         } else {
             Err(Refusal::IssuerWithoutRight)
         }
     }
+}
+
+/// Whether the grant shown is the issuer's, and lets it enrol devices at that time.
+fn check_issuer(
+    certificate: &Certificate,
+    grant: &Grant,
+    shown: &Credentials,
+) -> Result<(), Refusal> {
+    if shown.certificate.signer.as_admin() != grant.admin {
+        return Err(Refusal::UnknownIssuer);
+    }
+    if !may_enrol(grant, certificate.not_before) {
+        return Err(Refusal::IssuerWithoutRight);
+    }
+    Ok(())
 }
 
 fn may_enrol(grant: &Grant, at: WallTime) -> bool {

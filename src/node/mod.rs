@@ -1,6 +1,18 @@
 //! The engine (pure) and the runner that performs its effects.
 
+mod boot;
 pub mod engine;
+pub mod enrolment;
 mod handle;
+mod identity;
+pub mod join;
+mod runner;
+mod start;
 
+pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};
+pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock};
+pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};
+pub use identity::{DeviceKeys, Identity, IdentityError};
+pub use runner::RunError;
+pub use start::{Running, Settings, StartError, start};

@@ -39,6 +39,46 @@ fn fill(bytes: &mut [u8]) {
         .expect("getrandom does not fail on a system that has booted");
 }
 
+/// A generator that gives the same bytes in every run, for tests and vectors only.
+#[cfg(test)]
+pub(crate) mod repeatable {
+    use std::convert::Infallible;
+
+    use rand::{TryCryptoRng, TryRng};
+
+    use crate::domain::id::Hash;
+
+    /// Hashes of a name and a counter.
+    pub(crate) struct Repeatable(pub(crate) &'static str, pub(crate) u64);
+
+    impl TryRng for Repeatable {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            let mut bytes = [0; 4];
+            self.try_fill_bytes(&mut bytes)?;
+            Ok(u32::from_le_bytes(bytes))
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            let mut bytes = [0; 8];
+            self.try_fill_bytes(&mut bytes)?;
+            Ok(u64::from_le_bytes(bytes))
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+            for part in bytes.chunks_mut(32) {
+                self.1 += 1;
+                let hash = Hash::of(self.0, &[&self.1.to_be_bytes()]);
+                part.copy_from_slice(&hash.as_bytes()[..part.len()]);
+            }
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Repeatable {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

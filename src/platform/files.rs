@@ -122,6 +122,10 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 /// Reads a whole file of at most `limit` bytes; refuses one that others can read.
 pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     let file = checked(path, OpenOptions::new().read(true))?;
+    read_all(path, file, limit)
+}
+
+fn read_all(path: &Path, file: File, limit: usize) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1)
         .read_to_end(&mut bytes)
@@ -133,6 +137,27 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
         });
     }
     Ok(bytes)
+}
+
+/// Reads a whole file of at most `limit` bytes wherever it lies, such as on a stick, where modes mean
+/// nothing. Not for anything secret.
+pub fn read_shared(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|source| FileError::of(path, source))?;
+    read_all(path, file, limit)
+}
+
+/// Writes a file that others may read, such as onto a stick; refuses one that is there.
+///
+/// On the stick for good when this returns.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let written = OpenOptions::new().write(true).create_new(true).open(path);
+    written
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::of(path, source))
 }
 
 /// Puts a file with these bytes in place of the one that may be there.

@@ -1,10 +1,11 @@
 //! Free space on the disk, and a file that keeps some of it back.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
 
 use super::files;
 
@@ -16,7 +17,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 
 /// Keeps `bytes` of the disk occupied by a file that holds nothing.
 ///
-/// Fails with the system's "no space" when they are not to be had.
+/// Fails with the system's "no space" when they are not to be had, and then keeps nothing.
 pub fn hold_back(path: &Path, bytes: u64) -> io::Result<()> {
     let file: File = match files::create(path) {
         Err(files::FileError::Exists { .. }) => {
@@ -27,8 +28,21 @@ pub fn hold_back(path: &Path, bytes: u64) -> io::Result<()> {
     if file.metadata()?.len() >= bytes {
         return Ok(());
     }
-    fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
-    file.sync_all()
+    occupy(&file, bytes)
+        .and_then(|()| file.sync_all())
+        .inspect_err(|_| drop(let_go(path)))
+}
+
+fn occupy(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(file, bytes),
+        done => Ok(done?),
+    }
+}
+
+/// Occupies the bytes on a file system that cannot promise them.
+fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
+    io::copy(&mut io::repeat(0x5a).take(bytes), &mut file).map(drop)
 }
 
 /// Gives the bytes of [`hold_back`] to whoever needs them.
@@ -53,6 +67,8 @@ mod tests {
         let_go(&path).expect("given back");
         let_go(&path).expect("nothing left to give");
         assert!(!path.exists());
+        fill(&files::create(&path).expect("made"), 5000).expect("there is room");
+        assert_eq!(std::fs::metadata(&path).expect("filled").len(), 5000);
         assert!(free_bytes(scratch.path()).expect("a file system") > 0);
     }
 }

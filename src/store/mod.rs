@@ -42,6 +42,7 @@ use writer::{Command, Done, Writer};
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::log::{Log, Segment};
+use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 use crate::platform::lock::Lock;
@@ -70,6 +71,11 @@ impl Store {
     /// Makes a store in `dir` (made as well when missing) that `unlock` opens.
     pub fn create(dir: &Path, options: &Options, unlock: &Unlock) -> Result<Self, StoreError> {
         Self::start(open::create(dir, options, unlock)?)
+    }
+
+    /// Whether there is a store in `dir`, finished or not.
+    pub fn exists(dir: &Path) -> bool {
+        open::exists(dir)
     }
 
     /// Opens the store in `dir`. Checks the whole file; a purge that was interrupted goes on.
@@ -210,6 +216,12 @@ impl Store {
         read::hash_at(&self.shared, clinic, log, seq)
     }
 
+    /// The author's signature over the newest entry held of a log.
+    pub fn head_signature(&self, log: &Log) -> Result<Option<Signature>, StoreError> {
+        self.shared.check()?;
+        read::head_signature(&self.shared, log)
+    }
+
     /// Up to `limit` entries of a space before `before` (or the end), newest first.
     pub fn newest(
         &self,
@@ -288,3 +300,6 @@ pub fn add_key_slot(
 pub fn remove_key_slot(dir: &Path, unlock: &Unlock, number: u32) -> Result<(), StoreError> {
     open::remove_slot(dir, unlock, number)
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,11 @@ pub(crate) fn open(dir: &Path, options: &Options, unlock: &Unlock) -> Result<Par
     Ok(parts)
 }
 
+/// Whether a store was made in `dir`; its slots are written last.
+pub(crate) fn exists(dir: &Path) -> bool {
+    Places(dir).slots().exists()
+}
+
 /// The slots of the store in `dir`.
 pub(crate) fn slots(dir: &Path) -> Result<Slots, StoreError> {
     Ok(Slots::decode(&files::read(

@@ -13,6 +13,7 @@ use super::tables::{self, Value};
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::log::{self, Entry, Head, Header, Log, Payload, Segment};
+use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc};
 
@@ -123,6 +124,20 @@ pub(crate) fn hash_at(
     Ok(Some(
         log::chain(&log.tag(clinic), row.before(), taken.iter()).hash,
     ))
+}
+
+/// The author's signature over the head of a log.
+pub(crate) fn head_signature(shared: &Shared, log: &Log) -> Result<Option<Signature>, StoreError> {
+    let held = shared
+        .index()
+        .logs
+        .get(log)
+        .map(|held| (held.number, held.row.head.seq));
+    let Some((number, seq)) = held else {
+        return Ok(None);
+    };
+    let headers = shared.db.begin_read()?.open_table(tables::HEADERS)?;
+    Ok(row_with(&headers, number, seq)?.map(|row| row.signature))
 }
 
 /// The attestations of a space.

@@ -107,7 +107,7 @@ mod tests {
         };
         let ask: FreeBytes = Box::new(move || Ok(asked.load(Ordering::Relaxed)));
         let room = Room::new(limits, reserve.clone(), ask);
-        let mut at = |bytes| {
+        let at = |bytes| {
             free.store(bytes, Ordering::Relaxed);
             room.adjust();
             (room.for_messages(), reserve.exists())

@@ -77,6 +77,8 @@ pub(crate) struct Writer {
     commands: Receiver<Command>,
     purge: Option<Purge>,
     waiting_for_purge: Vec<OnPurged>,
+    /// Taken from the queue, to be committed alone.
+    held_back: Option<(Box<Batch>, Done)>,
     closing: bool,
 }
 
@@ -102,6 +104,7 @@ impl Writer {
             commands,
             purge,
             waiting_for_purge,
+            held_back: None,
             closing: false,
         }
     }
@@ -132,14 +135,24 @@ impl Writer {
     }
 
     /// What waits, up to one commit's worth. Blocks only when there is nothing to purge meanwhile.
+    ///
+    /// A batch that destroys is committed alone: its plan is made from what the tables hold, so
+    /// everything before it has to stand there.
     fn next_group(&mut self) -> Group {
         let mut group = Group::new();
         let mut weight = 0;
         while let Some((batch, done)) = self.next_batch(group.is_empty()) {
+            if batch.destroys() {
+                if group.is_empty() {
+                    group.push((batch, done));
+                } else {
+                    self.held_back = Some((batch, done));
+                }
+                break;
+            }
             weight += batch.weight();
-            let alone = batch.destroys();
             group.push((batch, done));
-            if alone || weight >= COMMIT_BYTES_MAX || group.len() >= QUEUE_MAX {
+            if weight >= COMMIT_BYTES_MAX || group.len() >= QUEUE_MAX {
                 break;
             }
         }
@@ -147,6 +160,9 @@ impl Writer {
     }
 
     fn next_batch(&mut self, first: bool) -> Option<(Box<Batch>, Done)> {
+        if let Some(held_back) = self.held_back.take() {
+            return Some(held_back);
+        }
         let command = if first && self.purge.is_none() && !self.closing {
             self.commands.recv().map_err(|_| TryRecvError::Disconnected)
         } else {
@@ -292,6 +308,9 @@ impl Writer {
         tracing::error!(%error, "the store has stopped");
         let stopped = self.shared.stop(error);
         self.fail_purges(&stopped);
+        if let Some((_, done)) = self.held_back.take() {
+            done.fail(stopped.clone());
+        }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Commit(_, done) = command {
                 done.fail(stopped.clone());

@@ -182,6 +182,7 @@ impl Disk {
                 };
                 let id = StatementId {
                     author: log.author,
+                    epoch: log.epoch,
                     seq,
                 };
                 found.push((id, entry.header.time, payload.body.clone()));
@@ -204,6 +205,7 @@ impl Disk {
                 let position = Position {
                     time: entry.header.time,
                     author: log.author,
+                    epoch: log.epoch,
                     seq,
                 };
                 found.extend(item.map(|item| (staff, position, item)));
@@ -272,6 +274,7 @@ impl Disk {
                 let at = Position {
                     time: entry.header.time,
                     author: log.author,
+                    epoch: log.epoch,
                     seq,
                 };
                 if before.is_none_or(|before| at < before) {

@@ -162,9 +162,8 @@ impl Model {
         let Some(device) = self.devices.get_mut(&revocation.device) else {
             return;
         };
-        let at = device
-            .revoked
-            .map_or(revocation.at, |at| at.min(revocation.at));
+        let since = revocation.at.min(said.time.wall());
+        let at = device.revoked.map_or(since, |at| at.min(since));
         device.revoked = Some(at);
         for LogEnd { space, epoch, seq } in &revocation.ends {
             let end = device.ends.entry((*space, epoch.0)).or_insert(*seq);
@@ -207,18 +206,25 @@ impl Model {
     }
 
     fn room_members(&mut self, counted: &[&Said]) {
+        let mut created = BTreeSet::new();
         for said in counted {
-            if let Act::RoomCreated { room, history, .. } = &said.statement.act {
-                self.rooms.entry(*room).or_insert_with(|| ModelRoom {
+            if let Act::RoomCreated { room, history, .. } = &said.statement.act
+                && !self.rooms.contains_key(room)
+            {
+                created.insert(said.id);
+                let fresh = ModelRoom {
                     all_history: *history == History::All,
                     members: BTreeMap::new(),
                     ever: BTreeMap::new(),
-                });
+                };
+                self.rooms.insert(*room, fresh);
             }
         }
         for said in counted {
             let (room, added, since) = match &said.statement.act {
-                Act::RoomCreated { room, members, .. } => (room, members, Hlc(0)),
+                Act::RoomCreated { room, members, .. } if created.contains(&said.id) => {
+                    (room, members, Hlc(0))
+                }
                 Act::MembersChanged { room, add, .. } => (room, add, said.time),
                 _ => continue,
             };
@@ -397,7 +403,7 @@ impl Model {
                 text,
                 "device {} {} {:?} {:?}",
                 id.short(),
-                device.certificate.serial.short(),
+                device.certificate.office.as_str(),
                 device.revoked,
                 device.ends,
             );
@@ -453,7 +459,7 @@ pub(crate) fn words(clinic: &Clinic) -> String {
             text,
             "device {} {} {:?} {ends:?}",
             id.short(),
-            device.certificate.serial.short(),
+            device.certificate.office.as_str(),
             revocation.map(|revocation| revocation.at),
         );
     }

@@ -13,7 +13,7 @@ use crate::domain::time::Hlc;
 
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Job, Load, MessageLine,
-    Page, Receipts, Reply, Room, Standing, Ticket,
+    Page, Receipts, Reply, Room, Standing, StoredPassword, Ticket,
 };
 
 /// Most messages in one page.
@@ -117,8 +117,12 @@ impl Engine {
                 self.reply(ticket, Reply::Clinic(clinic));
             }
             Command::Password { staff } => {
-                let phc = self.passwords.get(&staff).map(|(_, phc)| phc.clone());
-                self.reply(ticket, Reply::Password(phc));
+                let known = self.passwords.get(&staff);
+                let password = known.map(|(position, phc)| StoredPassword {
+                    phc: phc.clone(),
+                    at: position.time.wall(),
+                });
+                self.reply(ticket, Reply::Password(password));
             }
             Command::SetPassword { staff, phc, origin } => {
                 self.set_password(ticket, staff, phc, origin)
@@ -171,7 +175,9 @@ impl Engine {
             Err(why) => Some(why),
             Ok(()) if text.is_empty() || text.len() > TEXT_MAX => Some(CommandRefusal::TextLength),
             Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
-            Ok(()) if self.batch.is_full() => Some(CommandRefusal::Busy),
+            Ok(()) if self.batch.is_full() || self.is_departing(&space) => {
+                Some(CommandRefusal::Busy)
+            }
             Ok(()) => None,
         };
         if let Some(why) = refusal {
@@ -194,6 +200,7 @@ impl Engine {
             Err(why) => Some(why),
             Ok(()) if !known => Some(CommandRefusal::Unknown("message")),
             Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
+            Ok(()) if self.is_departing(&entry.space) => Some(CommandRefusal::Busy),
             Ok(()) => None,
         };
         if let Some(why) = refusal {
@@ -220,6 +227,10 @@ impl Engine {
     fn set_password(&mut self, ticket: Ticket, staff: StaffId, phc: String, origin: Origin) {
         if let Err(why) = self.admit_person(&staff) {
             self.refuse(ticket, why);
+            return;
+        }
+        if self.is_departing(&Space::Staff(staff)) {
+            self.refuse(ticket, CommandRefusal::Busy);
             return;
         }
         let item = StaffItem::Password {
@@ -332,11 +343,7 @@ impl Engine {
                     }
                 }
                 Space::Staff(staff) => {
-                    let position = Position {
-                        time: entry.header.time,
-                        author: log.author,
-                        seq,
-                    };
+                    let position = place(&EntryId::new(&log, seq), entry.header.time);
                     if let Ok(item) = StaffItem::from_body(&payload.body) {
                         keep_newest(&mut self.passwords, staff, position, item);
                     }
@@ -348,6 +355,11 @@ impl Engine {
 
     /// A page was read: it is shown once the record of the reading is durable.
     pub(super) fn on_page(&mut self, job: PageJob, entries: Vec<(EntryId, Entry)>) {
+        // While the page was read, the record may have moved on.
+        if let Err(why) = self.admit(&job.staff, &job.space) {
+            self.refuse(job.ticket, why);
+            return;
+        }
         let more = entries.len() > job.limit;
         let shown: Vec<&(EntryId, Entry)> = entries.iter().take(job.limit).collect();
         let earlier = shown
@@ -389,14 +401,10 @@ impl Engine {
             .get(&job.space)
             .and_then(|found| found.opened.get(&job.staff).copied());
         let fresh = messages.iter().any(|line| {
-            let at = Position {
-                time: line.time,
-                author: line.id.author,
-                seq: line.id.seq,
-            };
+            let at = place(&line.id, line.time);
             line.staff != job.staff && opened.is_none_or(|opened| at > opened)
         });
-        if wanted && fresh && self.room == Room::Enough {
+        if wanted && fresh && self.room == Room::Enough && !self.is_departing(&job.space) {
             let message = Message::Opened {
                 staff: job.staff,
                 up_to: newest,
@@ -469,9 +477,14 @@ impl Engine {
 }
 
 fn position(id: &EntryId, entry: &Entry) -> Position {
+    place(id, entry.header.time)
+}
+
+fn place(id: &EntryId, time: Hlc) -> Position {
     Position {
-        time: entry.header.time,
+        time,
         author: id.author,
+        epoch: id.epoch,
         seq: id.seq,
     }
 }

@@ -395,14 +395,29 @@ pub enum Reply {
     Status(Box<Status>),
     /// The clinic.
     Clinic(Arc<Clinic>),
-    /// A password in PHC form, if one is set.
-    Password(Option<String>),
+    /// The password, if one is set.
+    Password(Option<StoredPassword>),
     /// Done and durable.
     Done,
     /// Part of an audit trail.
     Trail(Trail),
     /// Refused.
     Refused(CommandRefusal),
+}
+
+/// A staff member's password as this node knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredPassword {
+    /// In PHC form.
+    pub phc: String,
+    /// When it was set.
+    pub at: WallTime,
+}
+
+impl std::fmt::Debug for StoredPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoredPassword(set {})", self.at)
+    }
 }
 
 /// Why a command was refused.
@@ -585,6 +600,11 @@ pub enum Changed {
         log: Log,
         /// Up to where.
         seq: u64,
+    },
+    /// A member was seen on the LAN.
+    Discovered {
+        /// Who, if that is known.
+        peer: Option<DeviceId>,
     },
     /// A channel opened.
     Connected {

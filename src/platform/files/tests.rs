@@ -81,3 +81,33 @@ fn a_file_over_its_limit_is_not_read() {
         Err(FileError::Missing { .. })
     ));
 }
+
+#[test]
+fn a_file_for_a_stick_is_written_once_and_read_whatever_its_mode() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("ward.request");
+    write_shared(&path, b"public").expect("written");
+    expose(&path, 0o755);
+    assert_eq!(read_shared(&path, 6).expect("there"), b"public");
+    assert!(matches!(
+        read_shared(&path, 5),
+        Err(FileError::TooLong { limit: 5, .. })
+    ));
+    assert!(matches!(
+        write_shared(&path, b"other"),
+        Err(FileError::Exists { .. })
+    ));
+}
+
+#[test]
+fn a_directory_takes_its_name_only_where_nothing_is_lost() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (from, to) = (scratch.path().join("from"), scratch.path().join("to"));
+    create_dir(&from).expect("made");
+    create_dir(&to).expect("made");
+    replace(&from.join("a"), b"x").expect("written");
+    move_dir(&from, &to).expect("the place is empty");
+    assert!(to.join("a").exists() && !from.exists());
+    create_dir(&from).expect("made");
+    assert!(move_dir(&from, &to).is_err());
+}

@@ -1,0 +1,235 @@
+//! Conversations and messages.
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use super::problem::{Code, Problem};
+use crate::domain::id::{AuthorId, RoomId, StaffId};
+use crate::domain::log::Epoch;
+use crate::domain::message::{EntryId, Position};
+use crate::domain::space::Space;
+use crate::domain::time::Hlc;
+
+/// Most messages in one page.
+pub const PAGE_MAX: usize = 500;
+
+/// One conversation in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationView {
+    /// Id, as it stands in paths.
+    pub id: String,
+    /// `direct` or `room`.
+    pub kind: String,
+    /// What the person who asks calls it: the room, or the other person.
+    pub name: String,
+    /// Names of its members.
+    pub members: Vec<String>,
+    /// When something was last written in it.
+    pub newest: Option<Moment>,
+}
+
+/// The conversations of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationsView {
+    /// Those with the newest messages first.
+    pub conversations: Vec<ConversationView>,
+}
+
+/// A page of messages, the newest last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageView {
+    /// The conversation's id.
+    pub conversation: String,
+    /// Its name.
+    pub name: String,
+    /// The messages.
+    pub messages: Vec<MessageView>,
+    /// The `before` of the page before this one, if there is one.
+    pub earlier: Option<String>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// Id, unique within the conversation.
+    pub id: String,
+    /// When it was written.
+    pub written: Moment,
+    /// Id of the writer.
+    pub staff: String,
+    /// Name of the writer.
+    pub by: String,
+    /// What; none once it is purged.
+    pub text: Option<String>,
+    /// Written before the writer's removal was known.
+    pub before_removal_was_known: bool,
+    /// How far it has come, and who says so.
+    pub delivery: DeliveryView,
+}
+
+/// How far a message has come; never more than is true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// The state reached.
+    pub state: State,
+    /// Names of the other nodes that have signed that they hold it.
+    pub stored_at: Vec<String>,
+    /// Names of those who opened it.
+    pub opened_by: Vec<String>,
+    /// Names of those who acknowledged it.
+    pub acknowledged_by: Vec<String>,
+}
+
+/// The five states of delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Durable on the writer's node.
+    OnThisNode,
+    /// Sent to another node.
+    Left,
+    /// Signed for by a node of every other member.
+    StoredAtTheirs,
+    /// Opened by every other member.
+    Opened,
+    /// Acknowledged.
+    Acknowledged,
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendRequest {
+    /// What.
+    pub text: String,
+}
+
+/// A message that is durable on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its id.
+    pub id: String,
+    /// The conversation's id.
+    pub conversation: String,
+    /// The conversation's name.
+    pub name: String,
+}
+
+/// A message taken in hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// The message's id.
+    pub message: String,
+}
+
+/// The id of a conversation as it stands in paths; `None` for other spaces.
+pub fn id_of(space: &Space) -> Option<String> {
+    match space {
+        Space::Direct(one, other) => Some(format!("direct-{one}-{other}")),
+        Space::Room(room) => Some(format!("room-{room}")),
+        Space::Record | Space::Staff(_) | Space::Audit(_) => None,
+    }
+}
+
+/// Reads what [`id_of`] makes.
+pub fn from_id(text: &str) -> Option<Space> {
+    if let Some(room) = text.strip_prefix("room-") {
+        return RoomId::from_hex(room).map(Space::Room);
+    }
+    let (one, other) = text.strip_prefix("direct-")?.split_once('-')?;
+    let space = Space::Direct(StaffId::from_hex(one)?, StaffId::from_hex(other)?);
+    space.is_well_formed().then_some(space)
+}
+
+/// The id of a message inside its conversation.
+pub fn message_id(entry: &EntryId) -> String {
+    format!("{}-{:x}-{}", entry.author, entry.epoch.0, entry.seq)
+}
+
+/// Reads what [`message_id`] makes.
+pub fn message_from(space: Space, text: &str) -> Result<EntryId, Problem> {
+    let wrong = || Problem::new(Code::Malformed, "not the id of a message");
+    let mut parts = text.split('-');
+    let (Some(author), Some(epoch), Some(seq), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(wrong());
+    };
+    Ok(EntryId {
+        space,
+        author: AuthorId::from_hex(author).ok_or_else(wrong)?,
+        epoch: Epoch(u64::from_str_radix(epoch, 16).map_err(|_| wrong())?),
+        seq: seq.parse().map_err(|_| wrong())?,
+    })
+}
+
+/// A place in a conversation as it stands in `before`.
+pub fn cursor(position: &Position) -> String {
+    let Position {
+        time,
+        author,
+        epoch,
+        seq,
+    } = position;
+    format!("{:x}-{author}-{:x}-{seq}", time.0, epoch.0)
+}
+
+/// Reads what [`cursor`] makes.
+pub fn from_cursor(text: &str) -> Result<Position, Problem> {
+    let wrong = || Problem::new(Code::Malformed, "`before` is what an earlier page gave");
+    let mut parts = text.split('-');
+    let hex = |text: Option<&str>| u64::from_str_radix(text?, 16).ok();
+    let (Some(time), Some(author), Some(epoch), Some(seq), None) = (
+        hex(parts.next()),
+        parts.next(),
+        hex(parts.next()),
+        parts.next(),
+        parts.next(),
+    ) else {
+        return Err(wrong());
+    };
+    Ok(Position {
+        time: Hlc(time),
+        author: AuthorId::from_hex(author).ok_or_else(wrong)?,
+        epoch: Epoch(epoch),
+        seq: seq.parse().map_err(|_| wrong())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_places_are_read_back_and_anything_else_is_refused() {
+        let (ana, bo) = (StaffId::new([1; 16]), StaffId::new([2; 16]));
+        for space in [Space::Direct(ana, bo), Space::Room(RoomId::new([7; 16]))] {
+            let id = id_of(&space).expect("a conversation");
+            assert_eq!(from_id(&id), Some(space));
+        }
+        let swapped = format!("direct-{bo}-{ana}");
+        for bad in ["", "room-", "room-7", "direct-", "rounds", &swapped] {
+            assert_eq!(from_id(bad), None, "{bad}");
+        }
+        let space = Space::Direct(ana, bo);
+        let entry = EntryId {
+            space,
+            author: AuthorId::new([3; 32]),
+            epoch: Epoch(77),
+            seq: 5,
+        };
+        assert_eq!(message_from(space, &message_id(&entry)), Ok(entry));
+        let place = Position {
+            time: Hlc(99),
+            author: AuthorId::new([3; 32]),
+            epoch: Epoch(77),
+            seq: 5,
+        };
+        assert_eq!(from_cursor(&cursor(&place)), Ok(place));
+        for bad in ["", "1-2", "x-y-z", "1-2-3-4", "1-2-3-4-5"] {
+            assert!(message_from(space, bad).is_err(), "{bad}");
+            assert!(from_cursor(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Signing in and out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::moment::Moment;
+use super::problem::{Code, Problem};
+
+/// Who signs in, and by what: a password, or a one-time code with the password to be.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The staff member's name or id.
+    pub name: String,
+    /// The password, as typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The one-time code, as handed over by an admin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The password chosen at the first sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_password: Option<String>,
+}
+
+/// What proves who someone is.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// The password.
+    Password(&'a str),
+    /// The first sign-in.
+    Code {
+        /// As handed over.
+        code: &'a str,
+        /// The password to be.
+        new_password: &'a str,
+    },
+}
+
+impl LoginRequest {
+    /// Signing in with a password.
+    pub fn with_password(name: &str, password: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            password: Some(password.to_owned()),
+            code: None,
+            new_password: None,
+        }
+    }
+
+    /// The first sign-in.
+    pub fn with_code(name: &str, code: &str, new_password: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            password: None,
+            code: Some(code.to_owned()),
+            new_password: Some(new_password.to_owned()),
+        }
+    }
+
+    /// The one proof in the request.
+    pub fn proof(&self) -> Result<Proof<'_>, Problem> {
+        match (&self.password, &self.code, &self.new_password) {
+            (Some(password), None, None) => Ok(Proof::Password(password)),
+            (None, Some(code), Some(new_password)) => Ok(Proof::Code { code, new_password }),
+            _ => Err(Problem::new(
+                Code::Malformed,
+                "give either a password, or a code and a new password",
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for LoginRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginRequest(..)")
+    }
+}
+
+impl fmt::Debug for Proof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(..)")
+    }
+}
+
+/// A login.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginAnswer {
+    /// Shown with every request, as `Authorization: Bearer TOKEN`.
+    pub token: String,
+    /// Who is signed in.
+    pub staff: String,
+    /// Their name.
+    pub name: String,
+    /// When the login ends whatever happens.
+    pub ends: Moment,
+    /// Minutes without activity after which it ends.
+    pub idle_minutes: u16,
+}
+
+impl fmt::Debug for LoginAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoginAnswer({})", self.staff)
+    }
+}
+
+/// Changing one's own password.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    /// The password so far.
+    pub password: String,
+    /// The password to be.
+    pub new_password: String,
+}
+
+impl fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordChange(..)")
+    }
+}
+
+/// Something was done; there is nothing more to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}

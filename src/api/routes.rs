@@ -1,0 +1,350 @@
+//! Every route, and who may call it.
+//!
+//! The router is built from this table and judges every request by it, so a route cannot be served
+//! under another rule than the one that stands here.
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever reaches the door.
+    Anyone,
+    /// A staff member with a login.
+    Staff,
+    /// Whoever operates the machine: through the Unix socket, login or not.
+    Operator,
+    /// Either of the two.
+    StaffOrOperator,
+    /// The operator, or a staff member with the role of auditor.
+    AuditorOrOperator,
+}
+
+/// Whether a route's answer comes at once or goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// One answer, within the time limit.
+    Answer,
+    /// A stream of events.
+    Stream,
+}
+
+/// The methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Acts.
+    Post,
+}
+
+/// Names each route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouteId {
+    /// The OpenAPI document.
+    OpenApi,
+    /// The node's state.
+    Status,
+    /// The directory.
+    Clinic,
+    /// Signing in.
+    Login,
+    /// Signing out.
+    Logout,
+    /// Changing one's password.
+    Password,
+    /// The list of conversations.
+    Conversations,
+    /// A page of messages.
+    Messages,
+    /// Sending a message.
+    Send,
+    /// Taking a message in hand.
+    Acknowledge,
+    /// Hints.
+    Events,
+    /// A part of the clinic record.
+    Record,
+    /// Statements for the clinic record.
+    Submit,
+    /// Where a device's logs end here.
+    Ends,
+    /// The epochs of an audit trail and its witnesses.
+    Trail,
+    /// Audit records for reading.
+    TrailRecords,
+    /// Audit records as signed.
+    TrailSegments,
+    /// Hosting an invitation.
+    InvitationOpen,
+    /// Where an invitation stands.
+    InvitationState,
+    /// The admin's decision on a machine.
+    InvitationDecide,
+    /// Taking an invitation back.
+    InvitationCancel,
+    /// Stopping the node.
+    Stop,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Which.
+    pub id: RouteId,
+    /// Method.
+    pub method: Method,
+    /// Path, with parameters in braces.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Whether the answer goes on.
+    pub span: Span,
+    /// Query parameters.
+    pub query: &'static [&'static str],
+    /// Schema of the request's body.
+    pub takes: Option<&'static str>,
+    /// Schema of the answer.
+    pub gives: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+}
+
+const fn get(
+    id: RouteId,
+    path: &'static str,
+    access: Access,
+    gives: &'static str,
+    about: &'static str,
+) -> Route {
+    Route {
+        id,
+        method: Method::Get,
+        path,
+        access,
+        span: Span::Answer,
+        query: &[],
+        takes: None,
+        gives,
+        about,
+    }
+}
+
+const fn post(
+    id: RouteId,
+    path: &'static str,
+    access: Access,
+    shapes: (Option<&'static str>, &'static str),
+    about: &'static str,
+) -> Route {
+    Route {
+        method: Method::Post,
+        takes: shapes.0,
+        ..get(id, path, access, shapes.1, about)
+    }
+}
+
+const fn asking(route: Route, query: &'static [&'static str]) -> Route {
+    Route { query, ..route }
+}
+
+/// Every route.
+pub const ROUTES: [Route; 22] = [
+    get(
+        RouteId::OpenApi,
+        "/v1/openapi.json",
+        Access::Anyone,
+        "OpenApi",
+        "This description of the API.",
+    ),
+    get(
+        RouteId::Status,
+        "/v1/status",
+        Access::StaffOrOperator,
+        "StatusView",
+        "The state of this node.",
+    ),
+    get(
+        RouteId::Clinic,
+        "/v1/clinic",
+        Access::StaffOrOperator,
+        "ClinicView",
+        "The clinic's staff, rooms, devices, admins and policy.",
+    ),
+    post(
+        RouteId::Login,
+        "/v1/login",
+        Access::Anyone,
+        (Some("LoginRequest"), "LoginAnswer"),
+        "Sign in with a password, or the first time with a one-time code and a password to be.",
+    ),
+    post(
+        RouteId::Logout,
+        "/v1/logout",
+        Access::Staff,
+        (None, "Done"),
+        "End the login that this request shows.",
+    ),
+    post(
+        RouteId::Password,
+        "/v1/password",
+        Access::Staff,
+        (Some("PasswordChange"), "Done"),
+        "Change one's own password; every other login of the same person ends.",
+    ),
+    get(
+        RouteId::Conversations,
+        "/v1/conversations",
+        Access::Staff,
+        "ConversationsView",
+        "One's conversations, those with the newest messages first.",
+    ),
+    asking(
+        get(
+            RouteId::Messages,
+            "/v1/conversations/{conversation}/messages",
+            Access::Staff,
+            "PageView",
+            "A page of messages, the newest last. The conversation is an id, a room or a person.",
+        ),
+        &["before", "limit"],
+    ),
+    post(
+        RouteId::Send,
+        "/v1/conversations/{conversation}/messages",
+        Access::Staff,
+        (Some("SendRequest"), "Sent"),
+        "Send a message; the answer comes once it is durable on this node.",
+    ),
+    post(
+        RouteId::Acknowledge,
+        "/v1/conversations/{conversation}/acknowledge",
+        Access::Staff,
+        (Some("AcknowledgeRequest"), "Sent"),
+        "Take a message in hand, for all members to see.",
+    ),
+    Route {
+        span: Span::Stream,
+        ..get(
+            RouteId::Events,
+            "/v1/events",
+            Access::StaffOrOperator,
+            "Hint",
+            "Hints of what changed, as server-sent events; never contents.",
+        )
+    },
+    asking(
+        get(
+            RouteId::Record,
+            "/v1/record",
+            Access::Operator,
+            "RecordPart",
+            "The clinic record as signed, in parts.",
+        ),
+        &["from"],
+    ),
+    post(
+        RouteId::Submit,
+        "/v1/record",
+        Access::Operator,
+        (Some("SubmitRequest"), "Submitted"),
+        "Apply statements that root or admins have signed.",
+    ),
+    get(
+        RouteId::Ends,
+        "/v1/devices/{device}/ends",
+        Access::Operator,
+        "EndsView",
+        "Where the logs of a device end at this node: what its revocation names.",
+    ),
+    get(
+        RouteId::Trail,
+        "/v1/audit/{device}",
+        Access::AuditorOrOperator,
+        "TrailView",
+        "The epochs of an audit trail held here, and who has signed for them.",
+    ),
+    asking(
+        get(
+            RouteId::TrailRecords,
+            "/v1/audit/{device}/{epoch}/records",
+            Access::AuditorOrOperator,
+            "TrailRecords",
+            "Audit records for reading.",
+        ),
+        &["from"],
+    ),
+    asking(
+        get(
+            RouteId::TrailSegments,
+            "/v1/audit/{device}/{epoch}/segments",
+            Access::AuditorOrOperator,
+            "TrailSegments",
+            "Audit records as signed, for checking elsewhere.",
+        ),
+        &["from"],
+    ),
+    post(
+        RouteId::InvitationOpen,
+        "/v1/enrolment",
+        Access::Operator,
+        (Some("InvitationOpening"), "InvitationOpened"),
+        "Hear the machine that comes with an invitation, and announce that on the LAN.",
+    ),
+    asking(
+        get(
+            RouteId::InvitationState,
+            "/v1/enrolment/{invitation}",
+            Access::Operator,
+            "InvitationView",
+            "Where an invitation stands; waits up to ten seconds while it is as `seen`.",
+        ),
+        &["seen"],
+    ),
+    post(
+        RouteId::InvitationDecide,
+        "/v1/enrolment/{invitation}/decision",
+        Access::Operator,
+        (Some("Decision"), "Done"),
+        "Let the machine in with the admin's signed answer, or send it away.",
+    ),
+    post(
+        RouteId::InvitationCancel,
+        "/v1/enrolment/{invitation}/cancel",
+        Access::Operator,
+        (None, "Done"),
+        "Hear nobody with this invitation any more.",
+    ),
+    post(
+        RouteId::Stop,
+        "/v1/stop",
+        Access::Operator,
+        (None, "Done"),
+        "Stop the node in order.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_stands_in_the_table_once() {
+        let ids: BTreeSet<RouteId> = ROUTES.iter().map(|route| route.id).collect();
+        let places: BTreeSet<_> = ROUTES
+            .iter()
+            .map(|route| (route.path, route.method))
+            .collect();
+        assert_eq!((ids.len(), places.len()), (ROUTES.len(), ROUTES.len()));
+    }
+
+    #[test]
+    fn whatever_shows_or_changes_a_conversation_needs_a_staff_login() {
+        for route in ROUTES
+            .iter()
+            .filter(|route| route.path.contains("conversation"))
+        {
+            assert_eq!(route.access, Access::Staff, "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Schemas of the API's requests and answers, written down field by field.
+//!
+//! A test fills every struct, turns it into JSON and compares the fields, so neither can drift.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// How a field is written down.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Number,
+    Flag,
+    Object(&'static str),
+    /// A list of the kind inside.
+    Texts,
+    List(&'static str),
+    /// May be absent or null.
+    MaybeText,
+    MaybeNumber,
+    MaybeObject(&'static str),
+}
+
+use Kind::{Flag, List, MaybeNumber, MaybeObject, MaybeText, Number, Object, Text, Texts};
+
+type Fields = &'static [(&'static str, Kind)];
+
+/// Every schema but the hints'.
+const SCHEMAS: &[(&str, Fields)] = &[
+    ("Moment", &[("iso", Text), ("ms", Number)]),
+    (
+        "Problem",
+        &[
+            ("code", Text),
+            ("message", Text),
+            ("remedy", MaybeText),
+            ("retry_after", MaybeNumber),
+        ],
+    ),
+    ("Done", &[]),
+    (
+        "LoginRequest",
+        &[
+            ("name", Text),
+            ("password", MaybeText),
+            ("code", MaybeText),
+            ("new_password", MaybeText),
+        ],
+    ),
+    (
+        "LoginAnswer",
+        &[
+            ("token", Text),
+            ("staff", Text),
+            ("name", Text),
+            ("ends", Object("Moment")),
+            ("idle_minutes", Number),
+        ],
+    ),
+    (
+        "PasswordChange",
+        &[("password", Text), ("new_password", Text)],
+    ),
+    (
+        "ClinicView",
+        &[
+            ("id", Text),
+            ("name", MaybeText),
+            ("staff", List("StaffView")),
+            ("rooms", List("RoomView")),
+            ("devices", List("DeviceView")),
+            ("admins", List("AdminView")),
+            ("policy", Object("PolicyView")),
+        ],
+    ),
+    (
+        "StaffView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("roles", Texts),
+            ("homes", Texts),
+            ("suspended", Flag),
+        ],
+    ),
+    (
+        "RoomView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("members", Texts),
+            ("history", Text),
+        ],
+    ),
+    (
+        "DeviceView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("office", Text),
+            ("kind", Text),
+            ("certified_until", Object("Moment")),
+            ("revoked", MaybeObject("Moment")),
+            ("address", MaybeText),
+        ],
+    ),
+    (
+        "AdminView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("until", Object("Moment")),
+            ("removed", Flag),
+        ],
+    ),
+    (
+        "PolicyView",
+        &[
+            ("version", Number),
+            ("direct_days", Number),
+            ("room_days", Number),
+            ("audit_days", Number),
+            ("opened_receipts", Flag),
+            ("idle_logoff_minutes", Number),
+            ("networks", Texts),
+        ],
+    ),
+    (
+        "ConversationsView",
+        &[("conversations", List("ConversationView"))],
+    ),
+    (
+        "ConversationView",
+        &[
+            ("id", Text),
+            ("kind", Text),
+            ("name", Text),
+            ("members", Texts),
+            ("newest", MaybeObject("Moment")),
+        ],
+    ),
+    (
+        "PageView",
+        &[
+            ("conversation", Text),
+            ("name", Text),
+            ("messages", List("MessageView")),
+            ("earlier", MaybeText),
+        ],
+    ),
+    (
+        "MessageView",
+        &[
+            ("id", Text),
+            ("written", Object("Moment")),
+            ("staff", Text),
+            ("by", Text),
+            ("text", MaybeText),
+            ("before_removal_was_known", Flag),
+            ("delivery", Object("DeliveryView")),
+        ],
+    ),
+    (
+        "DeliveryView",
+        &[
+            ("state", Text),
+            ("stored_at", Texts),
+            ("opened_by", Texts),
+            ("acknowledged_by", Texts),
+        ],
+    ),
+    ("SendRequest", &[("text", Text)]),
+    ("AcknowledgeRequest", &[("message", Text)]),
+    (
+        "Sent",
+        &[("id", Text), ("conversation", Text), ("name", Text)],
+    ),
+    (
+        "StatusView",
+        &[
+            ("version", Text),
+            ("name", Text),
+            ("office", MaybeText),
+            ("device", Text),
+            ("clinic", Text),
+            ("clinic_name", MaybeText),
+            ("standing", Text),
+            ("peers", List("PeerView")),
+            ("away", Texts),
+            ("spaces", Number),
+            ("entries", Number),
+            ("horizon", Text),
+            ("record", Text),
+            ("forks", List("ForkView")),
+            ("witnesses", List("WitnessView")),
+            ("trail", Number),
+            ("logins", Number),
+        ],
+    ),
+    (
+        "PeerView",
+        &[
+            ("name", Text),
+            ("office", MaybeText),
+            ("device", Text),
+            ("offset_ms", Number),
+            ("in_sync", Flag),
+        ],
+    ),
+    (
+        "ForkView",
+        &[("author", Text), ("place", Text), ("epoch", Text)],
+    ),
+    ("WitnessView", &[("name", Text), ("seq", Number)]),
+    ("RecordPart", &[("segments", Texts), ("next", MaybeNumber)]),
+    (
+        "SubmitRequest",
+        &[("segments", Texts), ("mesh_keys", List("MeshKeyText"))],
+    ),
+    ("MeshKeyText", &[("epoch", Number), ("key", Text)]),
+    ("Submitted", &[("void", List("VoidStatement"))]),
+    (
+        "VoidStatement",
+        &[("author", Text), ("seq", Number), ("why", Text)],
+    ),
+    ("EndsView", &[("ends", Texts)]),
+    (
+        "InvitationOpening",
+        &[
+            ("invitation", Text),
+            ("psk", Text),
+            ("tag", Text),
+            ("seconds", Number),
+        ],
+    ),
+    ("InvitationOpened", &[("listening", Text), ("port", Number)]),
+    (
+        "InvitationView",
+        &[
+            ("stage", Text),
+            ("mark", Text),
+            ("candidate", MaybeObject("CandidateView")),
+            ("second_uses", Number),
+            ("second_from", MaybeText),
+        ],
+    ),
+    (
+        "CandidateView",
+        &[
+            ("request", Text),
+            ("binding", Text),
+            ("proven", Text),
+            ("short_code", Text),
+            ("address", Text),
+        ],
+    ),
+    ("Decision", &[("answer", MaybeText)]),
+    (
+        "TrailView",
+        &[
+            ("device", Text),
+            ("name", Text),
+            ("epochs", List("EpochView")),
+            ("attestations", Texts),
+        ],
+    ),
+    (
+        "EpochView",
+        &[
+            ("epoch", Text),
+            ("began", Object("Moment")),
+            ("seq", Number),
+            ("hash", Text),
+        ],
+    ),
+    (
+        "TrailRecords",
+        &[("records", List("RecordView")), ("next", MaybeNumber)],
+    ),
+    (
+        "TrailSegments",
+        &[("segments", Texts), ("next", MaybeNumber)],
+    ),
+    (
+        "RecordView",
+        &[
+            ("seq", Number),
+            ("at", Object("Moment")),
+            ("who", Text),
+            ("from", Text),
+            ("deed", Text),
+            ("what", Text),
+            ("outcome", Text),
+        ],
+    ),
+];
+
+/// Every schema by name.
+pub(super) fn all() -> Value {
+    let mut schemas = Map::new();
+    for (name, fields) in SCHEMAS {
+        schemas.insert((*name).to_owned(), object(fields));
+    }
+    schemas.insert("Hint".to_owned(), hint());
+    schemas.insert("OpenApi".to_owned(), json!({ "type": "object" }));
+    Value::Object(schemas)
+}
+
+/// The word that a value without fields is written as.
+pub(super) fn word<T: Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn hint() -> Value {
+    json!({
+        "type": "object",
+        "required": ["kind"],
+        "properties": { "kind": { "type": "string" } },
+        "additionalProperties": true,
+    })
+}
+
+fn object(fields: Fields) -> Value {
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|(name, kind)| ((*name).to_owned(), property(*kind)))
+        .collect();
+    let always = fields.iter().filter(|(_, kind)| !may_be_absent(*kind));
+    let required: Vec<&str> = always.map(|(name, _)| *name).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn property(kind: Kind) -> Value {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    match kind {
+        Text => json!({ "type": "string" }),
+        Number => json!({ "type": "integer" }),
+        Flag => json!({ "type": "boolean" }),
+        Object(name) => reference(name),
+        Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        List(name) => json!({ "type": "array", "items": reference(name) }),
+        MaybeText => json!({ "type": ["string", "null"] }),
+        MaybeNumber => json!({ "type": ["integer", "null"] }),
+        MaybeObject(name) => json!({ "oneOf": [reference(name), { "type": "null" }] }),
+    }
+}
+
+const fn may_be_absent(kind: Kind) -> bool {
+    matches!(kind, MaybeText | MaybeNumber | MaybeObject(_))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+use super::*;
+use crate::domain::cert::{Grant, Scope, Scopes, VERSION};
+use crate::domain::id::ClinicId;
+use crate::domain::name::Name;
+use crate::domain::sign::Signed;
+
+const NOW: WallTime = WallTime(1_767_225_600_000);
+
+fn grant(root: &SigningKey, clinic: ClinicId, admin: &SigningKey) -> Act {
+    let grant = Grant {
+        version: VERSION,
+        clinic,
+        admin: admin.id().as_admin(),
+        name: Name::new("admin").expect("a name"),
+        scopes: Scopes::of([Scope::Staff]),
+        not_after: WallTime(u64::MAX),
+    };
+    Act::AdminGranted {
+        grant: Signed::new(&grant, &clinic, root),
+    }
+}
+
+#[test]
+fn a_record_of_more_admin_logs_than_a_statement_can_name_is_refused_by_name() {
+    let root = SigningKey::from_seed(&[1; 32]);
+    let clinic = ClinicId::of_root(&root.id().as_admin());
+    let mut record = RecordCopy::new(clinic);
+    for number in 0..=SEEN_MAX {
+        let admin = SigningKey::from_seed(&[100 + number as u8; 32]);
+        let granted = sign(&record, &root, &grant(&root, clinic, &admin), NOW, [0; 16]);
+        let granted = granted.map(|granted| record.merge([granted]));
+        let staff = StaffId::new([number as u8; 16]);
+        let signed = sign(
+            &record,
+            &admin,
+            &Act::StaffSuspended { staff },
+            NOW,
+            [0; 16],
+        );
+        // The root's log is one of those seen.
+        if number < SEEN_MAX {
+            granted.expect("signed").expect("sound");
+            record.merge([signed.expect("signed")]).expect("sound");
+        } else {
+            assert_eq!(signed, Err(SignError::TooManyLogs));
+        }
+    }
+}

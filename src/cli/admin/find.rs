@@ -1,0 +1,121 @@
+//! Finding by name or id what an admin means.
+
+use crate::cli::failure::Failure;
+use crate::domain::id::{DeviceId, RoomId, StaffId};
+use crate::domain::record::{Clinic, Device, Room, StaffMember};
+
+/// The device of this name, or whose id begins so; one in use before revoked ones.
+pub(crate) fn device<'a>(
+    clinic: &'a Clinic,
+    named: &str,
+) -> Result<(DeviceId, &'a Device), Failure> {
+    let known = clinic.devices.iter().map(|(id, device)| {
+        let names = [
+            device.certificate.name.as_str(),
+            device.certificate.office.as_str(),
+        ];
+        (*id, device, id.to_string(), names)
+    });
+    let found: Vec<_> = known
+        .filter(|(_, _, id, names)| fits(named, id, names[0]) || names[1] == named)
+        .map(|(id, device, _, _)| (id, device))
+        .collect();
+    let in_use: Vec<_> = found
+        .iter()
+        .copied()
+        .filter(|(_, device)| device.revocation.is_none())
+        .collect();
+    one(
+        "device",
+        named,
+        if in_use.is_empty() { found } else { in_use },
+    )
+}
+
+/// The staff member of this name, or whose id begins so.
+pub(crate) fn staff<'a>(
+    clinic: &'a Clinic,
+    named: &str,
+) -> Result<(StaffId, &'a StaffMember), Failure> {
+    let known = clinic.staff.iter();
+    let found =
+        known.filter(|(id, member)| fits(named, &id.to_string(), member.facts.name.as_str()));
+    one(
+        "staff member",
+        named,
+        found.map(|(id, member)| (*id, member)).collect(),
+    )
+}
+
+/// The room of this name, or whose id begins so.
+pub(crate) fn room<'a>(clinic: &'a Clinic, named: &str) -> Result<(RoomId, &'a Room), Failure> {
+    let known = clinic.rooms.iter();
+    let found = known.filter(|(id, room)| fits(named, &id.to_string(), room.name.as_str()));
+    one("room", named, found.map(|(id, room)| (*id, room)).collect())
+}
+
+/// Shortest beginning of an id that is taken for one.
+const ID_MIN: usize = 6;
+
+fn fits(named: &str, id: &str, name: &str) -> bool {
+    name == named || (named.len() >= ID_MIN && id.starts_with(named))
+}
+
+fn one<T>(what: &str, named: &str, mut found: Vec<T>) -> Result<T, Failure> {
+    match (found.len(), found.pop()) {
+        (1, Some(only)) => Ok(only),
+        (0, _) | (_, None) => Err(Failure::not_found(format!("there is no {what} {named:?}"))
+            .remedy(format!(
+                "see them all with `clinic-mesh {} list`",
+                noun(what)
+            ))),
+        (several, Some(_)) => Err(Failure::usage(format!(
+            "{named:?} stands for {several} of them"
+        ))
+        .remedy("give the first letters of its id instead")),
+    }
+}
+
+fn noun(what: &str) -> &str {
+    match what {
+        "staff member" => "staff",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::Exit;
+    use crate::domain::testing::SampleClinic;
+
+    #[test]
+    fn a_device_is_found_by_name_office_and_the_beginning_of_its_id() {
+        let clinic = SampleClinic::of(["front-desk", "ward-2"]);
+        let id = clinic.device("ward-2").id;
+        let record = clinic.record();
+        for named in ["ward-2", &id.to_string(), &id.to_string()[..8]] {
+            assert_eq!(device(&record, named).expect("known").0, id, "{named}");
+        }
+        let unknown = device(&record, "ward-3").expect_err("unknown");
+        assert_eq!(unknown.exit, Exit::NotFound);
+        assert!(
+            device(&record, &id.to_string()[..3]).is_err(),
+            "too short to mean an id"
+        );
+    }
+
+    #[test]
+    fn a_name_of_two_people_is_not_guessed_at() {
+        let mut clinic = SampleClinic::of(["front-desk"]);
+        clinic.staff("Ana", ["front-desk"]);
+        let record = clinic.record();
+        assert!(staff(&record, "Ana").is_ok());
+        let unknown = staff(&record, "Ben").expect_err("unknown");
+        assert!(
+            unknown
+                .remedy
+                .is_some_and(|remedy| remedy.contains("staff list"))
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! What the commands of admins share: the authority's directory, the key in it, and the running node
+//! that statements are given to.
+//!
+//! Keys are opened in this process and nowhere else. What goes to the node is signed.
+
+mod desk;
+mod find;
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::failure::{Exit, Failure};
+use super::secret;
+use crate::authority::{self, Authority, AuthorityError, KeyFileError, Passphrase};
+use crate::domain::name::Name;
+use crate::platform::entropy;
+use crate::platform::files::FileError;
+
+pub(crate) use desk::Desk;
+pub(crate) use find::{device, room, staff};
+
+/// Where the clinic's authority lies.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct AuthorityDir {
+    /// Directory of the clinic's authority
+    #[arg(
+        long = "authority",
+        value_name = "DIR",
+        env = "CLINIC_MESH_AUTHORITY",
+        value_hint = clap::ValueHint::DirPath
+    )]
+    dir: Option<PathBuf>,
+}
+
+impl AuthorityDir {
+    /// The directory given, or the usual one.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(usual_dir)
+    }
+}
+
+/// Which admin signs.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct AdminKey {
+    #[command(flatten)]
+    pub(crate) dir: AuthorityDir,
+
+    /// Admin whose key signs, when the directory holds more than one
+    #[arg(long = "as", value_name = "ADMIN", env = "CLINIC_MESH_ADMIN")]
+    admin: Option<Name>,
+
+    /// Read the admin's passphrase from the first line of FILE instead of asking for it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_ADMIN_PASSPHRASE_FILE",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    admin_passphrase_file: Option<PathBuf>,
+}
+
+impl AdminKey {
+    /// Opens the admin's key with the passphrase.
+    pub(crate) fn open(&self) -> Result<Authority, Failure> {
+        let path = self.dir.path();
+        let name = self.name(&path)?;
+        let passphrase = ask(
+            self.admin_passphrase_file.as_deref(),
+            &format!("Passphrase of admin {name}"),
+        )?;
+        Ok(Authority::open_admin(
+            &path,
+            &name,
+            &passphrase,
+            entropy::os(),
+        )?)
+    }
+
+    fn name(&self, path: &Path) -> Result<Name, Failure> {
+        if let Some(name) = &self.admin {
+            return Ok(name.clone());
+        }
+        let admins = authority::admins(path).map_err(|error| no_authority(path, error))?;
+        match admins.as_slice() {
+            [only] => Ok(only.name.clone()),
+            [] => Err(
+                Failure::not_found(format!("{} holds no admin's key", path.display()))
+                    .remedy("name the directory with --authority DIR, or CLINIC_MESH_AUTHORITY"),
+            ),
+            several => {
+                let names: Vec<_> = several.iter().map(|admin| admin.name.as_str()).collect();
+                Err(Failure::usage(format!(
+                    "{} holds the keys of several admins: {}",
+                    path.display(),
+                    names.join(", ")
+                ))
+                .remedy("say whose with --as ADMIN"))
+            }
+        }
+    }
+}
+
+/// The passphrase of the root key.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RootKey {
+    /// Read the root key's passphrase from the first line of FILE instead of asking for it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_ROOT_PASSPHRASE_FILE",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    root_passphrase_file: Option<PathBuf>,
+}
+
+impl RootKey {
+    /// Opens the root key with the passphrase.
+    pub(crate) fn open(&self, path: &Path) -> Result<Authority, Failure> {
+        let file = self.root_passphrase_file.as_deref();
+        let passphrase = ask(file, "Passphrase of the root key")?;
+        Ok(Authority::open_root(path, &passphrase, entropy::os())?)
+    }
+
+    /// A passphrase for a root key that is about to be made.
+    pub(crate) fn choose(&self) -> Result<Passphrase, Failure> {
+        let file = self.root_passphrase_file.as_deref();
+        choose(
+            file,
+            "Passphrase for the root key (kept offline, seldom used)",
+        )
+    }
+}
+
+/// An existing passphrase, from the file or typed.
+fn ask(file: Option<&Path>, prompt: &str) -> Result<Passphrase, Failure> {
+    let typed: Zeroizing<String> = match file {
+        Some(file) => secret::from_file(file)?,
+        None => secret::typed(prompt)?,
+    };
+    Ok(Passphrase::typed(&typed))
+}
+
+/// A passphrase being chosen: from the file, or typed twice.
+pub(crate) fn choose(file: Option<&Path>, prompt: &str) -> Result<Passphrase, Failure> {
+    let source = secret::SecretSource {
+        passphrase_file: file.map(Path::to_owned),
+    };
+    let chosen = source.choose(prompt)?;
+    Passphrase::chosen(&chosen).map_err(Failure::usage)
+}
+
+/// Below the admin's home, beside a node's directory that may be there.
+fn usual_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let data = set("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
+    data.unwrap_or_default().join("clinic-mesh-authority")
+}
+
+/// A missing directory is the commonest mistake, so it is named as such.
+fn no_authority(path: &Path, error: AuthorityError) -> Failure {
+    match error {
+        AuthorityError::File(FileError::Missing { .. }) => {
+            Failure::not_found(format!("there is no authority in {}", path.display())).remedy(
+                "name the directory with --authority DIR, or make one with `clinic-mesh authority init`",
+            )
+        }
+        other => other.into(),
+    }
+}
+
+impl From<AuthorityError> for Failure {
+    fn from(error: AuthorityError) -> Self {
+        let exit = match &error {
+            AuthorityError::File(FileError::Missing { .. })
+            | AuthorityError::NotEnrolled { .. } => Exit::NotFound,
+            AuthorityError::KeyFile {
+                source: KeyFileError::WrongPassphrase,
+                ..
+            }
+            | AuthorityError::Sign(_)
+            | AuthorityError::Enrol(_)
+            | AuthorityError::OtherMeshKey { .. }
+            | AuthorityError::NotAnAdmin => Exit::Refused,
+            AuthorityError::NoTerms => Exit::Usage,
+            _ => Exit::Error,
+        };
+        let (message, remedy) = split(&error.to_string());
+        Self {
+            exit,
+            message,
+            remedy,
+        }
+    }
+}
+
+/// Our errors say the remedy behind a semicolon; people get it on a line of its own.
+pub(crate) fn split(error: &str) -> (String, Option<String>) {
+    match error.split_once("; ") {
+        Some((message, remedy)) => (message.to_owned(), Some(remedy.to_owned())),
+        None => (error.to_owned(), None),
+    }
+}

@@ -1,0 +1,99 @@
+//! `authority grant-admin`: the root appoints an admin.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::authority::{Cost, NewAdmin};
+use crate::cli::admin::{AdminKey, Desk, RootKey, choose};
+use crate::cli::{Context, Failure, Outcome};
+use crate::domain::cert::{Scope, Scopes};
+use crate::domain::name::Name;
+
+/// Appoint an admin: make a key and have the root key sign what it may do
+///
+/// Needs the root key, and an admin's key that holds the mesh keys to pass on.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct GrantAdmin {
+    /// Name of the coming admin
+    name: Name,
+
+    /// What the admin may sign; everything unless given
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',', value_parser = scope)]
+    may: Vec<Scope>,
+
+    /// Days after which the grant runs out
+    #[arg(long, value_name = "DAYS", default_value_t = 3 * 365, value_parser = clap::value_parser!(u32).range(1..=3653))]
+    days: u32,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    root: RootKey,
+
+    /// Read the coming admin's passphrase from the first line of FILE instead of asking for it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    let mut all = Scopes::ALL.into_iter();
+    all.find(|scope| scope.to_string() == text).ok_or_else(|| {
+        let names: Vec<_> = Scopes::ALL.iter().map(ToString::to_string).collect();
+        format!("choose among {}", names.join(", "))
+    })
+}
+
+#[derive(Serialize)]
+struct Answer {
+    admin: String,
+    name: String,
+    until: crate::api::moment::Moment,
+}
+
+impl GrantAdmin {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let now = context.clock.now();
+        let mesh_keys = self.key.open()?.mesh_keys();
+        let path = self.key.dir.path();
+        let file = self.new_passphrase_file.as_deref();
+        let passphrase = choose(file, &format!("Passphrase for admin {}", self.name))?;
+        let root = self.root.open(&path)?;
+        let not_after = now.plus(Duration::from_secs(u64::from(self.days) * 86_400));
+        let scopes = if self.may.is_empty() {
+            Scopes::of(Scopes::ALL)
+        } else {
+            Scopes::of(self.may.iter().copied())
+        };
+        let admin = context.block_on(async {
+            let mut desk = Desk::of(root, context).await?;
+            let new = NewAdmin {
+                name: self.name.clone(),
+                scopes,
+                not_after,
+                mesh_keys,
+            };
+            let changed = desk
+                .authority
+                .grant_admin(new, &passphrase, Cost::PRODUCT, now)?;
+            desk.submit(&changed.segment).await?;
+            Ok::<_, Failure>(changed.made)
+        })?;
+        let answer = Answer {
+            admin: admin.to_string(),
+            name: self.name.to_string(),
+            until: not_after.into(),
+        };
+        context.output.answer(&answer, || {
+            format!(
+                "{} is an admin. The key is in {}.\n\
+                 Put the files that bear this name, and the file record, into a directory of their own \
+                 on that person's machine, and remove the two key files here.\n",
+                self.name,
+                path.display()
+            )
+        })
+    }
+}

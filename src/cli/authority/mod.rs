@@ -1,0 +1,37 @@
+//! `clinic-mesh authority`: the clinic's keys and who holds them.
+
+mod end_admin;
+mod grant_admin;
+mod history;
+mod init;
+mod recover;
+mod show;
+mod words;
+
+use clap::Subcommand;
+
+use super::{Context, Outcome};
+
+/// The clinic's keys, and who may sign what
+#[derive(Debug, Subcommand)]
+pub(super) enum Authority {
+    Init(init::Init),
+    Show(show::Show),
+    History(history::History),
+    GrantAdmin(grant_admin::GrantAdmin),
+    EndAdmin(end_admin::EndAdmin),
+    Recover(recover::Recover),
+}
+
+impl Authority {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        match self {
+            Self::Init(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+            Self::History(command) => command.run(context),
+            Self::GrantAdmin(command) => command.run(context),
+            Self::EndAdmin(command) => command.run(context),
+            Self::Recover(command) => command.run(context),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `authority recover`: the root key again, from its page.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::authority::{self, Cost, grouped};
+use crate::cli::admin::{AuthorityDir, RootKey};
+use crate::cli::{Context, Outcome};
+use crate::platform::entropy;
+
+/// Make the root key again from the four lines of its recovery page
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Recover {
+    #[command(flatten)]
+    dir: AuthorityDir,
+
+    #[command(flatten)]
+    root: RootKey,
+}
+
+/// Most bytes that are read: four lines, generously spaced.
+const LETTERS_MAX: u64 = 1024;
+
+#[derive(Serialize)]
+struct Answer {
+    clinic: String,
+    directory: PathBuf,
+}
+
+impl Recover {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let letters = type_letters(context)?;
+        let passphrase = self.root.choose()?;
+        let path = self.dir.path();
+        let clinic =
+            authority::recover(&path, &letters, &passphrase, Cost::PRODUCT, entropy::os())?;
+        let answer = Answer {
+            clinic: clinic.to_string(),
+            directory: path,
+        };
+        context.output.answer(&answer, || {
+            format!(
+                "The root key is in {} again. Compare the clinic's id with the page:\n\n    {}\n",
+                answer.directory.display(),
+                grouped(&clinic)
+            )
+        })
+    }
+}
+
+/// Four lines from the terminal, or everything from a pipe.
+fn type_letters(context: &Context) -> std::io::Result<Zeroizing<String>> {
+    let mut letters = Zeroizing::new(String::with_capacity(1024));
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        stdin
+            .lock()
+            .take(LETTERS_MAX)
+            .read_to_string(&mut letters)?;
+        return Ok(letters);
+    }
+    context
+        .output
+        .note("Type the four lines of the recovery page, each with Enter:");
+    let mut lines = stdin.lock().take(LETTERS_MAX);
+    for _ in 0..4 {
+        lines.read_line(&mut letters)?;
+    }
+    Ok(letters)
+}

@@ -1,0 +1,110 @@
+//! `authority show`: what is in the authority's directory.
+
+use serde::Serialize;
+
+use crate::api::moment::Moment;
+use crate::authority::{self, grouped};
+use crate::cli::admin::AuthorityDir;
+use crate::cli::output::{Style, Table, when};
+use crate::cli::{Context, Outcome};
+use crate::domain::record::Clinic;
+use crate::domain::time::WallTime;
+
+/// Show the clinic, its admins, and whose keys are here; needs no passphrase
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Show {
+    #[command(flatten)]
+    dir: AuthorityDir,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    clinic: String,
+    name: Option<String>,
+    root_key_here: bool,
+    admins: Vec<Admin>,
+    mesh_key: Option<u32>,
+    devices: usize,
+    staff: usize,
+    statements: usize,
+}
+
+#[derive(Serialize)]
+struct Admin {
+    id: String,
+    name: String,
+    may: Vec<String>,
+    until: Moment,
+    removed: bool,
+    key_here: bool,
+}
+
+impl Show {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let path = self.dir.path();
+        let record = authority::record(&path)?;
+        let keys = authority::admins(&path)?;
+        let clinic = record.clinic();
+        let admins = clinic.admins.iter().map(|(id, admin)| Admin {
+            id: id.to_string(),
+            name: admin.grant.name.to_string(),
+            may: admin
+                .grant
+                .scopes
+                .iter()
+                .map(|scope| scope.to_string())
+                .collect(),
+            until: admin.grant.not_after.into(),
+            removed: admin.last.is_some(),
+            key_here: keys.iter().any(|key| key.admin == *id),
+        });
+        let answer = Answer {
+            clinic: clinic.id.to_string(),
+            name: clinic.name.as_ref().map(ToString::to_string),
+            root_key_here: path.join("root.key").exists(),
+            admins: admins.collect(),
+            mesh_key: clinic.mesh_keys.keys().next_back().copied(),
+            devices: clinic.members().count(),
+            staff: clinic.staff.len(),
+            statements: record.items().count(),
+        };
+        let (style, now) = (context.output.style(), context.clock.now());
+        context
+            .output
+            .answer(&answer, || text(&clinic, &answer, style, now))
+    }
+}
+
+fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String {
+    let name = answer
+        .name
+        .as_deref()
+        .unwrap_or("(the clinic's record is not here)");
+    let mut admins = Table::new(["ADMIN", "MAY SIGN", "UNTIL", "KEY"]);
+    for admin in &answer.admins {
+        admins.row([
+            admin.name.clone(),
+            admin.may.join(", "),
+            if admin.removed {
+                "removed".to_owned()
+            } else {
+                when(admin.until.wall(), now)
+            },
+            if admin.key_here { "here" } else { "elsewhere" }.to_owned(),
+        ]);
+    }
+    let root = if answer.root_key_here {
+        "here"
+    } else {
+        "elsewhere"
+    };
+    format!(
+        "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n",
+        style.bold(name),
+        grouped(&clinic.id),
+        admins.show(style),
+        answer.devices,
+        answer.staff,
+        answer.statements,
+    )
+}

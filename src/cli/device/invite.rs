@@ -1,0 +1,278 @@
+//! `device invite`: lets one machine in, with a person looking at both screens.
+
+use std::time::Duration;
+
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde::Serialize;
+
+use super::waiting::{self, Came};
+use super::{Kind, fingerprint};
+use crate::api::moment::Moment;
+use crate::authority::INVITATION_LIFE;
+use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::output::how_long;
+use crate::cli::secret::YesFlag;
+use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::enrol::EnrolmentAnswer;
+use crate::domain::id::{DeviceId, InvitationId};
+use crate::domain::invitation::InvitationSecret;
+use crate::domain::name::Name;
+use crate::domain::time::WallTime;
+
+/// Invite a machine: print a one-time code, compare short codes, certify it
+///
+/// Type the code on the new machine: `clinic-mesh node join CODE`. Both screens then show six digits;
+/// whoever sees both says whether they are the same.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Invite {
+    /// Office that the machine stands in
+    #[arg(long, value_name = "OFFICE")]
+    office: Name,
+
+    /// Name of the machine
+    #[arg(long, value_name = "NAME")]
+    name: Name,
+
+    /// What it is to be
+    #[arg(long, value_enum, default_value_t = Kind::Node)]
+    kind: Kind,
+
+    /// Minutes that the code is good for
+    #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    minutes: u64,
+
+    /// Print no QR code
+    #[arg(long)]
+    no_qr: bool,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// First line of output for programs: the invitation is open.
+#[derive(Serialize)]
+struct Opened {
+    event: &'static str,
+    invitation: String,
+    code: String,
+    expires: Moment,
+    port: u16,
+}
+
+/// Second line: somebody has come.
+#[derive(Serialize)]
+struct Arrived<'a> {
+    event: &'static str,
+    short_code: &'a str,
+    device: String,
+    address: &'a str,
+}
+
+/// Last line: enrolled.
+#[derive(Serialize)]
+struct Enrolled {
+    event: &'static str,
+    device: String,
+    name: String,
+    office: String,
+    certified_until: Moment,
+    second_uses: u32,
+}
+
+impl Invite {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        context.block_on(self.invite(context))
+    }
+
+    async fn invite(&self, context: &Context) -> Outcome {
+        let mut desk = Desk::open(&self.key, context).await?;
+        let secret = self.open(context, &mut desk).await?;
+        let invitation = secret.id();
+        let enrolled = tokio::select! {
+            enrolled = self.enrol(context, &mut desk, invitation) => enrolled,
+            _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
+        };
+        if enrolled.is_err() {
+            take_back(context, &mut desk, invitation).await;
+        }
+        enrolled
+    }
+
+    /// Signs the invitation, has the node host it, shows the code.
+    async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
+        let now = context.clock.now();
+        let life = Duration::from_secs(self.minutes * 60);
+        let (office, name) = (self.office.clone(), self.name.clone());
+        let invited = desk
+            .authority
+            .invite(office, name, self.kind.into(), life, now)?;
+        desk.submit(&invited.segment).await?;
+        let secret = invited.made;
+        let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
+        let opened = Opened {
+            event: "open",
+            invitation: secret.id().to_string(),
+            code: secret.code(),
+            expires: now.plus(life).into(),
+            port: opened.port,
+        };
+        match context.output.format {
+            Format::Json => context.output.json_line(&opened)?,
+            Format::Text => context.output.text(&self.code_text(&opened, life))?,
+        }
+        Ok(secret)
+    }
+
+    fn code_text(&self, opened: &Opened, life: Duration) -> String {
+        let picture = if self.no_qr {
+            String::new()
+        } else {
+            qr(&opened.code)
+        };
+        format!(
+            "{picture}\n    {}\n\n\
+             Type this on the new machine within {}; it works once:\n\n    \
+             clinic-mesh node join {}\n\n\
+             If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
+            opened.code,
+            how_long(life),
+            opened.code,
+            opened.port
+        )
+    }
+
+    async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
+        let came = waiting::for_machine(context, &desk.client, invitation).await?;
+        let now = context.clock.now();
+        let (request, _) = desk
+            .authority
+            .judge(&came.request, came.arrival, None, now)?;
+        self.compare(context, &came, &request.device).await?;
+        let (device, until) = self.certify(context, desk, &came, invitation).await?;
+        let view = waiting::for_word(context, &desk.client, invitation).await?;
+        if view.second_uses > 0 {
+            context.output.note(&format!(
+                "ALARM: this code was tried again from {}. Somebody else knows it; find out how.",
+                view.second_from.as_deref().unwrap_or("an unknown address")
+            ));
+        }
+        let enrolled = Enrolled {
+            event: "done",
+            device: device.to_string(),
+            name: self.name.to_string(),
+            office: self.office.to_string(),
+            certified_until: until.into(),
+            second_uses: view.second_uses,
+        };
+        match context.output.format {
+            Format::Json => context.output.json_line(&enrolled),
+            Format::Text => context.output.text(&format!(
+                "{} of office {} is enrolled.\n",
+                enrolled.name, enrolled.office
+            )),
+        }
+    }
+
+    /// Shows both what came and the six digits, and asks whoever sees both screens.
+    async fn compare(&self, context: &Context, came: &Came, device: &DeviceId) -> Outcome {
+        let (short_code, address) = (came.short_code.as_str(), came.address.as_str());
+        let arrived = Arrived {
+            event: "arrived",
+            short_code,
+            device: device.to_string(),
+            address,
+        };
+        match context.output.format {
+            Format::Json => context.output.json_line(&arrived)?,
+            Format::Text => context.output.text(&format!(
+                "\nA machine has come from {address}, its key begins {}.\n\n    {}\n",
+                fingerprint(device),
+                context.output.style().bold(short_code)
+            ))?,
+        }
+        // The question waits for a person; the connection to the machine must not wait with it.
+        let yes = self.yes;
+        let question = "Do the same six digits stand on the other screen?";
+        let asked = tokio::task::spawn_blocking(move || yes.confirm(question));
+        asked
+            .await
+            .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
+    }
+
+    async fn certify(
+        &self,
+        context: &Context,
+        desk: &mut Desk,
+        came: &Came,
+        invitation: InvitationId,
+    ) -> Result<(DeviceId, WallTime), Failure> {
+        let now = context.clock.now();
+        let enrolled = desk
+            .authority
+            .approve(&came.request, came.arrival, None, now)?;
+        desk.submit(&enrolled.segment).await?;
+        let certificate = enrolled.certificate;
+        let answer = EnrolmentAnswer {
+            // The node adds the record, which it has and which may be long.
+            record: Vec::new(),
+            ..desk.authority.answer(certificate.device)?
+        };
+        desk.client.let_in(invitation, &answer).await?;
+        Ok((certificate.device, certificate.not_after))
+    }
+}
+
+/// Nobody shall come with a code that nobody waits for.
+async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId) {
+    if desk.client.cancel_invitation(invitation).await.is_err() {
+        context
+            .output
+            .note("The node could not be told; the code expires by itself.");
+    }
+    let open = desk
+        .authority
+        .clinic()
+        .invitations
+        .get(&invitation)
+        .is_some_and(|state| !state.used);
+    if !open {
+        return;
+    }
+    let withdrawn = desk
+        .authority
+        .withdraw_invitation(invitation, context.clock.now());
+    let Ok(segment) = withdrawn else {
+        return;
+    };
+    // It is in the authority's directory and is given to the node with the next command.
+    let _ = desk.submit(&segment).await;
+}
+
+/// The code as a picture of half blocks, for a phone's camera.
+fn qr(code: &str) -> String {
+    let compact = code.replace('-', "");
+    match QrCode::new(compact) {
+        Ok(qr) => qr
+            .render::<Dense1x2>()
+            .dark_color(Dense1x2::Light)
+            .light_color(Dense1x2::Dark)
+            .build(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_of_a_code_fits_a_terminal() {
+        let picture = qr(&InvitationSecret::new([7; 16]).code());
+        assert!(picture.lines().count() <= 24, "{picture}");
+        assert!(picture.lines().all(|line| line.chars().count() <= 80));
+    }
+}

@@ -1,0 +1,61 @@
+//! `clinic-mesh device`: the machines of the clinic.
+
+mod enrol;
+mod inspect;
+mod invite;
+mod list;
+mod revoke;
+mod waiting;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{Context, Outcome};
+use crate::domain::cert::DeviceKind;
+use crate::domain::id::DeviceId;
+
+/// The machines of the clinic: invite, enrol, look at, revoke
+#[derive(Debug, Subcommand)]
+pub(super) enum Device {
+    Invite(invite::Invite),
+    Enrol(enrol::Enrol),
+    List(list::List),
+    Inspect(inspect::Inspect),
+    Revoke(revoke::Revoke),
+}
+
+impl Device {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        match self {
+            Self::Invite(command) => command.run(context),
+            Self::Enrol(command) => command.run(context),
+            Self::List(command) => command.run(context),
+            Self::Inspect(command) => command.run(context),
+            Self::Revoke(command) => command.run(context),
+        }
+    }
+}
+
+/// What a device is to be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// An office's node
+    Node,
+    /// A staff member's machine that holds no office's messages
+    Client,
+}
+
+impl From<Kind> for DeviceKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Node => Self::Node,
+            Kind::Client => Self::Client,
+        }
+    }
+}
+
+/// A device's id for eyes: the first and last groups of its key, enough to compare two screens.
+pub(in crate::cli) fn fingerprint(device: &DeviceId) -> String {
+    let hex = device.to_string();
+    let groups: Vec<&str> = (0..4).map(|group| &hex[group * 4..group * 4 + 4]).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,98 @@
+//! `clinic-mesh node`: this machine's node.
+
+mod init;
+mod join;
+mod local;
+mod logs;
+mod request;
+mod run;
+mod settings;
+mod status;
+mod unlock;
+
+use clap::Subcommand;
+
+use super::{Context, Outcome};
+use crate::cli::failure::Failure;
+use crate::node::join::BecomeError;
+use crate::node::{Store, StoreError};
+
+/// This machine's node: make it, let it join, run it, look at it
+#[derive(Debug, Subcommand)]
+pub(super) enum Node {
+    Init(init::Init),
+    Request(request::Request),
+    Join(join::Join),
+    Run(run::Run),
+    Status(status::Status),
+}
+
+impl Node {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        match self {
+            Self::Init(command) => command.run(context),
+            Self::Request(command) => command.run(context),
+            Self::Join(command) => command.run(context),
+            Self::Run(command) => command.run(context),
+            Self::Status(command) => command.run(context),
+        }
+    }
+}
+
+/// Refuses a directory that holds a node already, before anything is asked or sent.
+fn refuse_taken(context: &Context) -> Outcome {
+    if Store::exists(context.dir()) {
+        return Err(taken(context));
+    }
+    Ok(())
+}
+
+fn taken(context: &Context) -> Failure {
+    Failure::refused(format!("{} holds a node already", context.dir().display()))
+        .remedy("name another directory with --dir DIR")
+}
+
+/// Makes the directories above the node's; the node's own is made with tight modes later.
+fn make_parents(context: &Context) -> Outcome {
+    match context
+        .dir()
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        Some(parent) => Ok(std::fs::create_dir_all(parent)?),
+        None => Ok(()),
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = match &error {
+            StoreError::Exists { .. } | StoreError::Locked(_) => Self::refused(&error),
+            _ => Self::error(&error),
+        };
+        with_remedy(failure)
+    }
+}
+
+impl From<BecomeError> for Failure {
+    fn from(error: BecomeError) -> Self {
+        with_remedy(match error {
+            BecomeError::Store(error) => return error.into(),
+            BecomeError::NothingPending => Self::not_found(&error),
+            BecomeError::Join(_) | BecomeError::Answer(_) | BecomeError::NotAMember => {
+                Self::refused(&error)
+            }
+            BecomeError::Unreadable(_) | BecomeError::Discovery(_) => Self::error(&error),
+        })
+    }
+}
+
+/// Puts the remedy that our errors carry behind a semicolon on a line of its own.
+fn with_remedy(failure: Failure) -> Failure {
+    let (message, remedy) = crate::cli::admin::split(&failure.message);
+    Failure {
+        message,
+        remedy,
+        ..failure
+    }
+}

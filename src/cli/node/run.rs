@@ -1,0 +1,190 @@
+//! `node run`: the node as a service in the foreground.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::logs::{self, Look};
+use super::settings::Settings;
+use super::unlock::UnlockArgs;
+use crate::cli::{Context, Failure, Outcome};
+use crate::node::engine::Command;
+use crate::node::{self, Handle, Running, Store, StoreOptions};
+use crate::platform::files;
+use crate::web::{Api, Socket};
+
+/// How long stopping in order may take before the process ends all the same.
+///
+/// Ten seconds: a commit takes milliseconds, links close within one; systemd waits ninety.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// Longest wait for the engine's word that it is alive, before the watchdog is not fed.
+const ALIVE_MAX: Duration = Duration::from_secs(5);
+
+/// Run this machine's node in the foreground until it is told to stop
+///
+/// SIGINT and SIGTERM stop it in order. Log lines go to standard error; CLINIC_MESH_LOG chooses what
+/// is logged, such as "debug" or "info,clinic_mesh::net=debug".
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Run {
+    /// Log lines as JSON objects
+    #[arg(long)]
+    log_json: bool,
+
+    /// Move the node's clock ahead by DAYS, for a drill; never in a real office
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    days_ahead: u32,
+
+    #[command(flatten)]
+    unlock: UnlockArgs,
+}
+
+impl Run {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        logs::start(if self.log_json {
+            Look::Json
+        } else {
+            Look::Text
+        });
+        files::check_dir(context.dir()).map_err(|error| missing(context, error))?;
+        let settings = Settings::load(context.dir())?;
+        let (settings, unknown) = settings.start(self.days_ahead);
+        for peer in unknown {
+            warn!(peer, "a bootstrap peer's name does not resolve");
+        }
+        let unlock = self.unlock.existing()?;
+        let store = Store::open(context.dir(), &StoreOptions::PRODUCT, &unlock)?;
+        drop(unlock);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers())
+            .enable_all()
+            .build()?;
+        let outcome = runtime.block_on(serve(context, store, settings));
+        runtime.shutdown_timeout(STOP_MAX);
+        outcome
+    }
+}
+
+/// Two to four threads: an office PC has more to do than carry messages.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))
+}
+
+fn missing(context: &Context, error: files::FileError) -> Failure {
+    match error {
+        files::FileError::Missing { .. } => {
+            Failure::not_found(format!("there is no node in {}", context.dir().display())).remedy(
+                "make one with `clinic-mesh node init` or `node join`, or name it with --dir DIR",
+            )
+        }
+        other => super::with_remedy(Failure::error(other)),
+    }
+}
+
+async fn serve(context: &Context, store: Store, settings: node::Settings) -> Outcome {
+    let mut stop = Stop::listen()?;
+    let socket = Socket::open(context.dir()).map_err(Failure::error)?;
+    let mut running = node::start(store, settings).map_err(Failure::error)?;
+    let api = Api::new(running.handle.clone(), running.timepiece.clone())
+        .enrolling(running.enrolment.clone());
+    let (close, closing) = tokio::sync::oneshot::channel::<()>();
+    let faces = tokio::spawn(socket.serve(api, async {
+        // An error says that the node is gone, which is as good a reason to close.
+        let _ = closing.await;
+    }));
+    let watchdog = tokio::spawn(feed_watchdog(running.handle.clone()));
+    info!(device = %running.identity.keys.device().short(), "node is ready");
+    tell(&[NotifyState::Ready]);
+    let outcome = live(&mut running, &mut stop).await;
+    tell(&[NotifyState::Stopping]);
+    watchdog.abort();
+    drop(close);
+    // Whether the faces ended well changes nothing.
+    let _ = faces.await;
+    outcome
+}
+
+/// Lives until the node ends by itself or is told to stop.
+async fn live(running: &mut Running, stop: &mut Stop) -> Outcome {
+    let handle = running.handle.clone();
+    let ended = tokio::select! {
+        ended = running.ended() => Some(ended),
+        name = stop.requested() => {
+            info!(signal = name, "stopping");
+            None
+        }
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => stop_in_order(running, handle, stop).await?,
+    };
+    ended.map_err(|why| {
+        error!(%why, "the node has failed");
+        Failure::error(why)
+    })
+}
+
+async fn stop_in_order(
+    running: &mut Running,
+    handle: Handle,
+    stop: &mut Stop,
+) -> Result<Result<(), node::RunError>, Failure> {
+    let stopping = async {
+        // An error says that it has stopped already.
+        let _ = handle.ask(Command::Stop).await;
+        running.ended().await
+    };
+    tokio::select! {
+        ended = stopping => Ok(ended),
+        () = tokio::time::sleep(STOP_MAX) => Err(Failure::error("the node did not stop in time")),
+        _ = stop.requested() => Err(Failure::error("stopped at once, on a second signal")),
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn requested(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// Tells systemd, where it listens, that the engine still answers.
+async fn feed_watchdog(handle: Handle) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut tick = tokio::time::interval(limit / 3);
+    loop {
+        tick.tick().await;
+        let alive = tokio::time::timeout(ALIVE_MAX, handle.ask(Command::Status)).await;
+        match alive {
+            Ok(Ok(_)) => tell(&[NotifyState::Watchdog]),
+            Ok(Err(_)) => return,
+            Err(_) => warn!("the engine does not answer; the watchdog is not fed"),
+        }
+    }
+}
+
+/// Without systemd there is nobody to tell.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,153 @@
+//! `node status`: how this node and its neighbours are.
+
+use crate::api::status::StatusView;
+use crate::cli::output::{Style, Table};
+use crate::cli::{Context, Outcome};
+
+/// Show this node's peers, what it holds, and whether anything needs a look
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Status {}
+
+/// Clocks that differ by more than this many milliseconds deserve a look.
+const OFFSET_WORTH_A_LOOK: i64 = 2_000;
+
+impl Status {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let client = context.client();
+        let style = context.output.style();
+        context.ask("asking the node", client.status(), |status| {
+            text(status, style)
+        })
+    }
+}
+
+fn text(status: &StatusView, style: Style) -> String {
+    let office = status
+        .office
+        .as_deref()
+        .unwrap_or("an office not known yet");
+    let clinic = status
+        .clinic_name
+        .as_deref()
+        .unwrap_or("a clinic not known yet");
+    let standing = match status.standing.as_str() {
+        "enrolled" => style.good("enrolled"),
+        "revoked" => style.bad("revoked: enrol this machine again as another device"),
+        _ => "waiting for the clinic record".to_owned(),
+    };
+    let mut text = format!(
+        "{} of office {office}, {clinic}: {standing}\n\n",
+        style.bold(&status.name)
+    );
+    text.push_str(&peers(status, style));
+    text.push_str(&format!(
+        "\nHolds {} entries in {} spaces; alive from {} on.\n",
+        status.entries, status.spaces, status.horizon
+    ));
+    text.push_str(&witnesses(status, style));
+    for fork in &status.forks {
+        let line = format!(
+            "FORK: two histories of {} in {}.\n",
+            fork.author, fork.place
+        );
+        text.push_str(&style.bad(&line));
+    }
+    text
+}
+
+fn peers(status: &StatusView, style: Style) -> String {
+    if status.peers.is_empty() && status.away.is_empty() {
+        return "No other nodes yet; invite one with `clinic-mesh device invite`.\n".to_owned();
+    }
+    let mut table = Table::new(["PEER", "OFFICE", "STATE", "RECORD", "CLOCK"]);
+    for peer in &status.peers {
+        table.row([
+            peer.name.clone(),
+            peer.office.clone().unwrap_or_default(),
+            "connected".to_owned(),
+            if peer.in_sync {
+                "in sync"
+            } else {
+                "catching up"
+            }
+            .to_owned(),
+            offset(peer.offset_ms),
+        ]);
+    }
+    for name in &status.away {
+        table.row([
+            name.clone(),
+            String::new(),
+            "away".to_owned(),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    table.show(style)
+}
+
+fn offset(ms: i64) -> String {
+    let seconds = ms as f64 / 1000.0;
+    match ms.abs() {
+        0..50 => "same".to_owned(),
+        50..OFFSET_WORTH_A_LOOK => format!("{seconds:+.1} s"),
+        _ => format!("{seconds:+.1} s, check the clocks"),
+    }
+}
+
+fn witnesses(status: &StatusView, style: Style) -> String {
+    if status.witnesses.is_empty() {
+        return style.dim("No other node has witnessed the audit trail of this run yet.") + "\n";
+    }
+    let seen: Vec<_> = status
+        .witnesses
+        .iter()
+        .map(|witness| format!("{} up to {}", witness.name, witness.seq))
+        .collect();
+    format!(
+        "Audit trail at {}; witnessed by {}.\n",
+        status.trail,
+        seen.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> StatusView {
+        serde_json::from_value(serde_json::json!({
+            "version": "1", "name": "front", "office": "Front desk", "device": "", "clinic": "",
+            "clinic_name": "Sample", "standing": "enrolled",
+            "peers": [{"name": "ward", "office": "Ward 2", "device": "", "offset_ms": 4200,
+                       "in_sync": true}],
+            "away": ["lab"], "spaces": 3, "entries": 12, "horizon": "2026-11-21", "record": "",
+            "forks": [{"author": "ward", "place": "rounds", "epoch": "00"}],
+            "witnesses": [{"name": "ward", "seq": 7}], "trail": 9, "logins": 0
+        }))
+        .expect("a status")
+    }
+
+    #[test]
+    fn whatever_needs_a_look_is_on_the_page() {
+        let text = text(&status(), Style::default());
+        for said in [
+            "front",
+            "Ward 2",
+            "in sync",
+            "+4.2 s, check",
+            "lab",
+            "away",
+            "FORK",
+            "up to 7",
+        ] {
+            assert!(text.contains(said), "{said} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn small_differences_of_clocks_are_no_news() {
+        assert_eq!(offset(-20), "same");
+        assert_eq!(offset(-300), "-0.3 s");
+    }
+}

@@ -1,0 +1,144 @@
+//! What opens the node's store: a passphrase, a key file, or a credential from systemd.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::with_remedy;
+use crate::cli::failure::Failure;
+use crate::cli::secret::SecretSource;
+use crate::domain::id::{hex, unhex};
+use crate::node::Unlock;
+use crate::platform::{entropy, files};
+
+/// The credential's name in a unit file: `LoadCredential=clinic-mesh.key:...`.
+const CREDENTIAL: &str = "clinic-mesh.key";
+
+/// Largest key file: 64 hex digits and a line end.
+const KEY_FILE_MAX: usize = 66;
+
+/// Fewest characters of a passphrase for a store.
+const PASSPHRASE_MIN: usize = 12;
+
+/// What opens the store
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "What opens the store")]
+pub(super) struct UnlockArgs {
+    /// Use the key in FILE instead of a passphrase; it is made if there is none
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_KEY_FILE",
+        hide_env_values = true,
+        conflicts_with = "passphrase_file",
+        value_hint = clap::ValueHint::FilePath
+    )]
+    key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    passphrase: SecretSource,
+}
+
+impl UnlockArgs {
+    /// What opens a store that is there.
+    pub(super) fn existing(&self) -> Result<Unlock, Failure> {
+        if let Some(path) = &self.key_file {
+            return key(path, files::read(path, KEY_FILE_MAX));
+        }
+        if let Some(path) = credential() {
+            // The service manager keeps others out of it, in ways that its mode does not show.
+            return key(&path, files::read_shared(&path, KEY_FILE_MAX));
+        }
+        let typed = self.passphrase.ask("Passphrase of this node")?;
+        Ok(Unlock::Passphrase(typed))
+    }
+
+    /// What is to open a store that is about to be made.
+    pub(super) fn chosen(&self) -> Result<Unlock, Failure> {
+        match &self.key_file {
+            Some(path) if path.exists() => key(path, files::read(path, KEY_FILE_MAX)),
+            Some(path) => make_key(path),
+            None => {
+                let chosen = self.passphrase.choose("Passphrase for this node")?;
+                check(&chosen)?;
+                Ok(Unlock::Passphrase(chosen))
+            }
+        }
+    }
+}
+
+fn check(chosen: &str) -> Result<(), Failure> {
+    let count = chosen.chars().count();
+    if count >= PASSPHRASE_MIN {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "a passphrase needs at least {PASSPHRASE_MIN} characters, this one has {count}"
+    ))
+    .remedy("add words"))
+}
+
+fn credential() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
+    path.exists().then_some(path)
+}
+
+fn key(path: &Path, read: Result<Vec<u8>, files::FileError>) -> Result<Unlock, Failure> {
+    let bytes = Zeroizing::new(read.map_err(|error| with_remedy(Failure::error(error)))?);
+    let digits = std::str::from_utf8(&bytes).ok().map(str::trim_end);
+    let key = digits.and_then(unhex).map(Zeroizing::new);
+    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+    let key = key.ok_or_else(|| {
+        Failure::error(format!(
+            "{} is no key file: it has 64 hex digits",
+            path.display()
+        ))
+        .remedy("give the file that the node was made with")
+    })?;
+    Ok(Unlock::KeyFile(Zeroizing::new(key)))
+}
+
+fn make_key(path: &Path) -> Result<Unlock, Failure> {
+    let secret = entropy::secret::<32>();
+    let digits = Zeroizing::new(format!("{}\n", hex(&*secret)));
+    files::replace(path, digits.as_bytes()).map_err(Failure::error)?;
+    Ok(Unlock::KeyFile(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_was_made_opens_what_it_was_made_for() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let args = UnlockArgs {
+            key_file: Some(scratch.path().join("node.key")),
+            passphrase: SecretSource::default(),
+        };
+        let (Ok(Unlock::KeyFile(made)), Ok(Unlock::KeyFile(read))) =
+            (args.chosen(), args.existing())
+        else {
+            panic!("a key file");
+        };
+        assert_eq!(made, read);
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_or_that_is_none_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("node.key");
+        make_key(&path).expect("room");
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, open).expect("ours");
+        assert!(key(&path, files::read(&path, KEY_FILE_MAX)).is_err());
+        assert!(key(&path, Ok(b"not a key".to_vec())).is_err());
+    }
+
+    #[test]
+    fn a_short_passphrase_is_not_taken() {
+        assert!(check("short").is_err());
+        assert!(check("long enough to last").is_ok());
+    }
+}

@@ -1,0 +1,130 @@
+//! The settings of the policy by name.
+
+use crate::domain::policy::{Network, Policy, Switch};
+
+/// One setting: how it is called, shown and read.
+pub(super) struct Setting {
+    /// Its name on the command line and in errors.
+    pub(super) name: &'static str,
+    /// What it is, in a few words.
+    pub(super) about: &'static str,
+    /// Its value as text.
+    pub(super) get: fn(&Policy) -> String,
+    set: fn(&mut Policy, &str) -> Result<(), String>,
+}
+
+/// Every setting.
+pub(super) const SETTINGS: [Setting; 6] = [
+    Setting {
+        name: "direct_days",
+        about: "days that direct messages are kept",
+        get: |policy| policy.direct_days.to_string(),
+        set: |policy, text| number(text).map(|days| policy.direct_days = days),
+    },
+    Setting {
+        name: "room_days",
+        about: "days that messages in rooms are kept",
+        get: |policy| policy.room_days.to_string(),
+        set: |policy, text| number(text).map(|days| policy.room_days = days),
+    },
+    Setting {
+        name: "audit_days",
+        about: "days that audit records are kept",
+        get: |policy| policy.audit_days.to_string(),
+        set: |policy, text| number(text).map(|days| policy.audit_days = days),
+    },
+    Setting {
+        name: "opened_receipts",
+        about: "whether writers see who opened their messages: on or off",
+        get: |policy| match policy.opened_receipts {
+            Switch::On => "on".to_owned(),
+            Switch::Off => "off".to_owned(),
+        },
+        set: |policy, text| switch(text).map(|switch| policy.opened_receipts = switch),
+    },
+    Setting {
+        name: "idle_logoff_minutes",
+        about: "minutes after which an idle login ends",
+        get: |policy| policy.idle_logoff_minutes.to_string(),
+        set: |policy, text| number(text).map(|minutes| policy.idle_logoff_minutes = minutes),
+    },
+    Setting {
+        name: "networks",
+        about: "networks that nodes may connect from, with commas between; any for all",
+        get: |policy| {
+            let networks: Vec<_> = policy.networks.iter().map(ToString::to_string).collect();
+            if networks.is_empty() {
+                "any".to_owned()
+            } else {
+                networks.join(",")
+            }
+        },
+        set: |policy, text| networks(text).map(|networks| policy.networks = networks),
+    },
+];
+
+/// Applies `NAME=VALUE`.
+pub(super) fn apply(policy: &mut Policy, assignment: &str) -> Result<(), String> {
+    let (name, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| format!("{assignment:?} is no setting: write it as NAME=VALUE"))?;
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    let setting = setting.ok_or_else(|| {
+        let names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        format!(
+            "there is no setting {name:?}; there are {}",
+            names.join(", ")
+        )
+    })?;
+    (setting.set)(policy, value).map_err(|why| format!("{name}: {why}"))
+}
+
+fn number(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a whole number up to {}", u16::MAX))
+}
+
+fn switch(text: &str) -> Result<Switch, String> {
+    match text {
+        "on" => Ok(Switch::On),
+        "off" => Ok(Switch::Off),
+        other => Err(format!("{other:?} is neither on nor off")),
+    }
+}
+
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    if text == "any" {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(str::parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(assignment: &str) -> Result<Policy, String> {
+        let mut policy = Policy::initial();
+        apply(&mut policy, assignment).map(|()| policy)
+    }
+
+    #[test]
+    fn every_setting_is_read_as_it_is_shown() {
+        let policy = Policy::initial();
+        for setting in &SETTINGS {
+            let shown = format!("{}={}", setting.name, (setting.get)(&policy));
+            assert_eq!(set(&shown), Ok(policy.clone()), "{shown}");
+        }
+        let nets = set("networks=10.0.0.0/8,192.168.1.0/24").expect("two networks");
+        assert_eq!(nets.networks.len(), 2);
+    }
+
+    #[test]
+    fn a_mistake_names_the_setting_and_what_is_wrong() {
+        assert!(set("room_day=3").is_err_and(|why| why.contains("room_days")));
+        assert!(set("room_days=soon").is_err_and(|why| why.contains("whole number")));
+        assert!(set("opened_receipts=maybe").is_err_and(|why| why.contains("neither")));
+        assert!(set("room_days").is_err_and(|why| why.contains("NAME=VALUE")));
+        assert!(set("networks=10.0.0.1").is_err_and(|why| why.contains("network")));
+    }
+}

@@ -1,0 +1,176 @@
+//! Secrets from a person or a script: typed without echo, or read from a file; never an argument.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+
+/// Longest passphrase, password or code that is read, in bytes.
+///
+/// Longer than anyone types and any generator makes; more is a wrong file.
+const SECRET_MAX: usize = 1024;
+
+/// Where a command may get its secret from besides the terminal.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct SecretSource {
+    /// Read the secret from the first line of FILE instead of asking for it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_PASSPHRASE_FILE",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl SecretSource {
+    /// An existing secret: from the file if one is given, else typed at the terminal.
+    pub(crate) fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        match &self.passphrase_file {
+            Some(path) => from_file(path),
+            None => typed(prompt),
+        }
+    }
+
+    /// A secret being chosen: typed twice at the terminal, or once from the file.
+    pub(crate) fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        let Some(path) = &self.passphrase_file else {
+            return typed_twice(prompt);
+        };
+        from_file(path)
+    }
+}
+
+/// Reads the first line of a file.
+pub(crate) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: std::io::Error| {
+        let message = format!("{}: {error}", path.display());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::not_found(message),
+            _ => Failure::error(message),
+        }
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    first_line(std::io::BufReader::new(file)).map_err(failed)
+}
+
+/// Types a secret at the terminal without echo.
+///
+/// Without a terminal the first line of standard input is taken, so that a script can pipe it in.
+pub(crate) fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(first_line(std::io::stdin().lock())?);
+    }
+    eprint_now(&format!("{prompt}: "));
+    let secret = Zeroizing::new(rpassword::read_password()?);
+    if secret.is_empty() {
+        return Err(Failure::usage("nothing was typed"));
+    }
+    Ok(secret)
+}
+
+fn typed_twice(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let first = typed(prompt)?;
+    if !std::io::stdin().is_terminal() {
+        return Ok(first);
+    }
+    let second = typed("The same again")?;
+    if *first == *second {
+        return Ok(first);
+    }
+    Err(Failure::usage("the two were not the same").remedy("run the command again"))
+}
+
+fn first_line(reader: impl std::io::BufRead) -> std::io::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::with_capacity(SECRET_MAX + 2));
+    reader.take_line(&mut line)?;
+    let kept = line.trim_end_matches(['\r', '\n']);
+    let wrong = |text| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+    match kept.len() {
+        0 => wrong("the first line is empty: no secret was given"),
+        length if length > SECRET_MAX => wrong("the first line is too long to be a secret"),
+        _ => Ok(Zeroizing::new(kept.to_owned())),
+    }
+}
+
+/// Reads one line, never more than a secret can have.
+trait TakeLine {
+    fn take_line(self, line: &mut String) -> std::io::Result<usize>;
+}
+
+impl<R: std::io::BufRead> TakeLine for R {
+    fn take_line(self, line: &mut String) -> std::io::Result<usize> {
+        std::io::Read::take(self, SECRET_MAX as u64 + 2).read_line(line)
+    }
+}
+
+/// Asks a question with yes or no; anything but a clear yes is a no.
+///
+/// `assumed` is the command's `--yes`. Without a terminal and without `--yes` the answer is a refusal,
+/// so that no script does something by accident.
+pub(crate) fn confirm(question: &str, assumed: Assumed) -> Result<(), Failure> {
+    if assumed == Assumed::Yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            Failure::usage(format!("this needs a confirmation: {question}"))
+                .remedy("add --yes once you are sure"),
+        );
+    }
+    eprint_now(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().lock().take_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::refused("nothing was done")),
+    }
+}
+
+/// Whether a confirmation was given on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Assumed {
+    /// With `--yes`.
+    Yes,
+    /// Not given; ask.
+    Ask,
+}
+
+/// The flag of commands that ask before they act.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct YesFlag {
+    /// Do not ask for confirmation
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+}
+
+impl YesFlag {
+    /// Asks, unless the flag was given.
+    pub(crate) fn confirm(self, question: &str) -> Result<(), Failure> {
+        confirm(question, if self.yes { Assumed::Yes } else { Assumed::Ask })
+    }
+}
+
+fn eprint_now(text: &str) {
+    let mut out = std::io::stderr().lock();
+    // A prompt that cannot be shown is no reason not to go on: the answer is read all the same.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_the_first_line_without_its_end() {
+        let read = |text: &str| first_line(text.as_bytes()).map(|line| line.to_string());
+        assert_eq!(read("open sesame\r\nrest").expect("a line"), "open sesame");
+        assert_eq!(read(" kept \n").expect("a line"), " kept ");
+        assert!(read("\nopen").is_err());
+        assert!(read("").is_err());
+        assert!(read(&"x".repeat(SECRET_MAX + 1)).is_err());
+    }
+}

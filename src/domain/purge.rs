@@ -1,0 +1,206 @@
+//! Which day is certainly over: the rule that lets a node destroy bodies.
+//!
+//! What is destroyed is gone, so one clock that leaps ahead must not empty a node. A day counts as
+//! over only when this node's clock says so and a peer's clock agrees, or nobody is there to ask. On
+//! the other side no clock, however wrong, brings a day back: the horizon only grows.
+
+use std::time::Duration;
+
+use super::time::{Day, WallTime};
+
+/// How long a peer's report stays good.
+///
+/// An hour: connected peers report with every heartbeat, and one that fell silent is no witness.
+pub const REPORT_MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a node that hears nobody keeps running before its own clock is enough.
+///
+/// A day: an office that was cut off still forgets on time, and a clock that is wrong for an hour
+/// after a dead battery destroys nothing.
+pub const ALONE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a peer's clock said, and how long ago that was by this node's monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The peer's clock.
+    pub said: WallTime,
+    /// How long ago it said so.
+    pub age: Duration,
+}
+
+/// Whether the clinic has other nodes to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// The record lists no other node.
+    Alone,
+    /// It lists at least one more.
+    Others,
+}
+
+/// What is known of the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks<'a> {
+    /// This node's clock.
+    pub own: WallTime,
+    /// What peers said lately.
+    pub reports: &'a [Report],
+    /// How long this node has run, by a clock that nobody sets.
+    pub uptime: Duration,
+    /// How long ago the last peer was heard, if any was since the start.
+    pub unheard: Option<Duration>,
+    /// Whether there is anybody to ask.
+    pub company: Company,
+}
+
+/// The day that it certainly is at least: days before it are over.
+///
+/// Never later than this node's own clock says, and never later than every peer's. `None` when
+/// nothing confirms the own clock yet.
+pub fn trusted_today(clocks: &Clocks<'_>) -> Option<Day> {
+    let own = clocks.own.day();
+    if clocks.company == Company::Alone {
+        return Some(own);
+    }
+    let fresh = clocks
+        .reports
+        .iter()
+        .filter(|one| one.age <= REPORT_MAX_AGE);
+    let confirmed = fresh.map(|one| one.said.plus(one.age).day()).max();
+    match confirmed {
+        Some(theirs) => Some(own.min(theirs)),
+        None if unheard_for(clocks) >= ALONE_AFTER => Some(own),
+        None => None,
+    }
+}
+
+fn unheard_for(clocks: &Clocks<'_>) -> Duration {
+    clocks.unheard.unwrap_or(clocks.uptime).min(clocks.uptime)
+}
+
+/// The horizon after hearing of `today`: the first day still alive. It never goes back.
+pub fn advance(horizon: Day, today: Option<Day>) -> Day {
+    today.map_or(horizon, |today| horizon.max(today))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{NOON, days, minutes};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn clocks(own: WallTime, reports: &[Report]) -> Clocks<'_> {
+        Clocks {
+            own,
+            reports,
+            uptime: minutes(10),
+            unheard: None,
+            company: Company::Others,
+        }
+    }
+
+    fn heard(said: WallTime) -> Report {
+        Report { said, age: MINUTE }
+    }
+
+    #[test]
+    fn a_day_is_over_only_when_this_clock_and_a_peers_say_so() {
+        let today = NOON.day();
+        let yesterday = NOON.minus(days(1));
+        let forward = NOON.plus(days(400));
+        let back = NOON.minus(days(400));
+        let table: [(&str, WallTime, &[WallTime], Option<Day>); 11] = [
+            ("all agree", NOON, &[NOON, NOON], Some(today)),
+            ("one agrees", NOON, &[NOON], Some(today)),
+            ("nobody was heard", NOON, &[], None),
+            ("own leaps ahead", forward, &[NOON, NOON], Some(today)),
+            ("own leaps ahead, nobody was heard", forward, &[], None),
+            ("own falls back", back, &[NOON, NOON], Some(back.day())),
+            ("a peer leaps ahead", NOON, &[forward], Some(today)),
+            ("a peer falls back", NOON, &[back, NOON], Some(today)),
+            ("the only peer falls back", NOON, &[back], Some(back.day())),
+            (
+                "the only peer is a day behind",
+                NOON,
+                &[yesterday],
+                Some(yesterday.day()),
+            ),
+            (
+                "both leap ahead",
+                forward,
+                &[forward, NOON],
+                Some(forward.day()),
+            ),
+        ];
+        for (case, own, said, expected) in table {
+            let reports: Vec<Report> = said.iter().map(|said| heard(*said)).collect();
+            assert_eq!(trusted_today(&clocks(own, &reports)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_day_ends_at_midnight_and_not_before() {
+        let midnight = Day(NOON.day().0 + 1).start();
+        let before = WallTime(midnight.0 - 1);
+        let reports = [Report {
+            said: midnight,
+            age: Duration::ZERO,
+        }];
+        let day = |own| trusted_today(&clocks(own, &reports));
+        assert_eq!(day(before), Some(before.day()));
+        assert_eq!(day(midnight), Some(midnight.day()));
+    }
+
+    #[test]
+    fn time_passes_for_a_report_too() {
+        let midnight = Day(NOON.day().0 + 1).start();
+        let reports = [Report {
+            said: midnight.minus(minutes(5)),
+            age: minutes(5),
+        }];
+        let today = trusted_today(&clocks(midnight, &reports));
+        assert_eq!(today, Some(midnight.day()));
+    }
+
+    #[test]
+    fn an_old_report_confirms_nothing() {
+        let old = |age| [Report { said: NOON, age }];
+        assert!(trusted_today(&clocks(NOON, &old(REPORT_MAX_AGE))).is_some());
+        let too_old = old(REPORT_MAX_AGE + MINUTE);
+        assert_eq!(trusted_today(&clocks(NOON, &too_old)), None);
+    }
+
+    #[test]
+    fn a_clinic_of_one_node_trusts_its_own_clock() {
+        let alone = Clocks {
+            company: Company::Alone,
+            ..clocks(NOON, &[])
+        };
+        assert_eq!(trusted_today(&alone), Some(NOON.day()));
+    }
+
+    #[test]
+    fn a_node_that_heard_nobody_for_a_day_of_running_trusts_its_own_clock() {
+        let cut_off = |uptime, unheard| {
+            trusted_today(&Clocks {
+                uptime,
+                unheard,
+                ..clocks(NOON, &[])
+            })
+        };
+        assert_eq!(cut_off(days(1), None), Some(NOON.day()));
+        assert_eq!(cut_off(days(1) - MINUTE, None), None);
+        assert_eq!(cut_off(days(9), Some(days(1))), Some(NOON.day()));
+        assert_eq!(cut_off(days(9), Some(minutes(90))), None);
+        // A wall clock that leapt does not make the node older.
+        assert_eq!(cut_off(minutes(10), Some(days(400))), None);
+    }
+
+    #[test]
+    fn the_horizon_never_goes_back() {
+        let horizon = Day(1000);
+        assert_eq!(advance(horizon, Some(Day(1001))), Day(1001));
+        assert_eq!(advance(horizon, Some(Day(600))), horizon);
+        assert_eq!(advance(horizon, None), horizon);
+    }
+}

@@ -1,0 +1,201 @@
+//! The fold itself: which statements count, and what they make.
+
+mod devices;
+mod people;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Admin, Clinic, Item, VoidReason};
+use crate::domain::cert::{self, Grant};
+use crate::domain::id::{AuthorId, ClinicId};
+use crate::domain::sign::Signed;
+use crate::domain::statement::{Act, Right, StatementId};
+
+/// The clinic that these statements make.
+pub(super) fn run<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Clinic {
+    let mut clinic = Clinic::unknown(id);
+    let (root, others) = split(id, in_order(items));
+    clinic.apply_root_log(&root);
+    let counted = clinic.judge_all(others);
+    clinic.apply_revocations(&counted);
+    let past = clinic.apply_devices(&counted);
+    clinic.apply_invitations(&counted, &past);
+    clinic.apply_policy(&counted);
+    clinic.apply_mesh_keys(&counted);
+    clinic.apply_staff(&counted);
+    clinic.apply_rooms(&counted);
+    clinic
+}
+
+/// The statements by time, then signer, then number, each once.
+///
+/// Of two with one signer and number (the log was forked) the earlier counts, whichever came first;
+/// but what either of them withdraws is withdrawn.
+fn in_order<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<&'a Item> {
+    let mut items: Vec<&Item> = items.into_iter().collect();
+    items.sort_by(|a, b| {
+        let place = (a.time, a.id).cmp(&(b.time, b.id));
+        place.then_with(|| a.statement.to_body().cmp(&b.statement.to_body()))
+    });
+    items.dedup_by(|a, b| a.id == b.id && a.time == b.time && a.statement == b.statement);
+    let mut known = BTreeSet::new();
+    items.retain(|item| known.insert(item.id) || withdraws(&item.statement.act));
+    items
+}
+
+const fn withdraws(act: &Act) -> bool {
+    matches!(act, Act::AdminEnded { .. } | Act::DeviceRevoked { .. })
+}
+
+/// The root's statements and the others', with one hash per signer.
+fn split(clinic: ClinicId, items: Vec<&Item>) -> (Vec<&Item>, Vec<&Item>) {
+    let mut known: BTreeMap<AuthorId, bool> = BTreeMap::new();
+    items.into_iter().partition(|item| {
+        let author = item.id.author;
+        *known
+            .entry(author)
+            .or_insert_with(|| cert::is_root(&author, &clinic))
+    })
+}
+
+impl Clinic {
+    fn void(&mut self, item: &Item, reason: VoidReason) {
+        self.void.insert(item.id, reason);
+    }
+
+    /// The root's log alone decides who the admins are and where they end.
+    fn apply_root_log(&mut self, items: &[&Item]) {
+        for item in items {
+            if let Err(reason) = self.apply_root(&item.statement.act) {
+                self.void(item, reason);
+            }
+        }
+    }
+
+    fn apply_root(&mut self, act: &Act) -> Result<(), VoidReason> {
+        match act {
+            Act::Founded { name } if self.name.is_none() => {
+                self.name = Some(name.clone());
+                Ok(())
+            }
+            Act::Founded { .. } => Err(VoidReason::DoesNotFit),
+            Act::AdminGranted { grant } => self.apply_grant(grant),
+            Act::AdminEnded { admin, last } => {
+                let admin = self.admins.get_mut(admin).ok_or(VoidReason::DoesNotFit)?;
+                admin.last = Some(admin.last.map_or(*last, |earlier| earlier.min(*last)));
+                Ok(())
+            }
+            // The root appoints and removes; everything else is an admin's.
+            _ => Err(VoidReason::WithoutRight),
+        }
+    }
+
+    /// The first grant of a key holds: who was ended is never granted again.
+    fn apply_grant(&mut self, signed: &Signed) -> Result<(), VoidReason> {
+        let grant = Grant::open(signed, &self.id).map_err(|_| VoidReason::InvalidInside)?;
+        match self.admins.entry(grant.admin) {
+            Entry::Occupied(_) => Err(VoidReason::DoesNotFit),
+            Entry::Vacant(place) => {
+                let signed = signed.clone();
+                place.insert(Admin {
+                    grant,
+                    signed,
+                    last: None,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The admins' statements that count, in order.
+    fn judge_all<'a>(&mut self, items: Vec<&'a Item>) -> Vec<&'a Item> {
+        let judge = |item: &&Item| match self.judge(item) {
+            Ok(()) => true,
+            Err(reason) => {
+                self.void(item, reason);
+                false
+            }
+        };
+        items.into_iter().filter(judge).collect()
+    }
+
+    fn judge(&self, item: &Item) -> Result<(), VoidReason> {
+        let admin = self
+            .admins
+            .get(&item.id.author.as_admin())
+            .ok_or(VoidReason::UnknownSigner)?;
+        if admin.last.is_some_and(|last| item.id.seq > last) {
+            return Err(VoidReason::AfterTheEnd);
+        }
+        if item.time.wall() > admin.grant.not_after {
+            return Err(VoidReason::GrantRunOut);
+        }
+        match item.statement.act.right() {
+            Right::Scope(scope) if admin.grant.scopes.has(scope) => Ok(()),
+            Right::Scope(_) | Right::Root => Err(VoidReason::WithoutRight),
+        }
+    }
+
+    fn apply_policy(&mut self, counted: &[&Item]) {
+        for item in counted {
+            let Act::PolicySet { policy } = &item.statement.act else {
+                continue;
+            };
+            // Items are in order of time, so among equal versions the last one written wins.
+            if policy.version >= self.policy.version {
+                self.policy = policy.clone();
+            } else {
+                self.void(item, VoidReason::DoesNotFit);
+            }
+        }
+    }
+
+    /// Of two keys with one number the earlier holds.
+    fn apply_mesh_keys(&mut self, counted: &[&Item]) {
+        for item in counted {
+            let Act::MeshKeyRotated { epoch, commitment } = &item.statement.act else {
+                continue;
+            };
+            let held = *self.mesh_keys.entry(*epoch).or_insert(*commitment);
+            if held != *commitment {
+                self.void(item, VoidReason::DoesNotFit);
+            }
+        }
+    }
+}
+
+/// The first and the last of a set of statements in each signer's log.
+///
+/// Who has seen a signer's last has seen them all, so a question about all of them costs one look
+/// per signer however many there are.
+#[derive(Default)]
+struct Bounds(BTreeMap<AuthorId, (u64, u64)>);
+
+impl Bounds {
+    fn note(&mut self, id: StatementId) {
+        let (first, last) = self.0.entry(id.author).or_insert((id.seq, id.seq));
+        *first = (*first).min(id.seq);
+        *last = (*last).max(id.seq);
+    }
+
+    /// Whether the signer of `item` had seen every one of them.
+    fn all_before(&self, item: &Item) -> bool {
+        let mut bounds = self.0.iter();
+        bounds.all(|(&author, &(_, seq))| follows(item, StatementId { author, seq }))
+    }
+
+    /// Whether the signer of `item` had seen at least one of them.
+    fn any_before(&self, item: &Item) -> bool {
+        let mut bounds = self.0.iter();
+        bounds.any(|(&author, &(seq, _))| follows(item, StatementId { author, seq }))
+    }
+}
+
+/// Whether the signer of `item` had seen `other`, its own earlier statements included.
+fn follows(item: &Item, other: StatementId) -> bool {
+    if item.id.author == other.author {
+        return item.id.seq > other.seq;
+    }
+    item.statement.has_seen(other)
+}

@@ -1,0 +1,301 @@
+//! Devices: what is revoked, who is enrolled, and which invitations are spent.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::{Bounds, Clinic, Item, VoidReason};
+use crate::domain::cert::{Certificate, DeviceKind};
+use crate::domain::id::{AuthorId, DeviceId, InvitationId};
+use crate::domain::log::Epoch;
+use crate::domain::record::{Device, InvitationState};
+use crate::domain::sign::Signed;
+use crate::domain::space::Space;
+use crate::domain::statement::{Act, LogEnd, Revocation};
+use crate::domain::time::WallTime;
+
+impl Clinic {
+    /// What is revoked is collected before anything is enrolled, so nothing comes too late to win.
+    ///
+    /// A device may be named by several revocations; the earliest moment and the lowest ends hold.
+    pub(super) fn apply_revocations(&mut self, counted: &[&Item]) {
+        let mut ends: BTreeMap<DeviceId, BTreeMap<(Space, Epoch), u64>> = BTreeMap::new();
+        for item in counted {
+            let Act::DeviceRevoked { revocation } = &item.statement.act else {
+                continue;
+            };
+            // Dated later than its own statement, a revocation would leave the device time to write.
+            let at = revocation.at.min(item.time.wall());
+            note_least(&mut self.revoked_serials, revocation.serial, at);
+            note_least(&mut self.revoked_noise_keys, revocation.noise_key, at);
+            let ends = ends.entry(revocation.device).or_default();
+            for end in &revocation.ends {
+                note_least(ends, (end.space, end.epoch), end.seq);
+            }
+            let held = self.revocations.entry(revocation.device);
+            let held = held.or_insert_with(|| Revocation {
+                ends: Vec::new(),
+                ..revocation.clone()
+            });
+            held.at = held.at.min(at);
+        }
+        for (device, ends) in ends {
+            let ends = ends.into_iter();
+            let ends = ends.map(|((space, epoch), seq)| LogEnd { space, epoch, seq });
+            if let Some(held) = self.revocations.get_mut(&device) {
+                held.ends = ends.collect();
+            }
+        }
+    }
+
+    pub(super) fn apply_devices(&mut self, counted: &[&Item]) -> Past {
+        let mut past = Past::of(counted);
+        let mut tainted = Vec::new();
+        for item in counted {
+            let Some(read) = self.read_enrolment(item, &mut past) else {
+                continue;
+            };
+            match read {
+                Ok(device) if self.is_tainted(&device.certificate) => tainted.push((item, device)),
+                Ok(device) => match self.list(device) {
+                    Ok(id) => past.enrolled(item, id),
+                    Err(reason) => self.void(item, reason),
+                },
+                Err(reason) => self.void(item, reason),
+            }
+        }
+        for (id, device) in &mut self.devices {
+            device.revocation = self.revocations.get(id).cloned();
+        }
+        for (item, device) in tainted {
+            self.list_tainted(device);
+            self.void(item, VoidReason::Revoked);
+        }
+        past
+    }
+
+    /// The device that `item` enrols, if it enrols one. Statements have to come in order.
+    fn read_enrolment(&self, item: &Item, past: &mut Past) -> Option<Result<Device, VoidReason>> {
+        match &item.statement.act {
+            Act::DeviceEnrolled {
+                certificate,
+                invitation,
+                address,
+            } => {
+                let read = self.read_device(item, certificate, address);
+                Some(read.and_then(|device| {
+                    past.judge(item, device.certificate.device, *invitation)?;
+                    Ok(device)
+                }))
+            }
+            Act::InvitationUsed {
+                invitation,
+                by: Some(device),
+            } => {
+                past.used(item, *invitation, *device);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Only a certificate of the statement's own signer counts.
+    fn read_device(
+        &self,
+        item: &Item,
+        signed: &Signed,
+        address: &Option<String>,
+    ) -> Result<Device, VoidReason> {
+        if signed.signer != item.id.author {
+            return Err(VoidReason::InvalidInside);
+        }
+        let certificate = Certificate::read_listed(signed, &self.id);
+        let certificate = certificate.map_err(|_| VoidReason::InvalidInside)?;
+        let is_listed = self.devices.contains_key(&certificate.device);
+        if !is_listed && !certificate.has_sound_identity() {
+            return Err(VoidReason::InvalidInside);
+        }
+        let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());
+        Ok(Device {
+            certificate,
+            signed: signed.clone(),
+            address: address.clone(),
+            ever_offices: office.into_iter().collect(),
+            revocation: None,
+        })
+    }
+
+    /// The certificate that ends last is the device's.
+    fn list(&mut self, mut device: Device) -> Result<DeviceId, VoidReason> {
+        let id = device.certificate.device;
+        match self.devices.entry(id) {
+            Entry::Vacant(place) => drop(place.insert(device)),
+            Entry::Occupied(mut held) => {
+                if held.get().certificate.not_after >= device.certificate.not_after {
+                    return Err(VoidReason::DoesNotFit);
+                }
+                device.ever_offices.append(&mut held.get_mut().ever_offices);
+                held.insert(device);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Whether the certificate carries a number or Noise key that was revoked with another device.
+    fn is_tainted(&self, certificate: &Certificate) -> bool {
+        !self.revocations.contains_key(&certificate.device)
+            && self.tainted_since(certificate).is_some()
+    }
+
+    fn tainted_since(&self, certificate: &Certificate) -> Option<WallTime> {
+        let serial = self.revoked_serials.get(&certificate.serial);
+        let noise_key = self.revoked_noise_keys.get(&certificate.noise_key);
+        serial.into_iter().chain(noise_key).min().copied()
+    }
+
+    /// Lists a device that has no other certificate than tainted ones, as revoked with them, so that
+    /// what it wrote before counts. One that has a sound certificate is left alone: an enrolment must
+    /// not revoke.
+    fn list_tainted(&mut self, mut device: Device) {
+        let certificate = &device.certificate;
+        let since = self.tainted_since(certificate);
+        let mut revocation = Revocation {
+            device: certificate.device,
+            serial: certificate.serial,
+            noise_key: certificate.noise_key,
+            ends: Vec::new(),
+            at: since.unwrap_or_default(),
+        };
+        match self.devices.entry(certificate.device) {
+            Entry::Vacant(place) => {
+                device.revocation = Some(revocation);
+                place.insert(device);
+            }
+            Entry::Occupied(mut held) => {
+                let Some(earlier) = &held.get().revocation else {
+                    return;
+                };
+                revocation.at = revocation.at.min(earlier.at);
+                device.ever_offices.append(&mut held.get_mut().ever_offices);
+                device.revocation = Some(revocation);
+                held.insert(device);
+            }
+        }
+    }
+
+    pub(super) fn apply_invitations(&mut self, counted: &[&Item], past: &Past) {
+        for item in counted {
+            let Act::InvitationIssued { invitation } = &item.statement.act else {
+                continue;
+            };
+            if past.issued.get(&(item.id.author, invitation.id)) != Some(&item.id.seq) {
+                self.void(item, VoidReason::DoesNotFit);
+            }
+            let fresh = || InvitationState {
+                terms: invitation.clone(),
+                used: false,
+                by: None,
+            };
+            self.invitations.entry(invitation.id).or_insert_with(fresh);
+        }
+        for ((_, invitation), device) in &past.used {
+            if let Some(found) = self.invitations.get_mut(invitation) {
+                found.used = true;
+                found.by = found.by.or(Some(*device));
+            }
+        }
+        for invitation in past.withdrawn.keys() {
+            if let Some(found) = self.invitations.get_mut(invitation) {
+                found.used = true;
+            }
+        }
+    }
+}
+
+/// What enrolments are judged by: what their signers had done and seen before.
+///
+/// An invitation is its issuer's own and is spent in the issuer's own log, where numbers decide what
+/// came first. So no admin can void another's enrolment by a statement with an earlier time.
+pub(super) struct Past {
+    revoked: BTreeMap<DeviceId, Bounds>,
+    withdrawn: BTreeMap<InvitationId, Bounds>,
+    issued: BTreeMap<(AuthorId, InvitationId), u64>,
+    used: BTreeMap<(AuthorId, InvitationId), DeviceId>,
+}
+
+impl Past {
+    fn of(counted: &[&Item]) -> Self {
+        let mut past = Self {
+            revoked: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            used: BTreeMap::new(),
+        };
+        for item in counted {
+            match &item.statement.act {
+                Act::DeviceRevoked { revocation } => {
+                    let bounds = past.revoked.entry(revocation.device).or_default();
+                    bounds.note(item.id);
+                }
+                Act::InvitationUsed {
+                    invitation,
+                    by: None,
+                } => past.withdrawn.entry(*invitation).or_default().note(item.id),
+                Act::InvitationIssued { invitation } => {
+                    let key = (item.id.author, invitation.id);
+                    past.issued.entry(key).or_insert(item.id.seq);
+                }
+                _ => {}
+            }
+        }
+        past
+    }
+
+    fn used(&mut self, item: &Item, invitation: InvitationId, device: DeviceId) {
+        let key = (item.id.author, invitation);
+        self.used.entry(key).or_insert(device);
+    }
+
+    /// A device was let in: its invitation is spent.
+    fn enrolled(&mut self, item: &Item, device: DeviceId) {
+        if let Act::DeviceEnrolled {
+            invitation: Some(invitation),
+            ..
+        } = item.statement.act
+        {
+            self.used(item, invitation, device);
+        }
+    }
+
+    fn judge(
+        &self,
+        item: &Item,
+        device: DeviceId,
+        invitation: Option<InvitationId>,
+    ) -> Result<(), VoidReason> {
+        let had_seen = |bounds: Option<&Bounds>| bounds.is_some_and(|b| b.any_before(item));
+        if had_seen(self.revoked.get(&device)) {
+            return Err(VoidReason::Revoked);
+        }
+        let Some(invitation) = invitation else {
+            return Ok(());
+        };
+        let key = (item.id.author, invitation);
+        if self
+            .issued
+            .get(&key)
+            .is_none_or(|issued| *issued > item.id.seq)
+        {
+            return Err(VoidReason::DoesNotFit);
+        }
+        let used_by = self.used.get(&key);
+        if used_by.is_some_and(|by| *by != device) || had_seen(self.withdrawn.get(&invitation)) {
+            return Err(VoidReason::InvitationSpent);
+        }
+        Ok(())
+    }
+}
+
+fn note_least<K: Ord, V: Ord + Copy>(known: &mut BTreeMap<K, V>, key: K, value: V) {
+    let least = known.entry(key).or_insert(value);
+    *least = value.min(*least);
+}

@@ -1,0 +1,246 @@
+//! Sign-in throttling: how long a name has to wait after wrong passwords.
+//!
+//! Every name is treated alike, whether somebody has it or not, so waiting tells nothing about who
+//! works here. Nothing here reads a clock: what is passed in is the time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::time::WallTime;
+
+/// Wrong passwords in a row that cost nothing: everyone mistypes.
+const FREE: u32 = 3;
+
+/// Wrong passwords in a row after which the name is locked for [`LOCK`].
+///
+/// Ten guesses a quarter of an hour are a thousand a day; no password that the rules accept falls to
+/// that.
+const LOCKED_AT: u32 = 10;
+
+/// How long a locked name waits. Short, because a lock must not stop care for a shift.
+const LOCK: Duration = Duration::from_secs(15 * 60);
+
+/// The wait after the fourth wrong password; each one more doubles it.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// After so long without a wrong password a name begins anew.
+const FORGET: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most names remembered: more than a clinic has people, small enough to hold.
+///
+/// When they are full, the name with the fewest wrong passwords goes first, of these the one that
+/// waits least long. A flood of made-up names therefore pushes itself out, not the name under attack.
+const NAMES_MAX: usize = 4096;
+
+/// Longest name that is told apart in bytes; what is longer shares its fate with its beginning.
+const NAME_MAX: usize = 128;
+
+/// Wrong passwords by name.
+#[derive(Clone, Debug, Default)]
+pub struct Throttle {
+    names: BTreeMap<String, Failures>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    last: WallTime,
+}
+
+/// The name has to wait before the next password is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many wrong passwords; try again at {until}")]
+pub struct Wait {
+    /// When the next try is looked at.
+    pub until: WallTime,
+}
+
+impl Throttle {
+    /// Whether a password for `name` is to be looked at now; asked before anything is hashed.
+    pub fn check(&self, name: &str, now: WallTime) -> Result<(), Wait> {
+        let Some(failures) = self.names.get(key(name)) else {
+            return Ok(());
+        };
+        let until = failures.until();
+        // A clock that was put back must not lock anyone for longer than a lock lasts.
+        if now >= until || now.plus(LOCK) < failures.last {
+            Ok(())
+        } else {
+            Err(Wait { until })
+        }
+    }
+
+    /// Notes a wrong password, or a name that nobody has.
+    pub fn failed(&mut self, name: &str, now: WallTime) {
+        let known = self.names.get(key(name)).filter(|known| !known.is_old(now));
+        let count = known.map_or(0, |known| known.count).saturating_add(1);
+        if !self.names.contains_key(key(name)) {
+            self.make_room(now);
+        }
+        let failures = Failures { count, last: now };
+        self.names.insert(key(name).to_owned(), failures);
+    }
+
+    /// Notes a right password; the name begins anew.
+    pub fn succeeded(&mut self, name: &str) {
+        self.names.remove(key(name));
+    }
+
+    fn make_room(&mut self, now: WallTime) {
+        if self.names.len() < NAMES_MAX {
+            return;
+        }
+        self.names.retain(|_, failures| !failures.is_old(now));
+        while self.names.len() >= NAMES_MAX {
+            let least = self.names.iter().min_by_key(|(_, f)| (f.count, f.last));
+            let Some(name) = least.map(|(name, _)| name.clone()) else {
+                return;
+            };
+            self.names.remove(&name);
+        }
+    }
+}
+
+impl Failures {
+    fn until(&self) -> WallTime {
+        self.last.plus(wait_after(self.count))
+    }
+
+    fn is_old(&self, now: WallTime) -> bool {
+        now > self.last.plus(FORGET)
+    }
+}
+
+fn wait_after(count: u32) -> Duration {
+    match count {
+        0..=FREE => Duration::ZERO,
+        LOCKED_AT.. => LOCK,
+        _ => FIRST_WAIT * 2_u32.pow(count - FREE - 1),
+    }
+}
+
+fn key(name: &str) -> &str {
+    let mut end = name.len().min(NAME_MAX);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{NOON, days, minutes};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn after(failures: u32) -> Throttle {
+        let mut throttle = Throttle::default();
+        for _ in 0..failures {
+            throttle.failed("ana", NOON);
+        }
+        throttle
+    }
+
+    /// How long "ana" waits.
+    fn wait(throttle: &Throttle) -> u64 {
+        match throttle.check("ana", NOON) {
+            Ok(()) => 0,
+            Err(wait) => (wait.until.0 - NOON.0) / 1000,
+        }
+    }
+
+    #[test]
+    fn each_wrong_password_from_the_fourth_on_doubles_the_wait_and_the_tenth_locks() {
+        let waits: Vec<u64> = (0..13).map(|failures| wait(&after(failures))).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 900, 900, 900]);
+    }
+
+    #[test]
+    fn the_wait_ends_to_the_second() {
+        let throttle = after(4);
+        assert!(throttle.check("ana", NOON.plus(SECOND)).is_ok());
+        let early = WallTime(NOON.plus(SECOND).0 - 1);
+        let until = NOON.plus(SECOND);
+        assert_eq!(throttle.check("ana", early), Err(Wait { until }));
+    }
+
+    #[test]
+    fn a_locked_name_is_locked_again_by_one_more_wrong_password() {
+        let mut throttle = after(10);
+        let later = NOON.plus(LOCK);
+        assert!(throttle.check("ana", later).is_ok());
+        throttle.failed("ana", later);
+        let until = later.plus(LOCK);
+        assert_eq!(throttle.check("ana", later), Err(Wait { until }));
+    }
+
+    #[test]
+    fn a_right_password_begins_anew() {
+        let mut throttle = after(9);
+        throttle.succeeded("ana");
+        throttle.failed("ana", NOON);
+        assert_eq!(wait(&throttle), 0);
+    }
+
+    #[test]
+    fn a_day_without_a_wrong_password_begins_anew() {
+        let mut throttle = after(9);
+        let next = NOON.plus(days(1)).plus(SECOND);
+        throttle.failed("ana", next);
+        assert!(throttle.check("ana", next).is_ok());
+    }
+
+    #[test]
+    fn names_wait_for_themselves_only_and_unknown_ones_like_any() {
+        let throttle = after(10);
+        assert!(throttle.check("ben", NOON).is_ok());
+        let mut nobody = Throttle::default();
+        for _ in 0..10 {
+            nobody.failed("nobody has this name", NOON);
+        }
+        let until = NOON.plus(LOCK);
+        assert_eq!(
+            nobody.check("nobody has this name", NOON),
+            Err(Wait { until })
+        );
+    }
+
+    #[test]
+    fn a_flood_of_names_stays_bounded_and_does_not_wash_out_the_name_under_attack() {
+        let mut throttle = after(4);
+        for n in 0..2 * NAMES_MAX as u64 {
+            throttle.failed(&format!("made up {n}"), NOON.plus(SECOND));
+        }
+        assert_eq!(throttle.names.len(), NAMES_MAX);
+        assert_eq!(wait(&throttle), 1);
+    }
+
+    #[test]
+    fn names_of_any_length_take_bounded_room_and_are_not_cut_inside_a_letter() {
+        let mut throttle = Throttle::default();
+        let long = "é".repeat(70) + &"x".repeat(1_000_000);
+        for _ in 0..10 {
+            throttle.failed(&long, NOON);
+        }
+        let kept: usize = throttle.names.keys().map(String::len).sum();
+        assert!(kept <= NAME_MAX);
+        assert!(throttle.check(&long, NOON).is_err());
+        assert_eq!(key(&format!("x{}", "é".repeat(70))).len(), NAME_MAX - 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_locks_nobody_out() {
+        let throttle = after(10);
+        assert!(throttle.check("ana", NOON.minus(days(30))).is_ok());
+        assert!(throttle.check("ana", NOON.minus(minutes(1))).is_err());
+    }
+
+    #[test]
+    fn no_number_of_failures_overflows() {
+        let mut throttle = after(1);
+        throttle.names.get_mut("ana").expect("failed once").count = u32::MAX;
+        throttle.failed("ana", NOON);
+        assert_eq!(wait(&throttle), 900);
+    }
+}

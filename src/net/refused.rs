@@ -1,0 +1,147 @@
+//! What failed handshakes mean for the audit trail.
+
+use std::net::SocketAddr;
+
+use libp2p::core::transport::TransportError;
+use libp2p::swarm::{ConnectionDenied, DialError, ListenError};
+use libp2p::{Multiaddr, connection_limits, memory_connection_limits};
+use tracing::debug;
+
+use super::behaviour::NotEntered;
+use super::link::Role;
+use super::secure::{self, Failure};
+use super::{By, Event, address};
+use crate::channel::HandshakeError;
+use crate::domain::id::DeviceId;
+use crate::domain::trust::Refusal;
+
+/// Who refused whom, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Refused {
+    by: By,
+    why: Refusal,
+    device: Option<DeviceId>,
+}
+
+/// The refusal of a connection that came in; `None` if it broke for another reason.
+pub(crate) fn by_listening(from: &Multiaddr, error: &ListenError) -> Option<Event> {
+    let refused = match error {
+        ListenError::Transport(error) => of_transport(error),
+        ListenError::Denied { cause } => of_denial(cause),
+        ListenError::LocalPeerId { .. } => Some(Refused::by_us(Refusal::Oneself)),
+        ListenError::Aborted | ListenError::WrongPeerId { .. } => None,
+    };
+    Some(refused?.event(Role::Listener, address::socket_address(from)))
+}
+
+/// The refusals of a dial: one an address at most.
+pub(crate) fn by_dialling(error: &DialError) -> Vec<Event> {
+    let one = |refused: Refused, at: Option<&Multiaddr>| {
+        vec![refused.event(Role::Dialler, at.and_then(address::socket_address))]
+    };
+    match error {
+        DialError::Transport(errors) => errors
+            .iter()
+            .filter_map(|(at, error)| {
+                let refused = of_transport(error)?;
+                Some(refused.event(Role::Dialler, address::socket_address(at)))
+            })
+            .collect(),
+        DialError::Denied { cause } => of_denial(cause).map_or(Vec::new(), |why| one(why, None)),
+        DialError::LocalPeerId { address } => one(Refused::by_us(Refusal::Oneself), Some(address)),
+        DialError::WrongPeerId { address, .. } => {
+            one(Refused::by_us(Refusal::OtherDevice), Some(address))
+        }
+        DialError::NoAddresses | DialError::DialPeerConditionFalse(_) | DialError::Aborted => {
+            Vec::new()
+        }
+    }
+}
+
+impl Refused {
+    const fn by_us(why: Refusal) -> Self {
+        Self {
+            by: By::Us,
+            why,
+            device: None,
+        }
+    }
+
+    fn event(self, role: Role, address: Option<SocketAddr>) -> Event {
+        Event::Refused {
+            address,
+            device: self.device,
+            role,
+            by: self.by,
+            why: self.why,
+        }
+    }
+}
+
+fn of_transport(error: &TransportError<std::io::Error>) -> Option<Refused> {
+    let TransportError::Other(error) = error else {
+        return None;
+    };
+    match secure::failure(error)? {
+        Failure::Handshake(error) => of_handshake(error),
+        Failure::Busy(_) => Some(Refused::by_us(Refusal::Busy)),
+        Failure::NoPeerId => Some(Refused::by_us(Refusal::Malformed)),
+        Failure::Connection(kind) => {
+            debug!(%kind, "no connection");
+            None
+        }
+    }
+}
+
+fn of_handshake(error: &HandshakeError) -> Option<Refused> {
+    debug!(%error, "no secure channel");
+    let why = match error {
+        HandshakeError::Refused { why, device } => {
+            return Some(Refused {
+                by: By::Us,
+                why: *why,
+                device: *device,
+            });
+        }
+        HandshakeError::RefusedByPeer(why) => {
+            return Some(Refused {
+                by: By::Peer,
+                why: *why,
+                device: None,
+            });
+        }
+        HandshakeError::RefusedWithCode(_)
+        | HandshakeError::PeerLeft(_)
+        | HandshakeError::Connection(_)
+        | HandshakeError::Randomness => return None,
+        HandshakeError::Stranger
+        | HandshakeError::UnknownMeshKey(_)
+        | HandshakeError::NoMeshKey => Refusal::MeshKey,
+        HandshakeError::Forged(_)
+        | HandshakeError::FrameLength { .. }
+        | HandshakeError::NotOurProtocol
+        | HandshakeError::Version(_)
+        | HandshakeError::OtherMode => Refusal::Malformed,
+        HandshakeError::FirstMessageLate | HandshakeError::Late => Refusal::TooSlow,
+    };
+    Some(Refused::by_us(why))
+}
+
+fn of_denial(cause: &ConnectionDenied) -> Option<Refused> {
+    if let Some(NotEntered(why)) = cause.downcast_ref::<NotEntered>() {
+        return Some(Refused::by_us(*why));
+    }
+    let is_full = cause
+        .downcast_ref::<connection_limits::Exceeded>()
+        .is_some()
+        || cause
+            .downcast_ref::<memory_connection_limits::MemoryUsageLimitExceeded>()
+            .is_some();
+    // What remains is the list of the revoked.
+    let why = if is_full {
+        Refusal::Busy
+    } else {
+        Refusal::Revoked
+    };
+    Some(Refused::by_us(why))
+}

@@ -1,0 +1,317 @@
+//! The transport: TCP, then the clinic's own security upgrade, then yamux.
+//!
+//! The upgrade has the shape of libp2p's security upgrades but is applied without multistream-select:
+//! there is nothing to choose from, a stranger gets no byte back before it has proved to know the mesh
+//! key, and two round trips are saved.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use futures::future::BoxFuture;
+use futures::{AsyncRead, AsyncWrite, FutureExt as _};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::timeout::TransportTimeout;
+use libp2p::core::transport::{Boxed, Transport as _};
+use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::tcp::tokio::TcpStream;
+use libp2p::{PeerId, tcp, yamux};
+
+use super::Clock;
+use super::address;
+use super::limits::{DIAL_TIME, STREAMS_MAX};
+use super::link::Role;
+use super::socket::{self, Cut, Socket};
+use crate::channel::{
+    self, Admission, Attempt, HandshakeError, Local, MeshKeyUse, PENDING_MAX, Peer, SecureStream,
+    Stage,
+};
+use crate::domain::cert::Certificate;
+use crate::domain::id::{AdminId, DeviceId, Hash};
+use crate::domain::trust::TrustView;
+
+/// The upgrade's name.
+const PROTOCOL: &str = "/clinic-mesh/noise/1";
+
+/// The multiplexer's name, which is never spoken either.
+const MUXER: &str = "/yamux/1.0.0";
+
+/// Addresses whose answers are remembered to choose the mesh key of the next dial.
+const EPOCHS_MAX: usize = 256;
+
+/// Why there is no secure channel.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// TCP said no.
+    #[error("the connection failed: {0}")]
+    Connection(io::ErrorKind),
+    /// The handshake said no.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// Too many handshakes are pending.
+    #[error(transparent)]
+    Busy(#[from] channel::AdmissionError),
+    /// The device's key cannot be a peer's.
+    #[error("the certified identity key cannot name a peer")]
+    NoPeerId,
+}
+
+/// A connection that has passed the handshake and waits to be entered among the live ones.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) certificate: Certificate,
+    pub(crate) issuer: AdminId,
+    pub(crate) digest: Hash,
+    pub(crate) mesh_key: MeshKeyUse,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) cut: Cut,
+}
+
+/// What all handshakes of this device share.
+#[derive(Clone)]
+pub(crate) struct Secure {
+    local: Arc<RwLock<Local>>,
+    clock: Clock,
+    admission: Admission,
+    /// Oldest first.
+    admitted: Arc<Mutex<VecDeque<(Role, PeerId, Admitted)>>>,
+    /// How often a listener left at the second message, in a row.
+    unanswered: Arc<Mutex<BTreeMap<SocketAddr, usize>>>,
+}
+
+impl Secure {
+    pub(crate) fn new(local: Local, clock: Clock) -> Self {
+        Self {
+            local: Arc::new(RwLock::new(local)),
+            clock,
+            admission: Admission::default(),
+            admitted: Arc::default(),
+            unanswered: Arc::default(),
+        }
+    }
+
+    /// Shows `credentials` from the next handshake on.
+    pub(crate) fn renew(&self, credentials: crate::domain::trust::Credentials) {
+        let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
+        local.credentials = Arc::new(credentials);
+    }
+
+    /// The newest trust.
+    pub(crate) fn trust(&self) -> Arc<TrustView> {
+        self.local().trust.borrow().clone()
+    }
+
+    /// What the handshake of a connection found.
+    pub(crate) fn take(&self, role: Role, peer: PeerId, remote: SocketAddr) -> Option<Admitted> {
+        let mut admitted = lock(&self.admitted);
+        let found = admitted
+            .iter()
+            .position(|(r, p, a)| (*r, *p, a.remote) == (role, peer, remote))?;
+        admitted.remove(found).map(|(_, _, admitted)| admitted)
+    }
+
+    fn local(&self) -> Local {
+        self.local
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn upgrade(&self, role: Role, device: Option<DeviceId>, remote: SocketAddr) -> Upgrade {
+        let role = match role {
+            Role::Listener => channel::Role::Listen,
+            Role::Dialler => channel::Role::Dial {
+                device,
+                epoch: self.epoch(remote),
+            },
+        };
+        Upgrade {
+            local: self.local(),
+            attempt: Attempt {
+                role,
+                address: Some(remote.ip()),
+                now: (self.clock)(),
+            },
+        }
+    }
+
+    /// The mesh key to dial with: the newest, or an older one where that was not understood.
+    fn epoch(&self, remote: SocketAddr) -> Option<u32> {
+        let tries = *lock(&self.unanswered).get(&remote)?;
+        let trust = self.trust();
+        let epochs: Vec<u32> = trust.mesh_keys.keys().rev().copied().collect();
+        epochs.get(tries % epochs.len().max(1)).copied()
+    }
+
+    fn note_answer(&self, remote: SocketAddr, error: Option<&HandshakeError>) {
+        let mut unanswered = lock(&self.unanswered);
+        if error == Some(&HandshakeError::PeerLeft(Stage::SecondMessage)) {
+            if unanswered.len() >= EPOCHS_MAX {
+                unanswered.clear();
+            }
+            *unanswered.entry(remote).or_default() += 1;
+        } else {
+            unanswered.remove(&remote);
+        }
+    }
+
+    async fn secure(
+        self,
+        stream: TcpStream,
+        point: ConnectedPoint,
+    ) -> Result<(PeerId, StreamMuxerBox), Failure> {
+        let remote =
+            address::remote(&point).ok_or(Failure::Connection(io::ErrorKind::AddrNotAvailable))?;
+        let cut = Cut::default();
+        let local = socket::local_ip(&stream);
+        let socket = Socket::new(stream, cut.clone());
+        let (role, peer, stream) = match point.to_endpoint() {
+            Endpoint::Listener => {
+                let place = self.admission.admit(remote.ip())?;
+                let upgrade = self.upgrade(Role::Listener, None, remote);
+                let done = upgrade.upgrade_inbound(socket, PROTOCOL).await;
+                drop(place);
+                let (peer, stream) = done?;
+                (Role::Listener, peer, stream)
+            }
+            Endpoint::Dialer => {
+                let device = address::dialled(point.get_remote_address());
+                let upgrade = self.upgrade(Role::Dialler, device, remote);
+                let done = upgrade.upgrade_outbound(socket, PROTOCOL).await;
+                self.note_answer(remote, done.as_ref().err());
+                let (peer, stream) = done?;
+                (Role::Dialler, peer, stream)
+            }
+        };
+        let id = address::peer_id(&peer.certificate.device).ok_or(Failure::NoPeerId)?;
+        self.enter(
+            role,
+            id,
+            Admitted {
+                issuer: peer.issuer(),
+                certificate: peer.certificate,
+                digest: peer.digest,
+                mesh_key: peer.mesh_key,
+                remote,
+                local,
+                cut,
+            },
+        );
+        Ok((id, multiplex(role, stream).await?))
+    }
+
+    /// Keeps what the handshake found until the swarm asks for it.
+    ///
+    /// libp2p hands on the peer id only. Connections that libp2p drops before it asks leave theirs
+    /// behind, so the oldest make room.
+    fn enter(&self, role: Role, peer: PeerId, found: Admitted) {
+        let mut admitted = lock(&self.admitted);
+        if admitted.len() >= 2 * PENDING_MAX {
+            admitted.pop_front();
+        }
+        admitted.push_back((role, peer, found));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn multiplex(
+    role: Role,
+    stream: SecureStream<Socket<TcpStream>>,
+) -> Result<StreamMuxerBox, Failure> {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS_MAX);
+    let muxer = match role {
+        Role::Listener => config.upgrade_inbound(stream, MUXER).await,
+        Role::Dialler => config.upgrade_outbound(stream, MUXER).await,
+    };
+    let muxer = muxer.map_err(|error| Failure::Connection(error.kind()))?;
+    Ok(StreamMuxerBox::new(muxer))
+}
+
+/// The clinic's security upgrade for one connection.
+pub(crate) struct Upgrade {
+    local: Local,
+    attempt: Attempt,
+}
+
+impl Upgrade {
+    fn handshake<S>(self, socket: S) -> BoxFuture<'static, Secured<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        async move { channel::handshake(socket, &self.local, self.attempt).await }.boxed()
+    }
+}
+
+type Secured<S> = Result<(Peer, SecureStream<S>), HandshakeError>;
+
+impl UpgradeInfo for Upgrade {
+    type Info = &'static str;
+    type InfoIter = std::iter::Once<&'static str>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        std::iter::once(PROTOCOL)
+    }
+}
+
+impl<S> InboundConnectionUpgrade<S> for Upgrade
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Output = (Peer, SecureStream<S>);
+    type Error = HandshakeError;
+    type Future = BoxFuture<'static, Secured<S>>;
+
+    fn upgrade_inbound(self, socket: S, _: Self::Info) -> Self::Future {
+        self.handshake(socket)
+    }
+}
+
+impl<S> OutboundConnectionUpgrade<S> for Upgrade
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Output = (Peer, SecureStream<S>);
+    type Error = HandshakeError;
+    type Future = BoxFuture<'static, Secured<S>>;
+
+    fn upgrade_outbound(self, socket: S, _: Self::Info) -> Self::Future {
+        self.handshake(socket)
+    }
+}
+
+/// The one way in and out.
+pub(crate) fn transport(secure: Secure) -> Boxed<(PeerId, StreamMuxerBox)> {
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let secured = tcp
+        .and_then(move |stream, point| secure.secure(stream, point))
+        .map_err(|error| match error {
+            Either::Left(error) => Failure::Connection(error.kind()),
+            Either::Right(failure) => failure,
+        })
+        .map_err(io::Error::other);
+    TransportTimeout::with_outgoing_timeout(secured, DIAL_TIME)
+        .map_err(|error| match error {
+            libp2p::core::transport::timeout::TransportTimeoutError::Other(error) => error,
+            libp2p::core::transport::timeout::TransportTimeoutError::Timeout
+            | libp2p::core::transport::timeout::TransportTimeoutError::TimerError(_) => {
+                io::ErrorKind::TimedOut.into()
+            }
+        })
+        .boxed()
+}
+
+/// The failure inside what libp2p reports.
+pub(crate) fn failure(error: &io::Error) -> Option<&Failure> {
+    let inner = error.get_ref()?;
+    inner
+        .downcast_ref::<Failure>()
+        .or_else(|| failure(inner.downcast_ref::<io::Error>()?))
+}

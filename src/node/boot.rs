@@ -1,0 +1,222 @@
+//! From the store to the engine: what a node knows when it starts, and how a node is made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::domain::id::ClinicId;
+use crate::domain::log::{Epoch, Log, Segment};
+use crate::domain::message::{EntryId, Position, StaffItem};
+use crate::domain::sign::Signature;
+use crate::domain::space::Space;
+use crate::domain::statement::StatementId;
+use crate::domain::time::{Day, Hlc, WallTime};
+use crate::domain::trust::MeshKey;
+use crate::platform::entropy;
+use crate::store::{Append, Batch, LogState, Meta, Options, Reach, Store, StoreError, Unlock};
+
+use super::engine::{Boot, BootLog};
+use super::identity::{Identity, IdentityError};
+
+/// Names of mesh keys in the store: this and the epoch in ten digits, so that they sort.
+const MESH_KEY: &str = "mesh-key/";
+
+/// The value that keeps a mesh key.
+pub(super) fn mesh_key_meta(epoch: u32, key: &MeshKey) -> Meta {
+    Meta {
+        name: format!("{MESH_KEY}{epoch:010}"),
+        value: Some(key.expose().to_vec()),
+    }
+}
+
+/// What an enrolled device begins with.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Who it is.
+    pub identity: Identity,
+    /// The clinic record as it was given.
+    pub record: Vec<Segment>,
+    /// The mesh keys it was given.
+    pub mesh_keys: Vec<(u32, MeshKey)>,
+}
+
+/// Makes the store of an enrolled device.
+///
+/// The segments must have been verified; they are taken as they are.
+pub fn create(
+    dir: &Path,
+    options: &Options,
+    unlock: &Unlock,
+    enrolled: &Enrolled,
+    now: WallTime,
+) -> Result<Store, StoreError> {
+    let store = Store::create(dir, options, unlock)?;
+    store.commit(first_batch(enrolled, now))?;
+    Ok(store)
+}
+
+/// What the store of an enrolled device begins with.
+pub(super) fn first_batch(enrolled: &Enrolled, now: WallTime) -> Batch {
+    let clinic = &enrolled.identity.clinic;
+    let append = |segment: &Segment| Append {
+        segment: segment.clone(),
+        end: segment.end(clinic),
+        arrived: now,
+    };
+    let keys = enrolled.mesh_keys.iter();
+    let keys = keys.map(|(epoch, key)| mesh_key_meta(*epoch, key));
+    Batch {
+        appends: enrolled.record.iter().map(append).collect(),
+        metas: keys.chain([enrolled.identity.to_meta()]).collect(),
+        ..Batch::default()
+    }
+}
+
+/// Everything the engine needs from the store.
+pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityError> {
+    let states = store.logs()?;
+    let forked: Vec<Log> = store.forks()?.into_iter().map(|fork| fork.log).collect();
+    let logs = states.iter().map(|state| boot_log(store, state, &forked));
+    let logs = logs.collect::<Result<Vec<BootLog>, StoreError>>()?;
+    Ok(Boot {
+        clinic: identity.clinic,
+        key: identity.keys.signing_key(),
+        statements: statements(store, &states)?,
+        staff_items: staff_items(store, &states)?,
+        attestations: attestations(store, &states)?,
+        mesh_keys: mesh_keys(store)?,
+        horizon: horizon(store)?,
+        clock: newest(&states),
+        seed: *entropy::secret::<32>(),
+        logs,
+    })
+}
+
+fn boot_log(store: &Store, state: &LogState, forked: &[Log]) -> Result<BootLog, StoreError> {
+    let signature = store
+        .head_signature(&state.log)?
+        .unwrap_or(Signature::new([0; 64]));
+    Ok(BootLog {
+        log: state.log,
+        head: state.head,
+        time: state.last_time,
+        signature,
+        forked: forked.contains(&state.log),
+    })
+}
+
+/// Bodies of a log in order, with their numbers and times.
+fn bodies(
+    store: &Store,
+    log: &Log,
+    mut each: impl FnMut(u64, Hlc, &[u8]),
+) -> Result<(), StoreError> {
+    const STEP: usize = 1024 * 1024;
+    let mut from = 1;
+    loop {
+        let segments = store.segments(log, from, STEP)?;
+        let Some(last) = segments.last().map(Segment::last) else {
+            return Ok(());
+        };
+        for segment in &segments {
+            for (seq, entry) in (segment.first..).zip(&segment.entries) {
+                if let Some(payload) = &entry.payload {
+                    each(seq, entry.header.time, &payload.body);
+                }
+            }
+        }
+        from = last + 1;
+    }
+}
+
+fn statements(
+    store: &Store,
+    states: &[LogState],
+) -> Result<Vec<(StatementId, Hlc, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    for state in states
+        .iter()
+        .filter(|state| state.log.space == Space::Record)
+    {
+        let author = state.log.author;
+        bodies(store, &state.log, |seq, time, body| {
+            found.push((StatementId { author, seq }, time, body.to_vec()));
+        })?;
+    }
+    Ok(found)
+}
+
+fn staff_items(
+    store: &Store,
+    states: &[LogState],
+) -> Result<Vec<(crate::domain::id::StaffId, Position, StaffItem)>, StoreError> {
+    let mut found = Vec::new();
+    for state in states {
+        let Space::Staff(staff) = state.log.space else {
+            continue;
+        };
+        bodies(store, &state.log, |seq, time, body| {
+            let id = EntryId::new(&state.log, seq);
+            let position = Position {
+                time,
+                author: id.author,
+                epoch: id.epoch,
+                seq,
+            };
+            found.extend(
+                StaffItem::from_body(body)
+                    .ok()
+                    .map(|item| (staff, position, item)),
+            );
+        })?;
+    }
+    Ok(found)
+}
+
+fn attestations(
+    store: &Store,
+    states: &[LogState],
+) -> Result<Vec<crate::domain::attest::Attestation>, StoreError> {
+    let mut spaces: Vec<Space> = states.iter().map(|state| state.log.space).collect();
+    spaces.dedup();
+    let mut found = Vec::new();
+    for space in spaces {
+        found.extend(store.attestations(&space)?);
+    }
+    Ok(found)
+}
+
+fn mesh_keys(store: &Store) -> Result<BTreeMap<u32, MeshKey>, StoreError> {
+    let mut keys = BTreeMap::new();
+    for (name, value) in store.metas(MESH_KEY)? {
+        let epoch = name
+            .strip_prefix(MESH_KEY)
+            .and_then(|digits| digits.parse().ok());
+        let key: Option<[u8; 32]> = value.try_into().ok();
+        keys.extend(epoch.zip(key.map(MeshKey::new)));
+    }
+    Ok(keys)
+}
+
+fn horizon(store: &Store) -> Result<Day, StoreError> {
+    let everywhere = store
+        .horizons()?
+        .into_iter()
+        .find(|horizon| horizon.reach == Reach::Everywhere);
+    Ok(everywhere.map_or(Day(0), |horizon| horizon.first_alive))
+}
+
+/// The latest timestamp in the store; epochs count, because each began at one.
+fn newest(states: &[LogState]) -> Hlc {
+    let times = states.iter().map(|state| state.last_time);
+    let record = |state: &&LogState| state.log.epoch != Epoch::RECORD;
+    let epochs = states
+        .iter()
+        .filter(record)
+        .map(|state| Hlc(state.log.epoch.0));
+    times.chain(epochs).max().unwrap_or_default()
+}
+
+/// The clinic that a store belongs to, for those who only look.
+pub fn clinic_of(store: &Store) -> Result<ClinicId, IdentityError> {
+    Ok(Identity::load(store)?.clinic)
+}

@@ -1,0 +1,160 @@
+//! Starting a node: store, engine, network and runner, wired together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::domain::id::{DeviceId, Hash};
+use crate::net;
+use crate::platform::clock::Clock;
+use crate::platform::entropy;
+use crate::store::{Store, StoreError};
+
+use super::boot;
+use super::engine::{Engine, Now};
+use super::enrolment::Enrolment;
+use super::handle::Handle;
+use super::identity::{Identity, IdentityError};
+use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
+
+/// How a node runs on this machine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Where invited machines are heard, while an invitation is open.
+    pub enrolment: SocketAddr,
+    /// Addresses to try besides discovery and what the record says.
+    pub bootstrap: Vec<SocketAddr>,
+    /// Whether and where to discover peers.
+    pub discovery: net::discovery::Settings,
+    /// Days that this node's clock is moved ahead, for a demonstration or a drill.
+    pub days_ahead: u32,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store does not tell who the node is.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network did not start.
+    #[error(transparent)]
+    Network(#[from] net::StartError),
+}
+
+/// A node that runs.
+pub struct Running {
+    /// Reaches it.
+    pub handle: Handle,
+    /// Its network.
+    pub net: net::Handle,
+    /// Tells the node's time, which a drill may have moved.
+    pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
+    /// Lets other machines in.
+    pub enrolment: Enrolment,
+    /// Who it is.
+    pub identity: Identity,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Running {
+    /// Waits until the node has stopped, in order or not.
+    pub async fn ended(&mut self) -> Result<(), RunError> {
+        match (&mut self.task).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(RunError::Panicked),
+        }
+    }
+}
+
+/// Starts the node of an open store. Must be called inside a Tokio runtime.
+///
+/// The store's directory was unlocked by whoever opened it; from here on the runner owns it.
+pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
+    let identity = Identity::load(&store)?;
+    let clock = NodeClock {
+        clock: Clock::start(),
+        ahead: Duration::from_secs(u64::from(settings.days_ahead) * 86_400),
+    };
+    let boot = boot::load(&store, &identity)?;
+    let remembered = remembered(&store)?;
+    let clinic = crate::domain::record::Clinic::unknown(identity.clinic);
+    let me = identity.keys.device();
+    let (trust, trusted) = watch::channel(Arc::new(clinic.trust(me, BTreeMap::new(), Hash::ZERO)));
+    let engine = Engine::new(
+        boot,
+        Now {
+            wall: clock.wall(),
+            mono: clock.clock.elapsed(),
+        },
+    );
+    let discovery = settings.discovery.clone();
+    let (net, net_events) = net::start(
+        net::Settings {
+            listen: settings.listen,
+            discovery: settings.discovery,
+            seed: *entropy::secret::<32>(),
+        },
+        net::Identity {
+            device: me,
+            noise_key: identity.keys.noise_secret(),
+            credentials: identity.credentials.clone(),
+            trust: trusted,
+        },
+        Arc::new(move || clock.wall()),
+    )?;
+    let (handle, asked, hints) = Handle::new();
+    let enrolment = Enrolment::new(
+        settings.enrolment,
+        &identity.keys.noise_secret(),
+        discovery,
+        handle.clone(),
+    );
+    let runner = Runner {
+        clinic: identity.clinic,
+        engine,
+        store: Arc::new(store),
+        net: net.clone(),
+        net_events,
+        asked,
+        hints,
+        trust,
+        done: mpsc::channel(DONE_MAX),
+        bootstrap: settings.bootstrap,
+        clock,
+        waiting: BTreeMap::new(),
+        last_ticket: 0,
+        remembered,
+        wanted: BTreeMap::new(),
+    };
+    let task = tokio::spawn(runner.run());
+    Ok(Running {
+        handle,
+        net,
+        timepiece: Arc::new(move || clock.now()),
+        enrolment,
+        identity,
+        task,
+    })
+}
+
+/// Addresses at which peers were reached before.
+fn remembered(store: &Store) -> Result<BTreeMap<DeviceId, SocketAddr>, StoreError> {
+    let mut found = BTreeMap::new();
+    for (name, value) in store.metas(ADDRESS)? {
+        let device = name.strip_prefix(ADDRESS).and_then(DeviceId::from_hex);
+        let address = String::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        found.extend(device.zip(address));
+    }
+    Ok(found)
+}

@@ -1,0 +1,182 @@
+//! Who calls, and whether the table lets them.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::login::{LoginKey, Use};
+use super::state::{Api, Door, idle_limit};
+use crate::api::BACKGROUND;
+use crate::api::problem::{Code, Problem};
+use crate::api::routes::{Access, Route, Span};
+use crate::domain::audit::{Actor, Origin};
+use crate::domain::id::StaffId;
+use crate::domain::statement::Role;
+use crate::node::engine::Asker;
+
+/// Longest time a request may take.
+///
+/// Half a minute: a commit behind a purge on a slow disk is done by then; what takes longer is stuck.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// Who calls. Every handler finds it in the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// The door.
+    pub(super) door: Door,
+    /// The login, if one was shown.
+    pub(super) login: Option<Shown>,
+}
+
+/// A live login that a request showed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// Whose.
+    pub(super) staff: StaffId,
+    /// Which.
+    pub(super) key: LoginKey,
+}
+
+impl Caller {
+    /// The staff member; the table has made sure that there is one where a handler asks.
+    pub(super) fn staff(&self) -> Result<StaffId, Problem> {
+        self.login
+            .map(|shown| shown.staff)
+            .ok_or_else(login_required)
+    }
+
+    /// From where, for the audit trail.
+    pub(super) const fn origin(&self) -> Origin {
+        self.door.origin()
+    }
+
+    /// Who, for the audit trail.
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            actor: self
+                .login
+                .map_or(Actor::Operator, |shown| Actor::Staff(shown.staff)),
+            origin: self.origin(),
+        }
+    }
+}
+
+/// What the check of one route needs.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) api: Api,
+    pub(super) door: Door,
+    pub(super) route: &'static Route,
+}
+
+/// Judges a request by the table; only then does its handler run.
+pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    match admit(&gate, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            run(&gate, request, next).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn run(gate: &Gate, request: Request, next: Next) -> Response {
+    let Ok(_place) = gate.api.requests().try_acquire_owned() else {
+        return busy().into_response();
+    };
+    match gate.route.span {
+        // What is held while a stream is open is counted by the stream itself.
+        Span::Stream => next.run(request).await,
+        Span::Answer => match tokio::time::timeout(REQUEST, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Code::TooSlow, "the request took too long")
+                .remedy("try again; if it stays slow, look at the disk of this machine")
+                .into_response(),
+        },
+    }
+}
+
+async fn admit(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let login = match (gate.route.access, bearer(headers)) {
+        // Signing in does not depend on an old login.
+        (Access::Anyone, _) | (_, None) => None,
+        (_, Some(token)) => Some(live(gate, token, headers).await?),
+    };
+    let caller = Caller {
+        door: gate.door,
+        login,
+    };
+    let operator = gate.door == Door::Socket;
+    let allowed = match gate.route.access {
+        Access::Anyone => true,
+        Access::Staff => login.is_some(),
+        Access::Operator => operator,
+        Access::StaffOrOperator => operator || login.is_some(),
+        Access::AuditorOrOperator => operator || is_auditor(gate, login).await?,
+    };
+    match (allowed, login) {
+        (true, _) => Ok(caller),
+        (false, None) if gate.route.access != Access::Operator => Err(login_required()),
+        (false, _) => Err(Problem::new(Code::Forbidden, "this is not for you to do")
+            .remedy("ask whoever runs this machine, or an admin of the clinic")),
+    }
+}
+
+async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Problem> {
+    let key = LoginKey::of(token);
+    let idle = idle_limit(&*gate.api.clinic().await?);
+    let usage = if headers.contains_key(BACKGROUND) || gate.route.span == Span::Stream {
+        Use::Background
+    } else {
+        Use::Person
+    };
+    let now = gate.api.now();
+    let found = gate.api.logins().check(key, now, idle, usage);
+    match found {
+        Ok(staff) => Ok(Shown { staff, key }),
+        Err(ended) => {
+            gate.api
+                .end(ended.into_iter().collect(), Origin::Inside)
+                .await;
+            Err(login_ended())
+        }
+    }
+}
+
+async fn is_auditor(gate: &Gate, login: Option<Shown>) -> Result<bool, Problem> {
+    let Some(shown) = login else {
+        return Ok(false);
+    };
+    let clinic = gate.api.clinic().await?;
+    let member = clinic.staff.get(&shown.staff);
+    Ok(member.is_some_and(|member| member.facts.roles.contains(&Role::Auditor)))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    // Anything else in this header is a login that does not exist.
+    Some(
+        value
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .unwrap_or_default(),
+    )
+}
+
+fn login_required() -> Problem {
+    Problem::new(Code::LoginRequired, "nobody is signed in").remedy("sign in first")
+}
+
+fn login_ended() -> Problem {
+    Problem::new(Code::LoginEnded, "the login has ended").remedy("sign in again")
+}
+
+pub(super) fn busy() -> Problem {
+    Problem::new(Code::Busy, "too many requests at once")
+        .remedy("try again in a moment")
+        .after(1)
+}

@@ -1,0 +1,264 @@
+//! Signing in: throttled before anything is hashed, the same work and words for unknown names, and
+//! every attempt in the audit trail before it is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::hashing::{Place, Verdict};
+use super::{LIFE, LoginKey};
+use crate::api::login::{LoginAnswer, LoginRequest, PasswordChange, Proof};
+use crate::api::problem::{Code, Problem};
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::id::{StaffId, hex};
+use crate::domain::invitation::SignInSecret;
+use crate::domain::password;
+use crate::domain::record::{Clinic, Status};
+use crate::domain::time::WallTime;
+use crate::node::engine::{Command, CommandRefusal, Reply, StoredPassword};
+use crate::platform::entropy;
+use crate::web::access::Caller;
+use crate::web::answer::problem_of;
+use crate::web::names;
+use crate::web::state::{Api, unexpected};
+
+/// How long a one-time code is good for; the statement says when that ends.
+const CODE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One try to sign in.
+struct Attempt<'a> {
+    api: &'a Api,
+    origin: Origin,
+    clinic: Arc<Clinic>,
+    /// Who that would be, if there is such a person.
+    staff: Option<StaffId>,
+    place: Place,
+}
+
+/// Signs in, and returns the token.
+pub(in crate::web) async fn sign_in(
+    api: &Api,
+    origin: Origin,
+    request: &LoginRequest,
+) -> Result<LoginAnswer, Problem> {
+    let proof = request.proof()?;
+    let clinic = api.clinic().await?;
+    let staff = names::staff(&clinic, &request.name);
+    if let Proof::Code { new_password, .. } = proof {
+        check_rules(&clinic, &request.name, new_password)?;
+    }
+    let place = api.hashing().queue()?;
+    let name = throttle_name(staff, &request.name);
+    book(api, &name)?;
+    let attempt = Attempt {
+        api,
+        origin,
+        clinic,
+        staff,
+        place,
+    };
+    let staff = match proof {
+        Proof::Password(password) => attempt.by_password(password).await?,
+        Proof::Code { code, new_password } => attempt.by_code(code, new_password).await?,
+    };
+    attempt.check_person(staff).await?;
+    api.throttle().succeeded(&name);
+    attempt.begin(staff).await
+}
+
+/// Counts the try as a wrong one until it proves right, so that many at once gain nothing.
+fn book(api: &Api, name: &str) -> Result<(), Problem> {
+    let now = api.now().wall;
+    let mut throttle = api.throttle();
+    if let Err(wait) = throttle.check(name, now) {
+        let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
+        let message = format!("too many wrong passwords; wait {}", spoken(seconds));
+        return Err(Problem::new(Code::Throttled, message)
+            .remedy("if you have forgotten it, an admin can hand you another one-time code")
+            .after(seconds));
+    }
+    throttle.failed(name, now);
+    Ok(())
+}
+
+fn spoken(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+/// A person is throttled as one whether the name or the id is typed; unknown names each by themselves.
+fn throttle_name(staff: Option<StaffId>, typed: &str) -> String {
+    staff.map_or_else(|| typed.trim().to_lowercase(), |staff| staff.to_string())
+}
+
+/// The password rules, with every name that people around here know.
+fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Result<(), Problem> {
+    let offices = clinic
+        .devices
+        .values()
+        .map(|device| device.certificate.office.as_str());
+    let clinic_name = clinic.name.as_ref().map(crate::domain::name::Name::as_str);
+    let names = std::iter::once(own).chain(clinic_name).chain(offices);
+    password::check(new_password, names).map_err(|error| {
+        let text = error.to_string();
+        let mut parts = text.splitn(2, "; ");
+        let problem = Problem::new(Code::Refused, parts.next().unwrap_or_default());
+        Problem {
+            remedy: parts.next().map(str::to_owned),
+            ..problem
+        }
+    })
+}
+
+impl Attempt<'_> {
+    async fn by_password(&self, typed: &str) -> Result<StaffId, Problem> {
+        let stored = self.stored().await?.map(|stored| stored.phc);
+        let typed = Zeroizing::new(password::normal(typed));
+        let verdict = self.api.hashing().verify(&self.place, &typed, stored).await;
+        match (verdict, self.staff) {
+            (Verdict::Right, Some(staff)) => Ok(staff),
+            _ => Err(self.refuse(Deed::SignedIn).await?),
+        }
+    }
+
+    /// The new password is hashed whether or not the code is right: the same work for everyone.
+    async fn by_code(&self, code: &str, new_password: &str) -> Result<StaffId, Problem> {
+        let new_password = Zeroizing::new(password::normal(new_password));
+        let phc = self.api.hashing().hash(&self.place, &new_password).await?;
+        let _one_at_a_time = self.api.first_sign_in().await;
+        let Some(staff) = self.staff.filter(|staff| self.code_fits(staff, code)) else {
+            return Err(self.refuse(Deed::PasswordSet).await?);
+        };
+        if self.is_spent(&staff, self.stored().await?) {
+            return Err(self.refuse(Deed::PasswordSet).await?);
+        }
+        let origin = self.origin;
+        self.api
+            .ask(Command::SetPassword { staff, phc, origin })
+            .await?;
+        Ok(staff)
+    }
+
+    async fn stored(&self) -> Result<Option<StoredPassword>, Problem> {
+        // Unknown names ask as well, so that the answer takes as long.
+        let staff = self.staff.unwrap_or(StaffId::new([0; 16]));
+        match self.api.ask(Command::Password { staff }).await? {
+            Reply::Password(stored) => Ok(stored),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn code_fits(&self, staff: &StaffId, code: &str) -> bool {
+        let issued = self
+            .clinic
+            .staff
+            .get(staff)
+            .and_then(|member| member.facts.sign_in);
+        let (Some(issued), Ok(secret)) = (issued, SignInSecret::from_code(code)) else {
+            return false;
+        };
+        let same = secret.hash(*staff).as_bytes().ct_eq(issued.hash.as_bytes());
+        bool::from(same) && self.api.now().wall <= issued.expires
+    }
+
+    /// A code is spent once a password was set after the code was handed out.
+    fn is_spent(&self, staff: &StaffId, stored: Option<StoredPassword>) -> bool {
+        let member = self.clinic.staff.get(staff);
+        let Some(issued) = member.and_then(|member| member.facts.sign_in) else {
+            return true;
+        };
+        let handed_out: WallTime = issued.expires.minus(CODE_LIFE);
+        stored.is_some_and(|stored| stored.at >= handed_out)
+    }
+
+    /// Whether this person may sign in here; told only to who has proven who they are.
+    async fn check_person(&self, staff: StaffId) -> Result<(), Problem> {
+        let device = match self.api.ask(Command::Status).await? {
+            Reply::Status(status) => status.device,
+            other => return Err(unexpected(&other)),
+        };
+        let member = self.clinic.staff.get(&staff);
+        let active = member.is_some_and(|member| member.status == Status::Active);
+        let why = match (active, self.clinic.is_home(&device, &staff)) {
+            (true, true) => return Ok(()),
+            (false, _) => CommandRefusal::Suspended,
+            (true, false) => CommandRefusal::NotAtHome,
+        };
+        self.api
+            .note(AuditRecord::refused(
+                Actor::Staff(staff),
+                self.origin,
+                Deed::SignedIn,
+            ))
+            .await?;
+        Err(problem_of(&why))
+    }
+
+    /// Records a refused try, and says the one thing that is said to everyone.
+    async fn refuse(&self, deed: Deed) -> Result<Problem, Problem> {
+        let actor = self.staff.map_or(Actor::Stranger, Actor::Staff);
+        self.api
+            .note(AuditRecord::refused(actor, self.origin, deed))
+            .await?;
+        let remedy = match deed {
+            Deed::PasswordSet => {
+                "a code works once and for 24 hours; an admin can hand you another one"
+            }
+            _ => "the first time, sign in with the one-time code from your admin",
+        };
+        Ok(Problem::new(Code::LoginRefused, "that is not right").remedy(remedy))
+    }
+
+    async fn begin(&self, staff: StaffId) -> Result<LoginAnswer, Problem> {
+        let record = AuditRecord::done(Actor::Staff(staff), self.origin, Deed::SignedIn);
+        self.api.note(record).await?;
+        let token = hex(&*entropy::secret::<32>());
+        let now = self.api.now();
+        let ended = self.api.logins().begin(LoginKey::of(&token), staff, now);
+        self.api.end(ended, Origin::Inside).await;
+        Ok(LoginAnswer {
+            token,
+            staff: staff.to_string(),
+            name: crate::api::clinic::staff_name(&self.clinic, &staff),
+            ends: now.wall.plus(LIFE).into(),
+            idle_minutes: self.clinic.policy.idle_logoff_minutes,
+        })
+    }
+}
+
+/// Changes one's own password and ends one's other logins.
+pub(in crate::web) async fn change_password(
+    api: &Api,
+    caller: Caller,
+    change: &PasswordChange,
+) -> Result<(), Problem> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let own = crate::api::clinic::staff_name(&clinic, &staff);
+    check_rules(&clinic, &own, &change.new_password)?;
+    let place = api.hashing().queue()?;
+    let name = throttle_name(Some(staff), "");
+    book(api, &name)?;
+    let origin = caller.origin();
+    let attempt = Attempt {
+        api,
+        origin,
+        clinic,
+        staff: Some(staff),
+        place,
+    };
+    attempt.by_password(&change.password).await?;
+    api.throttle().succeeded(&name);
+    let new_password = Zeroizing::new(password::normal(&change.new_password));
+    let phc = api.hashing().hash(&attempt.place, &new_password).await?;
+    api.ask(Command::SetPassword { staff, phc, origin }).await?;
+    if let Some(shown) = caller.login {
+        let ended = api.logins().end_others(&staff, shown.key);
+        api.end(ended, Origin::Inside).await;
+    }
+    Ok(())
+}

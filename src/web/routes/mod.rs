@@ -1,0 +1,68 @@
+//! The router, made from the table.
+
+mod audit;
+mod conversation;
+mod enrolment;
+mod node;
+mod record;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+use super::access::{Gate, check};
+use super::events::events;
+use super::state::{Api, Door};
+use crate::api::BODY_MAX;
+use crate::api::problem::{Code, Problem};
+use crate::api::routes::{ROUTES, RouteId};
+
+/// The routes of one door.
+pub fn router(api: Api, door: Door) -> Router {
+    let mut router = Router::new();
+    for route in &ROUTES {
+        let gate = Gate {
+            api: api.clone(),
+            door,
+            route,
+        };
+        let handler = handler(route.id).layer(from_fn_with_state(gate, check));
+        router = router.route(route.path, handler);
+    }
+    router
+        .fallback(|| async { Problem::new(Code::NotFound, "there is no such route") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::NotFound, "there is no such route for this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(api)
+}
+
+/// Who serves a route.
+fn handler(id: RouteId) -> MethodRouter<Api> {
+    match id {
+        RouteId::OpenApi => get(node::openapi),
+        RouteId::Status => get(node::status),
+        RouteId::Clinic => get(node::clinic),
+        RouteId::Login => post(node::login),
+        RouteId::Logout => post(node::logout),
+        RouteId::Password => post(node::password),
+        RouteId::Conversations => get(conversation::list),
+        RouteId::Messages => get(conversation::messages),
+        RouteId::Send => post(conversation::send),
+        RouteId::Acknowledge => post(conversation::acknowledge),
+        RouteId::Events => get(events),
+        RouteId::Record => get(record::record),
+        RouteId::Submit => post(record::submit),
+        RouteId::Ends => get(record::ends),
+        RouteId::Trail => get(audit::trail),
+        RouteId::TrailRecords => get(audit::records),
+        RouteId::TrailSegments => get(audit::segments),
+        RouteId::InvitationOpen => post(enrolment::open),
+        RouteId::InvitationState => get(enrolment::state),
+        RouteId::InvitationDecide => post(enrolment::decide),
+        RouteId::InvitationCancel => post(enrolment::cancel),
+        RouteId::Stop => post(node::stop),
+    }
+}

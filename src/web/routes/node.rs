@@ -1,0 +1,137 @@
+//! The node itself, and signing in to it.
+
+use axum::extract::{Extension, State};
+
+use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
+use crate::api::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
+use crate::api::status::{ForkView, PeerView, StatusView, WitnessView};
+use crate::domain::cert::DeviceKind;
+use crate::domain::id::DeviceId;
+use crate::domain::record::Clinic;
+use crate::node::engine::{Command, DeviceStanding, Reply, Status};
+use crate::web::access::Caller;
+use crate::web::answer::{Answer, Json};
+use crate::web::login::{change_password, sign_in};
+use crate::web::state::{Api, unexpected};
+
+pub(super) async fn openapi() -> Json<serde_json::Value> {
+    Json(crate::api::openapi::document())
+}
+
+pub(super) async fn status(State(api): State<Api>) -> Answer<StatusView> {
+    let clinic = api.clinic().await?;
+    match api.ask(Command::Status).await? {
+        Reply::Status(status) => Ok(Json(view(&clinic, &status, api.logins().count()))),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn view(clinic: &Clinic, status: &Status, logins: usize) -> StatusView {
+    StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: device_name(clinic, &status.device),
+        office: office(clinic, &status.device),
+        device: status.device.to_string(),
+        clinic: status.clinic.to_string(),
+        clinic_name: clinic.name.as_ref().map(ToString::to_string),
+        standing: match status.standing {
+            DeviceStanding::Enrolled => "enrolled".to_owned(),
+            DeviceStanding::Unknown => "unknown".to_owned(),
+            DeviceStanding::Revoked => "revoked".to_owned(),
+        },
+        peers: peers(clinic, status),
+        away: away(clinic, status),
+        spaces: status.spaces,
+        entries: status.entries,
+        horizon: status.horizon.to_string(),
+        record: status.record.to_string(),
+        forks: forks(clinic, status),
+        witnesses: witnesses(clinic, status),
+        trail: status.trail,
+        logins,
+    }
+}
+
+fn peers(clinic: &Clinic, status: &Status) -> Vec<PeerView> {
+    let links = status.links.iter();
+    let mut peers: Vec<PeerView> = links
+        .map(|link| PeerView {
+            name: device_name(clinic, &link.peer),
+            office: office(clinic, &link.peer),
+            device: link.peer.to_string(),
+            offset_ms: link.offset_ms,
+            in_sync: link.in_sync,
+        })
+        .collect();
+    peers.sort_by(|a, b| a.name.cmp(&b.name));
+    peers
+}
+
+fn away(clinic: &Clinic, status: &Status) -> Vec<String> {
+    let connected = |id: &DeviceId| status.links.iter().any(|link| link.peer == *id);
+    let nodes = clinic.members().filter(|(id, device)| {
+        **id != status.device && device.certificate.kind == DeviceKind::Node && !connected(id)
+    });
+    let mut names: Vec<String> = nodes.map(|(id, _)| device_name(clinic, id)).collect();
+    names.sort();
+    names
+}
+
+fn forks(clinic: &Clinic, status: &Status) -> Vec<ForkView> {
+    let forks = status.forks.iter().map(|log| ForkView {
+        author: author_name(clinic, &log.author),
+        place: space_name(clinic, &log.space),
+        epoch: format!("{:x}", log.epoch.0),
+    });
+    forks.collect()
+}
+
+fn witnesses(clinic: &Clinic, status: &Status) -> Vec<WitnessView> {
+    let witnesses = status.witnesses.iter().map(|(device, seq)| WitnessView {
+        name: device_name(clinic, device),
+        seq: *seq,
+    });
+    witnesses.collect()
+}
+
+fn office(clinic: &Clinic, device: &DeviceId) -> Option<String> {
+    let known = clinic.devices.get(device)?;
+    Some(known.certificate.office.to_string())
+}
+
+pub(super) async fn clinic(State(api): State<Api>) -> Answer<ClinicView> {
+    Ok(Json(ClinicView::from(&*api.clinic().await?)))
+}
+
+pub(super) async fn login(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<LoginRequest>,
+) -> Answer<LoginAnswer> {
+    sign_in(&api, caller.origin(), &request).await.map(Json)
+}
+
+pub(super) async fn logout(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Done> {
+    if let Some(shown) = caller.login {
+        let ended = api.logins().end(shown.key);
+        api.end(ended.into_iter().collect(), caller.origin()).await;
+    }
+    Ok(Json(Done {}))
+}
+
+pub(super) async fn password(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Json(change): Json<PasswordChange>,
+) -> Answer<Done> {
+    change_password(&api, caller, &change).await?;
+    Ok(Json(Done {}))
+}
+
+pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {
+    api.ask(Command::Stop).await?;
+    Ok(Json(Done {}))
+}

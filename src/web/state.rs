@@ -1,0 +1,235 @@
+//! What all routes share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, watch};
+
+use super::Timepiece;
+use super::answer::problem_of;
+use super::login::{Cost, Ended, Hashing, Logins};
+use crate::api::problem::{Code, Problem};
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::id::StaffId;
+use crate::domain::record::{Clinic, Status};
+use crate::domain::throttle::Throttle;
+use crate::node::Handle;
+use crate::node::engine::{Changed, Command, Now, Reply};
+use crate::node::enrolment::Enrolment;
+
+/// Requests under way at once; more are told to come back.
+///
+/// 256 cover an office where everybody presses a key at the same moment, and bound the memory of
+/// bodies to 256 MiB in the worst case.
+const REQUESTS_MAX: usize = 256;
+
+/// Streams of hints open at once: every browser tab of a large office and then some.
+const STREAMS_MAX: usize = 1024;
+
+/// How often idle logins are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The door a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The Unix socket, which only the machine's operator can open.
+    Socket,
+    /// HTTPS, which everyone on the network can reach.
+    Browser,
+}
+
+impl Door {
+    /// How the audit trail names it.
+    pub(super) const fn origin(self) -> Origin {
+        match self {
+            Self::Socket => Origin::Socket,
+            Self::Browser => Origin::Browser,
+        }
+    }
+}
+
+/// What the routes of one node share. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+    enrolment: Option<Enrolment>,
+}
+
+struct Inner {
+    node: Handle,
+    now: Timepiece,
+    logins: Mutex<Logins>,
+    throttle: Mutex<Throttle>,
+    hashing: Hashing,
+    /// One first sign-in at a time, so that a code cannot be used twice at once.
+    first: tokio::sync::Mutex<()>,
+    requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    ends: watch::Sender<u64>,
+}
+
+impl Api {
+    /// The API of a running node.
+    pub fn new(node: Handle, now: Timepiece) -> Self {
+        Self::with_cost(node, now, Cost::PRODUCT)
+    }
+
+    pub(super) fn with_cost(node: Handle, now: Timepiece, cost: Cost) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                node,
+                now,
+                logins: Mutex::default(),
+                throttle: Mutex::default(),
+                hashing: Hashing::new(cost),
+                first: tokio::sync::Mutex::default(),
+                requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+                streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                ends: watch::channel(0).0,
+            }),
+            enrolment: None,
+        }
+    }
+
+    /// The same API, which also lets other machines in.
+    #[must_use]
+    pub fn enrolling(mut self, enrolment: Enrolment) -> Self {
+        self.enrolment = Some(enrolment);
+        self
+    }
+
+    pub(super) fn enrolment(&self) -> Option<&Enrolment> {
+        self.enrolment.as_ref()
+    }
+
+    pub(super) fn now(&self) -> Now {
+        (self.inner.now)()
+    }
+
+    pub(super) fn logins(&self) -> MutexGuard<'_, Logins> {
+        // Logins are changed in single steps, so a panic elsewhere leaves them whole.
+        self.inner
+            .logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.inner
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn hashing(&self) -> &Hashing {
+        &self.inner.hashing
+    }
+
+    pub(super) async fn first_sign_in(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.first.lock().await
+    }
+
+    pub(super) fn requests(&self) -> Arc<Semaphore> {
+        self.inner.requests.clone()
+    }
+
+    pub(super) fn streams(&self) -> Arc<Semaphore> {
+        self.inner.streams.clone()
+    }
+
+    /// Changes whenever logins have ended.
+    pub(super) fn ends(&self) -> watch::Receiver<u64> {
+        self.inner.ends.subscribe()
+    }
+
+    pub(super) fn hints(&self) -> broadcast::Receiver<Changed> {
+        self.inner.node.hints()
+    }
+
+    /// Asks the engine; what it refuses becomes a problem.
+    pub(super) async fn ask(&self, command: Command) -> Result<Reply, Problem> {
+        match self.inner.node.ask(command).await {
+            Ok(Reply::Refused(why)) => Err(problem_of(&why)),
+            Ok(reply) => Ok(reply),
+            Err(stopped) => Err(Problem::new(Code::Stopping, stopped.to_string())),
+        }
+    }
+
+    /// The clinic as the record says.
+    pub(super) async fn clinic(&self) -> Result<Arc<Clinic>, Problem> {
+        match self.ask(Command::Clinic).await? {
+            Reply::Clinic(clinic) => Ok(clinic),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Writes an audit record; returns once it is durable.
+    pub(super) async fn note(&self, record: AuditRecord) -> Result<(), Problem> {
+        self.ask(Command::Note(record)).await.map(drop)
+    }
+
+    /// Ends logins and records it.
+    pub(super) async fn end(&self, ended: Vec<Ended>, origin: Origin) {
+        if ended.is_empty() {
+            return;
+        }
+        self.inner.ends.send_modify(|count| *count += 1);
+        for login in ended {
+            let record = AuditRecord::done(Actor::Staff(login.staff), origin, Deed::SignedOut);
+            // A node that is stopping writes no more records; its logins end with it.
+            let _ = self.note(record).await;
+        }
+    }
+
+    /// Ends logins that policy, an admin or the authority ends, until the node stops.
+    pub async fn guard(self) {
+        let mut hints = self.hints();
+        loop {
+            let hint = tokio::time::timeout(SWEEP, hints.recv()).await;
+            match hint {
+                Ok(Ok(Changed::Revoked)) => {
+                    let ended = self.logins().end_all();
+                    self.end(ended, Origin::Inside).await;
+                }
+                Ok(Ok(Changed::Record))
+                | Ok(Err(broadcast::error::RecvError::Lagged(_)))
+                | Err(_) => {
+                    self.sweep().await;
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(broadcast::error::RecvError::Closed)) => return,
+            }
+        }
+    }
+
+    /// Ends logins that have been idle too long, and those of people who may no longer sign in here.
+    pub(super) async fn sweep(&self) {
+        let (Ok(clinic), Ok(Reply::Status(status))) =
+            (self.clinic().await, self.ask(Command::Status).await)
+        else {
+            return;
+        };
+        let now = self.now();
+        let idle = idle_limit(&clinic);
+        let ended = self.logins().sweep(now, idle, |staff| {
+            may_sign_in(&clinic, staff) && clinic.is_home(&status.device, staff)
+        });
+        self.end(ended, Origin::Inside).await;
+    }
+}
+
+/// How long a login may be idle.
+pub(super) fn idle_limit(clinic: &Clinic) -> Duration {
+    Duration::from_secs(u64::from(clinic.policy.idle_logoff_minutes) * 60)
+}
+
+fn may_sign_in(clinic: &Clinic, staff: &StaffId) -> bool {
+    let member = clinic.staff.get(staff);
+    member.is_some_and(|member| member.status == Status::Active)
+}
+
+/// The engine answered another question than was asked: a bug.
+pub(super) fn unexpected(_: &Reply) -> Problem {
+    Problem::new(Code::Internal, "the node gave an answer of another kind")
+        .remedy("please report this as a bug")
+}
