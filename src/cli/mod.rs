@@ -6,6 +6,7 @@
 
 mod admin;
 mod authority;
+mod chat;
 mod client;
 mod device;
 mod failure;
@@ -34,11 +35,9 @@ Exit codes:
   2  the command line makes no sense
   3  what was named does not exist
   4  refused: not allowed, or turned down by its rules
-  5  the node is not running, or its store is locked
+  5  the node is not running, or its store is locked";
 
-A messenger for small clinics: no server, no cloud, and gone when retention says so.";
-
-/// Messages between the offices of a clinic, without a server
+/// The command line of a clinic's messenger.
 #[derive(Debug, Parser)]
 #[command(
     name = "clinic-mesh",
@@ -60,8 +59,9 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
     /// The node's directory
+    // The name is its own, because clap knows global arguments by it and commands have directories.
     #[arg(
-        long,
+        long = "dir",
         global = true,
         value_name = "DIR",
         env = "CLINIC_MESH_DIR",
@@ -69,7 +69,7 @@ pub(crate) struct Global {
         value_hint = clap::ValueHint::DirPath,
         help_heading = "Options of every command"
     )]
-    dir: Option<PathBuf>,
+    node_dir: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true, help_heading = "Options of every command")]
     json: bool,
@@ -80,6 +80,14 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    Login(chat::Login),
+    Logout(chat::Logout),
+    Password(chat::Password),
+    Conversations(chat::Conversations),
+    Read(chat::Read),
+    Send(chat::Send),
+    Watch(chat::Watch),
+    Acknowledge(chat::Acknowledge),
     #[command(subcommand)]
     Authority(authority::Authority),
     #[command(subcommand)]
@@ -111,6 +119,14 @@ pub fn run() -> ExitCode {
 
 fn dispatch(noun: Noun, context: &Context) -> Outcome {
     match noun {
+        Noun::Login(command) => command.run(context),
+        Noun::Logout(command) => command.run(context),
+        Noun::Password(command) => command.run(context),
+        Noun::Conversations(command) => command.run(context),
+        Noun::Read(command) => command.run(context),
+        Noun::Send(command) => command.run(context),
+        Noun::Watch(command) => command.run(context),
+        Noun::Acknowledge(command) => command.run(context),
         Noun::Authority(command) => command.run(context),
         Noun::Device(command) => command.run(context),
         Noun::Staff(command) => command.run(context),
