@@ -28,6 +28,9 @@ use serde_json::Value;
 /// Longest wait for anything: generous, because test machines are busy.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The program itself.
+const BINARY: &str = env!("CARGO_BIN_EXE_clinic-mesh");
+
 /// How often a state is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -45,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) listen: String,
     /// Where invited machines are heard.
     pub(crate) enrolment: String,
+    /// The network namespace it lives in, if not this process's own.
+    pub(crate) namespace: Option<String>,
     process: Option<Child>,
     log: PathBuf,
 }
@@ -147,7 +152,10 @@ impl Clinic {
 
     /// A command with the authority and its passphrases at hand, but no node.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clinic-mesh"));
+        self.prepared(Command::new(BINARY), args)
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         command
             .args(args)
             .stdin(Stdio::null())
@@ -168,13 +176,24 @@ impl Clinic {
             dir,
             listen: free_address(),
             enrolment: free_address(),
+            namespace: None,
             process: None,
         }
     }
 
     /// A command on a node: its directory and key file are given.
     pub(crate) fn on(&self, node: &Node, args: &[&str]) -> Command {
-        let mut command = self.command(args);
+        let mut command = match &node.namespace {
+            None => self.command(args),
+            // `ip` becomes the binary, so that the process number is the node's.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, BINARY]);
+                let mut command = self.prepared(command, args);
+                command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+                command
+            }
+        };
         command
             .env("CLINIC_MESH_DIR", &node.dir)
             .env("CLINIC_MESH_KEY_FILE", node.dir.with_extension("key"));
@@ -353,6 +372,13 @@ impl Node {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ours");
         let status = process.wait().expect("ours");
         assert!(status.success(), "{status}:\n{}", self.said());
+    }
+
+    /// The number of its process.
+    pub(crate) fn process_id(&self) -> rustix::process::Pid {
+        let process = self.process.as_ref().expect("it runs");
+        let id = i32::try_from(process.id()).expect("a process number");
+        rustix::process::Pid::from_raw(id).expect("not zero")
     }
 
     /// Stops it as a power cut would.
