@@ -5,6 +5,7 @@
 //! standard error. Secrets are typed or read from files, never arguments.
 
 mod admin;
+mod audit;
 mod authority;
 mod chat;
 mod client;
@@ -89,6 +90,8 @@ enum Noun {
     Watch(chat::Watch),
     Acknowledge(chat::Acknowledge),
     #[command(subcommand)]
+    Audit(audit::Audit),
+    #[command(subcommand)]
     Authority(authority::Authority),
     #[command(subcommand)]
     Device(device::Device),
@@ -127,6 +130,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Send(command) => command.run(context),
         Noun::Watch(command) => command.run(context),
         Noun::Acknowledge(command) => command.run(context),
+        Noun::Audit(command) => command.run(context),
         Noun::Authority(command) => command.run(context),
         Noun::Device(command) => command.run(context),
         Noun::Staff(command) => command.run(context),
