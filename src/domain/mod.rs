@@ -27,6 +27,7 @@ pub mod statement;
 pub(crate) mod testing;
 pub mod throttle;
 pub mod time;
+pub mod trail;
 pub mod trust;
 #[cfg(test)]
 mod vectors;

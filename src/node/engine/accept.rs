@@ -85,7 +85,9 @@ impl Engine {
             }
             Verdict::Contradiction => {
                 let end = segment.end(&self.clinic_id);
-                self.judge_fork(log, end, segment.signature);
+                if self.judge_fork(log, end, segment.signature) == Proof::Worthless {
+                    self.close(id, Refusal::Misbehaved);
+                }
             }
             Verdict::Wrong(_) => self.close(id, Refusal::Misbehaved),
         }
@@ -141,6 +143,9 @@ impl Engine {
         let log = &segment.log;
         if !log.space.is_well_formed() {
             return Some(Verdict::Wrong(SegmentRefusal::NotTheirs));
+        }
+        if self.is_departing(&log.space) {
+            return Some(Verdict::Later);
         }
         if log.space == Space::Record {
             // Any key may sign a log of the record; whether it counts is for the fold. But only those
@@ -294,13 +299,16 @@ impl Engine {
 
     /// An author's signature stands over a head that is not on the history held here. If it is
     /// genuine, that is a fork: both are kept as proof and the log is accepted no further.
-    pub(super) fn judge_fork(&mut self, log: Log, shown: Head, signature: Signature) {
+    pub(super) fn judge_fork(&mut self, log: Log, shown: Head, signature: Signature) -> Proof {
         let word = log::held(&log, shown);
         let genuine =
             attest::verify(&self.clinic_id, &log.author, log.space, &word, &signature).is_ok();
+        if !genuine {
+            return Proof::Worthless;
+        }
         let state = self.holdings.log_mut(&log);
-        if !genuine || state.forked {
-            return;
+        if state.forked {
+            return Proof::Genuine;
         }
         state.forked = true;
         let fork = Fork {
@@ -319,6 +327,7 @@ impl Engine {
         };
         self.note(Actor::Device(log.author.as_device()), Origin::Mesh, deed);
         self.effects.push_back(Effect::Changed(Changed::Fork(log)));
+        Proof::Genuine
     }
 
     /// Attestations arrived.
@@ -414,6 +423,15 @@ impl Engine {
         link.note_attested(log, head.seq);
         self.announce(id, log.space);
     }
+}
+
+/// Whether the author really signed what contradicts the history held here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It did: a fork.
+    Genuine,
+    /// Somebody else did, or nobody.
+    Worthless,
 }
 
 #[derive(PartialEq, Eq)]

@@ -75,6 +75,11 @@ impl Batch {
         self.received.push((from, segment, end));
     }
 
+    /// Puts an audit record before all others.
+    pub(super) fn audit_first(&mut self, record: AuditRecord) {
+        self.audit.insert(0, record);
+    }
+
     /// Sends a reply once the batch is durable.
     pub(super) fn reply(&mut self, ticket: Ticket, reply: Reply) {
         self.replies.push((ticket, reply));
@@ -202,6 +207,8 @@ impl Engine {
         }
         for space in &batch.drops {
             self.holdings.drop_space(space);
+            let epoch = self.fresh_epoch();
+            self.epochs.insert(*space, epoch);
         }
         for (attestation, from) in &batch.own_words {
             self.holdings.attest(*attestation);
@@ -237,6 +244,7 @@ impl Engine {
     fn on_durable(&mut self, segment: &Arc<Segment>) {
         let log = segment.log;
         self.learn(segment);
+        self.note_end(segment);
         self.offer(segment);
         if log.author != AuthorId::from(self.me) {
             let changed = Changed::Stored {
@@ -260,6 +268,12 @@ impl Engine {
             seq: head.seq,
             hash: head.hash,
         }
+    }
+
+    /// Whether the space is being given up: until that is done nothing is put in.
+    pub(super) fn is_departing(&self, space: &Space) -> bool {
+        let under_way = self.in_flight.as_ref().map(|(_, batch)| &batch.drops);
+        self.batch.drops.contains(space) || under_way.is_some_and(|drops| drops.contains(space))
     }
 
     /// Answers the command to stop once everything is written.

@@ -4,7 +4,7 @@
 //! counts what is in a commit that is under way, the *durable* one does not. Only what is durable is
 //! offered, served or attested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::attest::{Attestation, Subject};
 use crate::domain::codec;
@@ -49,6 +49,8 @@ pub(super) struct LogState {
     pub(super) forked: bool,
     /// Last number that counts, once the log's author was revoked and entries beyond are held.
     pub(super) end: Option<u64>,
+    /// The author was revoked: how much is held beyond the end differs between nodes.
+    pub(super) cut: bool,
 }
 
 impl Holdings {
@@ -75,6 +77,7 @@ impl Holdings {
             signature: boot.signature,
             forked: boot.forked,
             end: None,
+            cut: false,
         };
         let space = self.spaces.entry(boot.log.space).or_default();
         space.logs.insert((boot.log.author, boot.log.epoch), state);
@@ -102,6 +105,7 @@ impl Holdings {
                 signature: Signature::new([0; 64]),
                 forked: false,
                 end: None,
+                cut: false,
             })
     }
 
@@ -195,6 +199,22 @@ impl Holdings {
         true
     }
 
+    /// What a device attests to hold of these logs of a space.
+    pub(super) fn words_of(
+        &self,
+        space: &Space,
+        by: &DeviceId,
+        logs: &BTreeSet<(AuthorId, Epoch)>,
+    ) -> Vec<Attestation> {
+        let by = AuthorId::from(*by);
+        let words = self.spaces.get(space).into_iter();
+        let words = words.flat_map(|state| state.attestations.values());
+        let about = |word: &&Attestation| {
+            word.by == by && word.subject().log.is_some_and(|log| logs.contains(&log))
+        };
+        words.filter(about).copied().collect()
+    }
+
     /// Up to where a device attests to hold a log; the author's own signature counts.
     pub(super) fn attested(&self, log: &Log, by: &DeviceId) -> u64 {
         let by = AuthorId::from(*by);
@@ -268,7 +288,7 @@ fn digest_of(
         bytes.extend_from_slice(&log.effective_seq().to_be_bytes());
         // A log that was cut short ends at a number; what is held beyond differs between nodes, and so
         // may the two branches of a forked one.
-        if log.end.is_none() && !log.forked {
+        if log.end.is_none() && !log.forked && !log.cut {
             bytes.extend_from_slice(log.durable.hash.as_bytes());
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
+use crate::domain::time::WallTime;
 
 use super::types::JobId;
 
@@ -51,6 +52,8 @@ pub(super) struct Link {
     pub(super) sent: Duration,
     /// Peer's clock minus ours, in milliseconds; none before its first word.
     pub(super) offset_ms: Option<i64>,
+    /// What the peer's clock said, and when that was heard.
+    pub(super) clock: Option<(WallTime, Duration)>,
     /// What is known of the peer's logs.
     pub(super) peer_logs: BTreeMap<Log, PeerLog>,
     /// Logs being sent to the peer.
@@ -63,6 +66,8 @@ pub(super) struct Link {
     pub(super) pushed_bytes: usize,
     /// Digests received so far of a list that comes in several frames.
     pub(super) digests: Vec<crate::wire::SpaceDigest>,
+    /// A whole list that came before the records were level; looked at once they are.
+    pub(super) told: Option<Vec<crate::wire::SpaceDigest>>,
     /// When our own digests were last sent.
     pub(super) compared: Duration,
 }
@@ -98,12 +103,14 @@ impl Link {
             heard: now,
             sent: now,
             offset_ms: None,
+            clock: None,
             peer_logs: BTreeMap::new(),
             sending: BTreeMap::new(),
             queued: VecDeque::new(),
             pushed: VecDeque::new(),
             pushed_bytes: 0,
             digests: Vec::new(),
+            told: None,
             compared: now,
         }
     }

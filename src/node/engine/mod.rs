@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 pub use types::*;
 
@@ -73,7 +73,12 @@ pub struct Engine {
     me: DeviceId,
     key: SigningKey,
     clinic_id: ClinicId,
+    /// The epoch that logs are written in, unless their space has one of its own.
     epoch: Epoch,
+    /// Epochs of spaces that were given up here and came back: no number is given twice.
+    epochs: BTreeMap<Space, Epoch>,
+    /// The newest epoch begun here.
+    last_epoch: Epoch,
     now: Now,
     clock: Clock,
     rng: StdRng,
@@ -85,6 +90,8 @@ pub struct Engine {
     holdings: Holdings,
     mesh_keys: BTreeMap<u32, MeshKey>,
     horizon: Day,
+    /// When a frame of any peer last arrived.
+    heard: Duration,
     links: BTreeMap<LinkId, Link>,
     wants: Wants,
     batch: Batch,
@@ -130,17 +137,21 @@ impl Engine {
     /// An engine for what the store holds. Its first effects announce trust and write "started".
     pub fn new(boot: Boot, now: Now) -> Self {
         let me = boot.key.id().as_device();
-        let mut clock = Clock::resume(boot.clock);
-        let epoch = Epoch(clock.tick(now.wall).0);
+        let own = AuthorId::from(me);
+        let logs = boot.logs.iter().map(|found| found.log);
+        let last_epoch = logs.filter(|log| log.author == own).map(|log| log.epoch);
+        let last_epoch = last_epoch.max().unwrap_or(Epoch(0));
         let holdings = Holdings::new(&boot);
         let record = RecordState::new(boot.clinic, boot.statements);
         let mut engine = Self {
             me,
             key: boot.key,
             clinic_id: boot.clinic,
-            epoch,
+            epoch: last_epoch,
+            epochs: BTreeMap::new(),
+            last_epoch,
             now,
-            clock,
+            clock: Clock::resume(boot.clock),
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
             stopping: None,
@@ -150,6 +161,7 @@ impl Engine {
             holdings,
             mesh_keys: boot.mesh_keys,
             horizon: boot.horizon,
+            heard: now.mono,
             links: BTreeMap::new(),
             wants: Wants::default(),
             batch: Batch::default(),
@@ -169,6 +181,8 @@ impl Engine {
     }
 
     fn begin(&mut self) {
+        self.mend_clock();
+        self.epoch = self.fresh_epoch();
         self.trim_mesh_keys();
         self.find_ends();
         self.record_changed();
@@ -184,6 +198,7 @@ impl Engine {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.check_clock();
         match input {
             Input::Time => self.on_time(),
             Input::LinkUp {
@@ -283,6 +298,7 @@ impl Engine {
             return;
         };
         link.heard = now;
+        self.heard = now;
         match frame {
             Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
             Frame::Spaces { digests, more } => self.on_spaces(id, digests, more),
@@ -387,13 +403,21 @@ impl Engine {
                 now.saturating_sub(link.heard),
                 now.saturating_sub(link.sent),
             );
-            let stale = link.stage == Stage::All && now.saturating_sub(link.compared) >= COMPARE;
+            let due = now.saturating_sub(link.compared) >= COMPARE;
+            let stale = link.stage == Stage::All && due;
+            // By now the peer has learnt the newest mesh key, or will by another try.
+            let aged = link.stage == Stage::RecordOnly && due;
             if silent >= SILENCE {
                 self.close(id, Refusal::Silent);
                 continue;
             }
+            if aged {
+                self.close(id, Refusal::Aged);
+                continue;
+            }
             if stale {
                 self.send_spaces(id);
+                self.ask_for_mesh_keys(id);
             }
             if quiet >= BEAT {
                 self.send(id, Frame::Beat { now: self.now.wall });
@@ -405,6 +429,7 @@ impl Engine {
         let ours = self.now.wall.0;
         if let Some(link) = self.links.get_mut(&id) {
             link.offset_ms = Some(theirs.0.wrapping_sub(ours) as i64);
+            link.clock = Some((theirs, self.now.mono));
         }
     }
 
@@ -462,8 +487,45 @@ impl Engine {
         Log {
             space,
             author: AuthorId::from(self.me),
-            epoch: self.epoch,
+            epoch: self.epochs.get(&space).copied().unwrap_or(self.epoch),
         }
+    }
+
+    /// An epoch that this device never wrote in.
+    ///
+    /// Later than every known one; and should neither the disk nor the clock remember the newest
+    /// (both were put back), its last sixteen bits are random.
+    fn fresh_epoch(&mut self) -> Epoch {
+        let wall = self.clock.last().wall().max(self.now.wall).0;
+        let after = (self.last_epoch.0 >> 16) + 1;
+        let mut random = [0; 2];
+        self.rng.fill_bytes(&mut random);
+        let epoch = wall.max(after) << 16 | u64::from(u16::from_be_bytes(random));
+        self.last_epoch = Epoch(epoch);
+        self.last_epoch
+    }
+
+    /// Ends the epoch if the clock was far ahead and has been put right: what is written from here on
+    /// has to carry times that others accept.
+    fn check_clock(&mut self) {
+        if !self.mend_clock() {
+            return;
+        }
+        self.epoch = self.fresh_epoch();
+        self.epochs.clear();
+        let started = AuditRecord::done(Actor::Node, Origin::Inside, self.started());
+        self.batch.audit_first(started);
+    }
+
+    /// Puts the hybrid clock back to the wall clock if it is so far ahead that no peer would accept
+    /// its timestamps; never before the horizon, which time has passed for certain.
+    fn mend_clock(&mut self) -> bool {
+        let floor = self.now.wall.max(self.horizon.start());
+        let ahead = self.clock.last().too_far_ahead(floor);
+        if ahead {
+            self.clock = Clock::resume(Hlc::at(floor));
+        }
+        ahead
     }
 
     /// The links to devices for which `keep` holds.

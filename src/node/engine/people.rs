@@ -175,7 +175,9 @@ impl Engine {
             Err(why) => Some(why),
             Ok(()) if text.is_empty() || text.len() > TEXT_MAX => Some(CommandRefusal::TextLength),
             Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
-            Ok(()) if self.batch.is_full() => Some(CommandRefusal::Busy),
+            Ok(()) if self.batch.is_full() || self.is_departing(&space) => {
+                Some(CommandRefusal::Busy)
+            }
             Ok(()) => None,
         };
         if let Some(why) = refusal {
@@ -198,6 +200,7 @@ impl Engine {
             Err(why) => Some(why),
             Ok(()) if !known => Some(CommandRefusal::Unknown("message")),
             Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
+            Ok(()) if self.is_departing(&entry.space) => Some(CommandRefusal::Busy),
             Ok(()) => None,
         };
         if let Some(why) = refusal {
@@ -224,6 +227,10 @@ impl Engine {
     fn set_password(&mut self, ticket: Ticket, staff: StaffId, phc: String, origin: Origin) {
         if let Err(why) = self.admit_person(&staff) {
             self.refuse(ticket, why);
+            return;
+        }
+        if self.is_departing(&Space::Staff(staff)) {
+            self.refuse(ticket, CommandRefusal::Busy);
             return;
         }
         let item = StaffItem::Password {
@@ -348,6 +355,11 @@ impl Engine {
 
     /// A page was read: it is shown once the record of the reading is durable.
     pub(super) fn on_page(&mut self, job: PageJob, entries: Vec<(EntryId, Entry)>) {
+        // While the page was read, the record may have moved on.
+        if let Err(why) = self.admit(&job.staff, &job.space) {
+            self.refuse(job.ticket, why);
+            return;
+        }
         let more = entries.len() > job.limit;
         let shown: Vec<&(EntryId, Entry)> = entries.iter().take(job.limit).collect();
         let earlier = shown
@@ -392,7 +404,7 @@ impl Engine {
             let at = place(&line.id, line.time);
             line.staff != job.staff && opened.is_none_or(|opened| at > opened)
         });
-        if wanted && fresh && self.room == Room::Enough {
+        if wanted && fresh && self.room == Room::Enough && !self.is_departing(&job.space) {
             let message = Message::Opened {
                 staff: job.staff,
                 up_to: newest,

@@ -10,7 +10,7 @@ use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::log::{Head, Log};
 use crate::domain::space::Space;
 use crate::domain::trust::Refusal;
-use crate::wire::{Frame, LogHead};
+use crate::wire::{Frame, LIST_MAX, LogHead};
 
 use super::link::Stage;
 use super::{Engine, Job, LinkId, Load};
@@ -76,7 +76,8 @@ impl Engine {
             self.close(id, Refusal::Misbehaved);
             return;
         }
-        for head in heads {
+        let heads: Vec<&LogHead> = heads.iter().filter(|head| head.head.seq > 0).collect();
+        for head in &heads {
             link.note_has(
                 Log {
                     space,
@@ -86,7 +87,7 @@ impl Engine {
                 head.head.seq,
             );
         }
-        for head in heads {
+        for head in &heads {
             self.compare(id, space, head);
         }
         if space == Space::Record {
@@ -99,6 +100,22 @@ impl Engine {
             .is_some_and(|link| self.may_offer(link, &space));
         if offer {
             self.announce(id, space);
+        } else {
+            self.vouch(id, space, &heads);
+        }
+    }
+
+    /// Tells a peer that may no longer hold a space which of its logs are safe here, so that it can
+    /// destroy them.
+    fn vouch(&mut self, id: LinkId, space: Space, shown: &[&LogHead]) {
+        if !self.record.clinic.may_hold(&self.me, &space) {
+            return;
+        }
+        let logs = shown.iter().map(|head| (head.author, head.epoch)).collect();
+        let attestations = self.holdings.words_of(&space, &self.me, &logs);
+        for chunk in attestations.chunks(LIST_MAX) {
+            let attestations = chunk.to_vec();
+            self.send(id, Frame::Attest { attestations });
         }
     }
 
@@ -185,6 +202,7 @@ impl Engine {
                 link.stage = Stage::All;
             }
             self.send_spaces(id);
+            self.look_at_told(id);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
 use crate::domain::space::Space;
-use crate::domain::time::{Day, WallTime};
+use crate::domain::time::Day;
 
 use super::{Changed, Effect, Engine};
 
@@ -31,16 +31,16 @@ impl Engine {
     /// alone destroys nothing.
     fn trusted_today(&self) -> Day {
         let own = self.now.wall;
-        let peers = self
-            .links
-            .values()
-            .filter_map(|link| link.offset_ms)
-            .map(|offset| WallTime(own.0.saturating_add_signed(offset)));
-        let confirmed = peers.max();
+        // By the peer's clock as it was heard, not by its distance from ours: that would move with
+        // ours when ours is moved.
+        let clocks = self.links.values().filter_map(|link| link.clock);
+        let confirmed = clocks
+            .map(|(theirs, at)| theirs.plus(self.now.mono.saturating_sub(at)))
+            .max();
         let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
         match confirmed {
             Some(theirs) => own.min(theirs).day(),
-            None if !others || self.now.mono >= ALONE => own.day(),
+            None if !others || self.now.mono.saturating_sub(self.heard) >= ALONE => own.day(),
             None => self.horizon,
         }
     }
@@ -56,6 +56,8 @@ impl Engine {
         if horizon == Day(0) {
             return;
         }
+        // Openings and acknowledgements whose days are over are forgotten with the rest.
+        self.receipts.clear();
         for space in spaces {
             let before = self.batch.attestations.len();
             self.attest_purged(space, horizon);

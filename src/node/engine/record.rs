@@ -211,6 +211,7 @@ impl Engine {
         let named = clinic.named_end(&log.author, &log.space, log.epoch);
         let at = clinic.revoked_at(&log.author);
         let state = self.holdings.log_mut(&log);
+        state.cut |= at.is_some();
         match (named, at) {
             (Some(end), _) => state.end = Some(end),
             (None, Some(at)) if state.time.wall() > at && state.end.is_none() => {
@@ -254,6 +255,7 @@ impl Engine {
             return;
         };
         let log = &segment.log;
+        self.holdings.log_mut(log).cut = true;
         match self
             .record
             .clinic

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::domain::attest::Attestation;
-use crate::domain::id::DeviceId;
-use crate::domain::log::{Log, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment};
+use crate::domain::id::{ClinicId, DeviceId, Hash};
+use crate::domain::log::{Entry, Head, Log, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment};
 use crate::domain::space::Space;
 use crate::domain::trust::Refusal;
 use crate::wire::{Frame, LIST_MAX, LogHead, SpaceDigest};
@@ -149,7 +149,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        if link.stage != Stage::All {
+        if link.stage == Stage::RecordOnly {
             return;
         }
         if link.digests.len() + digests.len() > DIGESTS_MAX {
@@ -160,7 +160,16 @@ impl Engine {
         if more {
             return;
         }
-        let theirs = std::mem::take(&mut link.digests);
+        link.told = Some(std::mem::take(&mut link.digests));
+        if link.stage == Stage::All {
+            self.look_at_told(id);
+        }
+    }
+
+    /// Compares the digests that the peer told with ours.
+    pub(super) fn look_at_told(&mut self, id: LinkId) {
+        let told = self.links.get_mut(&id).and_then(|link| link.told.take());
+        let Some(theirs) = told else { return };
         for space in self.offered(id) {
             let ours = self.holdings.digest(&space);
             let same = theirs
@@ -260,27 +269,25 @@ impl Engine {
     fn for_peer(&self, id: LinkId, segment: Arc<Segment>) -> Option<Arc<Segment>> {
         let peer = self.links.get(&id)?.peer;
         let from = self.record.clinic.sees_from(&peer, &segment.log.space);
-        let lacking = segment.entries.iter().any(|entry| {
-            entry.payload.is_none()
-                && entry.header.time >= from
-                && entry.header.last_day >= self.horizon
-        });
+        let horizon = self.horizon;
+        // Between the moment a day ends and the destruction of its bodies they are still on the disk.
+        let withheld = |entry: &Entry| entry.header.time < from || entry.header.last_day < horizon;
+        let lacking = segment
+            .entries
+            .iter()
+            .any(|entry| entry.payload.is_none() && !withheld(entry));
         if lacking {
             return None;
         }
         if segment
             .entries
             .iter()
-            .all(|entry| entry.payload.is_none() || entry.header.time >= from)
+            .all(|entry| entry.payload.is_none() || !withheld(entry))
         {
             return Some(segment);
         }
         let mut cut = Arc::unwrap_or_clone(segment);
-        for entry in cut
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.header.time < from)
-        {
+        for entry in cut.entries.iter_mut().filter(|entry| withheld(entry)) {
             entry.payload = None;
         }
         Some(Arc::new(cut))
@@ -382,7 +389,11 @@ impl Engine {
             .links
             .get(&id)
             .is_some_and(|link| self.may_offer(link, &log.space));
+        let sending = self.links.get(&id).and_then(|link| link.sending.get(&log));
+        let next = sending.map_or(0, |sending| sending.next);
         let merged = if offered { merge(segments) } else { None };
+        // The first row may begin before what was asked for.
+        let merged = merged.and_then(|segment| from_number(segment, &self.clinic_id, next));
         let outgoing = merged.and_then(|segment| self.for_peer(id, Arc::new(segment)));
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -405,6 +416,18 @@ impl Engine {
         self.send(id, Frame::Entries(segment));
         self.read_on(id, log);
     }
+}
+
+/// The part of a segment from a number on.
+fn from_number(segment: Segment, clinic: &ClinicId, next: u64) -> Option<Segment> {
+    if segment.first >= next {
+        return Some(segment);
+    }
+    let before = Head {
+        seq: next - 1,
+        hash: Hash::ZERO,
+    };
+    segment.after(clinic, before)
 }
 
 /// Joins consecutive segments: the last signature vouches for all, so one is enough on the wire.

@@ -1,0 +1,511 @@
+//! The "never" rules, each checked where it could be broken first.
+
+use std::time::Duration;
+
+use clinic_mesh::domain::attest::Word;
+use clinic_mesh::domain::audit::{AuditRecord, Deed};
+use clinic_mesh::domain::codec;
+use clinic_mesh::domain::id::{AuthorId, Hash};
+use clinic_mesh::domain::log::{Log, Segment};
+use clinic_mesh::domain::message::Message;
+use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::time::Day;
+use clinic_mesh::domain::trust::Refusal;
+use clinic_mesh::node::engine::{Commit, LinkId, Page, Reply};
+use clinic_mesh::wire::Frame;
+
+use super::model;
+use super::rules::*;
+use super::world::{Waiting, World};
+
+/// How far ahead a timestamp may be.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
+impl World {
+    fn peer_of(&self, node: usize, link: u64) -> Option<usize> {
+        let ends = self.net.links.get(&link)?.ends;
+        Some(if ends[0] == node { ends[1] } else { ends[0] })
+    }
+
+    /// What a node sends.
+    pub(crate) fn check_sent(&mut self, node: usize, link: LinkId, frame: &Frame) {
+        if self.nodes[node].evil {
+            return;
+        }
+        let Some(peer) = self.peer_of(node, link.0) else {
+            return;
+        };
+        match frame {
+            Frame::Entries(segment) => self.check_segment_sent(node, peer, segment),
+            Frame::Attest { attestations } => {
+                let own = AuthorId::from(self.nodes[node].device);
+                for attestation in attestations.iter().filter(|found| found.by == own) {
+                    self.check_own_word(node, &attestation.space, &attestation.word);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_segment_sent(&mut self, node: usize, peer: usize, segment: &Segment) {
+        let log = segment.log;
+        let found = &self.nodes[node];
+        let stored = found.disk.logs.get(&log).map(|stored| &stored.hashes);
+        let hash = stored.and_then(|hashes| hashes.get(segment.last() as usize - 1));
+        if hash != Some(&segment.end(&self.authority.id).hash) {
+            self.broke(SENT_IS_DURABLE, format!("{log:?} up to {}", segment.last()));
+        }
+        let horizon = self.nodes[node].disk.horizon;
+        let with_body = || {
+            segment
+                .entries
+                .iter()
+                .filter(|entry| entry.payload.is_some())
+        };
+        if with_body().any(|entry| entry.header.last_day < horizon) {
+            self.broke(NO_EXPIRED_BODY, format!("sent of {log:?}"));
+        }
+        let device = self.nodes[peer].device;
+        let all = self.everything();
+        if log.space != Space::Record && !all.might_ever_hold(&device, &log.space) {
+            self.broke(ONLY_TO_THE_ENTITLED, format!("{log:?} to node {peer}"));
+        }
+        let from = all.might_ever_see_from(&device, &log.space);
+        if with_body().any(|entry| entry.header.time < from) {
+            self.broke(NOT_BEFORE_JOINING, format!("{log:?} to node {peer}"));
+        }
+    }
+
+    fn check_own_word(&mut self, node: usize, space: &Space, word: &Word) {
+        let disk = &self.nodes[node].disk;
+        match word {
+            Word::Held {
+                author,
+                epoch,
+                head,
+            } => {
+                let log = Log {
+                    space: *space,
+                    author: *author,
+                    epoch: *epoch,
+                };
+                let hashes = disk.logs.get(&log).map(|stored| &stored.hashes);
+                let hash = hashes.and_then(|hashes| hashes.get(head.seq as usize - 1));
+                if hash != Some(&head.hash) {
+                    self.broke(ATTESTED_IS_DURABLE, format!("node {node}: {log:?}"));
+                }
+            }
+            Word::Purged { horizon } => {
+                if has_body_before(disk, space, *horizon) {
+                    self.broke(PURGED_IS_DESTROYED, format!("node {node}: {space:?}"));
+                }
+            }
+        }
+    }
+
+    /// What a node asks its disk for.
+    pub(crate) fn check_commit(&mut self, node: usize, commit: &Commit) {
+        if self.nodes[node].in_flight.is_some() {
+            self.broke(COMMITS_FIT, format!("node {node}: two commits at once"));
+        }
+        let own = AuthorId::from(self.nodes[node].device);
+        for segment in commit.segments.iter().filter(|s| s.log.author == own) {
+            let known = self
+                .written
+                .get(&segment.log)
+                .is_some_and(|numbers| numbers.contains_key(&segment.last()));
+            let sound = self.note_written(segment);
+            if !sound && !self.nodes[node].evil && !known {
+                self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.first));
+            }
+            if !sound && !self.nodes[node].evil && known {
+                self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.last()));
+            }
+        }
+        if let Some(horizon) = commit.horizon {
+            self.check_horizon(node, horizon);
+        }
+        if !self.nodes[node].evil {
+            self.check_audited(node, commit);
+        }
+    }
+
+    /// A horizon that moves: only past days that are over by this clock and by a peer's.
+    fn check_horizon(&mut self, node: usize, horizon: Day) {
+        let wall = self.wall(node);
+        let found = &self.nodes[node];
+        let own = found.furthest.max(wall).day();
+        let time = self.time;
+        let by_peer = found.peer_clocks.iter().any(|(at, clock)| {
+            // Two seconds for the way of the frame.
+            let passed = Duration::from_millis(time - at + 2000);
+            clock.plus(passed).day() >= horizon
+        });
+        let alone = self.time - found.heard >= 24 * 3600 * 1000;
+        let others = self
+            .model(node)
+            .devices
+            .iter()
+            .any(|(id, device)| *id != self.nodes[node].device && device.revoked.is_none());
+        if horizon > self.true_wall().day() {
+            self.nodes[node].horizon_off = true;
+        }
+        let confirmed = by_peer || alone || !others;
+        if own < horizon || (!confirmed && !self.nodes[node].evil) {
+            let clock = own.0;
+            self.broke(
+                HORIZON_NOT_AHEAD,
+                format!("node {node}: {} with its clock at {clock}", horizon.0),
+            );
+        }
+    }
+
+    /// Each message of this node's people is in one commit with its record.
+    fn check_audited(&mut self, node: usize, commit: &Commit) {
+        let own = AuthorId::from(self.nodes[node].device);
+        let clinic = self.authority.id;
+        let mine = || commit.segments.iter().filter(|s| s.log.author == own);
+        let records: Vec<Deed> = mine()
+            .filter(|segment| matches!(segment.log.space, Space::Audit(_)))
+            .flat_map(|segment| &segment.entries)
+            .filter_map(|entry| AuditRecord::from_body(&entry.payload.as_ref()?.body).ok())
+            .map(|record| record.deed)
+            .collect();
+        for segment in mine().filter(|segment| segment.log.space.is_conversation()) {
+            let place = segment.log.space.id(&clinic);
+            for (seq, entry) in (segment.first..).zip(&segment.entries) {
+                let covered = records.iter().any(|deed| match deed {
+                    Deed::MessagesSent { space, first, last } => {
+                        *space == place && (*first..=*last).contains(&seq)
+                    }
+                    _ => false,
+                });
+                if !covered && !is_opening(entry) {
+                    self.broke(AUDIT_WITH_THE_ACT, format!("{:?} {seq}", segment.log));
+                }
+            }
+        }
+    }
+
+    /// What is about to be durable.
+    pub(crate) fn check_before_apply(&mut self, node: usize, commit: &Commit) {
+        let own = AuthorId::from(self.nodes[node].device);
+        for segment in &commit.segments {
+            if segment.log.author != own && !self.nodes[node].evil {
+                self.check_received(node, segment);
+            }
+        }
+        for space in &commit.drops {
+            self.check_drop(node, space);
+        }
+    }
+
+    fn check_received(&mut self, node: usize, segment: &Segment) {
+        let log = segment.log;
+        let end = segment.end(&self.authority.id);
+        let written = self.written.get(&log);
+        let genuine = written
+            .and_then(|numbers| numbers.get(&end.seq))
+            .is_some_and(|hashes| hashes.contains(&end.hash));
+        let whole = segment.entries.iter().all(|entry| {
+            let payload = entry.payload.as_ref();
+            payload.is_none_or(|payload| payload.digest() == entry.header.digest)
+        });
+        if !genuine || !whole {
+            self.broke(GENUINE, format!("node {node}: {log:?} {}", end.seq));
+        }
+        let stored = self.nodes[node].disk.logs.get(&log);
+        if stored.is_some_and(|stored| stored.forked) {
+            self.broke(NOT_PAST_A_FORK, format!("node {node}: {log:?}"));
+        }
+        let horizon = self.nodes[node].disk.horizon;
+        let mut with_body = segment
+            .entries
+            .iter()
+            .filter(|entry| entry.payload.is_some());
+        if with_body.any(|entry| entry.header.last_day < horizon) {
+            self.broke(NO_EXPIRED_BODY, format!("node {node} stores {log:?}"));
+        }
+        let furthest = self.nodes[node].furthest.max(self.wall(node)).plus(AHEAD);
+        let mut times = segment.entries.iter().map(|entry| entry.header.time.wall());
+        if times.any(|time| time > furthest) {
+            self.broke(NOTHING_FROM_THE_FUTURE, format!("node {node}: {log:?}"));
+        }
+        self.check_place(node, segment);
+    }
+
+    fn check_place(&mut self, node: usize, segment: &Segment) {
+        let log = segment.log;
+        let device = self.nodes[node].device;
+        let all = self.everything();
+        if log.space == Space::Record {
+            let root = clinic_mesh::domain::id::ClinicId::of_root(&log.author.as_admin());
+            if root != self.authority.id && !all.admins.contains_key(&log.author) {
+                self.broke(AUTHORS_MAY_WRITE, format!("node {node}: {log:?}"));
+            }
+            return;
+        }
+        let author = log.author.as_device();
+        let owner = matches!(log.space, Space::Audit(owner) if owner == author);
+        let audit = matches!(log.space, Space::Audit(_));
+        let may = if audit {
+            owner && all.devices.contains_key(&author)
+        } else {
+            all.might_ever_hold(&author, &log.space)
+        };
+        if !may {
+            self.broke(AUTHORS_MAY_WRITE, format!("node {node}: {log:?}"));
+        }
+        if !all.might_ever_hold(&device, &log.space) {
+            self.broke(HOLDERS_ARE_ENTITLED, format!("node {node}: {log:?}"));
+        }
+        if log.space.is_conversation() {
+            self.check_speakers(node, segment);
+        }
+        self.check_revoked_author(node, segment);
+    }
+
+    fn check_speakers(&mut self, node: usize, segment: &Segment) {
+        let all = self.everything();
+        let author = segment.log.author.as_device();
+        for entry in &segment.entries {
+            let Some(payload) = &entry.payload else {
+                continue;
+            };
+            let speaker = Message::from_body(&payload.body).map(|message| message.staff());
+            let right = speaker.is_ok_and(|staff| {
+                all.ever_at_home(&author, &staff) && all.ever_in(&staff, &segment.log.space)
+            });
+            if !right {
+                self.broke(
+                    SPEAKERS_ARE_AT_HOME,
+                    format!("node {node}: {:?}", segment.log),
+                );
+            }
+        }
+    }
+
+    fn check_revoked_author(&mut self, node: usize, segment: &Segment) {
+        let log = segment.log;
+        let model = self.model(node);
+        let Some(device) = model.devices.get(&log.author.as_device()) else {
+            return;
+        };
+        let Some(at) = device.revoked else { return };
+        let beyond = match device.ends.get(&(log.space, log.epoch.0)) {
+            Some(end) => segment.first > *end,
+            None => segment.entries[0].header.time.wall() > at,
+        };
+        if beyond {
+            self.broke(NOT_BEYOND_REVOCATION, format!("node {node}: {log:?}"));
+        }
+    }
+
+    /// A space is given up: what its people were told is sent must be with others.
+    fn check_drop(&mut self, node: usize, space: &Space) {
+        let horizon = self.nodes[node].disk.horizon;
+        let mine = |acked: &&super::world::Acked| {
+            acked.node == node && acked.id.space == *space && !acked.lost
+        };
+        let alive = self
+            .acked
+            .iter()
+            .filter(mine)
+            .filter(|acked| acked.last_day >= horizon);
+        let elsewhere = |acked: &super::world::Acked| {
+            self.nodes.iter().enumerate().any(|(other, found)| {
+                let held = found.ever_held.get(&acked.id.log()).copied().unwrap_or(0);
+                other != node && (held >= acked.id.seq || found.evil)
+            })
+        };
+        let missing: Vec<_> = alive
+            .filter(|acked| !elsewhere(acked))
+            .map(|a| a.id)
+            .collect();
+        if let Some(id) = missing.first() {
+            self.broke(ACKED_IS_KEPT, format!("node {node} gives up {id:?}"));
+        }
+    }
+
+    /// What is now durable.
+    pub(crate) fn check_after_apply(&mut self, node: usize, commit: &Commit) {
+        if commit
+            .segments
+            .iter()
+            .any(|segment| segment.log.space == Space::Record)
+        {
+            self.check_links(node);
+        }
+    }
+
+    /// No open channel to a device whose revocation is on this disk.
+    pub(crate) fn check_links(&mut self, node: usize) {
+        if self.nodes[node].evil || self.nodes[node].engine.is_none() {
+            return;
+        }
+        let model = self.model(node);
+        let revoked = |peer: usize| {
+            let device = model.devices.get(&self.nodes[peer].device);
+            device.is_some_and(|device| device.revoked.is_some())
+        };
+        let links = self.net.links.iter().filter(|(_, link)| {
+            let side = usize::from(link.ends[1] == node);
+            link.ends.contains(&node) && link.open[side] && revoked(link.ends[1 - side])
+        });
+        let found: Vec<u64> = links.map(|(id, _)| *id).collect();
+        if let Some(id) = found.first() {
+            self.broke(REVOKED_IS_OUT, format!("node {node} keeps link {id}"));
+        }
+    }
+
+    /// A node ends a link for a reason of its own.
+    pub(crate) fn check_closed(&mut self, node: usize, link: u64, why: Refusal) {
+        let Some(peer) = self.peer_of(node, link) else {
+            return;
+        };
+        let honest = !self.nodes[node].evil && !self.nodes[peer].evil;
+        if honest && why == Refusal::Misbehaved {
+            self.broke(
+                HONEST_IS_TRUSTED,
+                format!("node {node} accuses node {peer}"),
+            );
+        }
+    }
+
+    /// When nothing is under way at a node, its clinic is what its disk makes.
+    pub(crate) fn check_idle(&mut self, node: usize) {
+        let found = &self.nodes[node];
+        if found.evil || found.in_flight.is_some() || found.model.is_some() {
+            return;
+        }
+        let expected = self.model(node).words();
+        let Some(engine) = &self.nodes[node].engine else {
+            return;
+        };
+        let actual = model::words(engine.clinic());
+        if actual != expected {
+            let lines = actual.lines().zip(expected.lines());
+            let differs = lines
+                .filter(|(a, b)| a != b)
+                .map(|(a, b)| format!("{a}\n    instead of {b}"));
+            let what = differs.take(2).collect::<Vec<_>>().join("\n  ");
+            self.broke(RECORD_IS_READ_RIGHT, format!("node {node}:\n  {what}"));
+        }
+    }
+
+    /// An answer that a node gives.
+    pub(crate) fn check_reply(&mut self, node: usize, waiting: &Waiting, reply: &Reply) {
+        if self.nodes[node].evil {
+            return;
+        }
+        match (waiting, reply) {
+            (Waiting::Post { .. }, Reply::Posted(id)) => {
+                let stored = self.nodes[node].disk.logs.get(&id.log());
+                if stored.is_none_or(|stored| stored.head.seq < id.seq) {
+                    self.broke(ACKED_IS_DURABLE, format!("node {node}: {id:?}"));
+                }
+            }
+            (Waiting::Read { staff, space, .. }, Reply::Page(page)) => {
+                self.check_page(node, *staff, space, page);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_page(
+        &mut self,
+        node: usize,
+        staff: clinic_mesh::domain::id::StaffId,
+        space: &Space,
+        page: &Page,
+    ) {
+        let ids: Vec<u8> = page
+            .messages
+            .iter()
+            .flat_map(|line| codec::encode(&line.id))
+            .collect();
+        let digest = Hash::of("read/v1", &[&ids]);
+        if !self.is_recorded(node, digest) {
+            self.broke(AUDIT_BEFORE_READING, format!("node {node}: {space:?}"));
+        }
+        let device = self.nodes[node].device;
+        let all = self.everything();
+        if !all.ever_at_home(&device, &staff) || !all.ever_in(&staff, space) {
+            self.broke(READERS_ARE_MEMBERS, format!("node {node}: {space:?}"));
+        }
+        for line in &page.messages {
+            self.check_line(node, line);
+        }
+    }
+
+    fn is_recorded(&self, node: usize, digest: Hash) -> bool {
+        let trail = Space::Audit(self.nodes[node].device);
+        let logs = self.nodes[node].disk.of_space(&trail);
+        let Some((_, newest)) = logs.max_by_key(|(log, _)| log.epoch) else {
+            return false;
+        };
+        newest.entries().rev().take(200).any(|(_, entry)| {
+            let record = entry
+                .payload
+                .as_ref()
+                .and_then(|payload| AuditRecord::from_body(&payload.body).ok());
+            matches!(
+                record.map(|record| record.deed),
+                Some(Deed::MessagesRead { entries, .. }) if entries == digest
+            )
+        })
+    }
+
+    fn check_line(&mut self, node: usize, line: &clinic_mesh::node::engine::MessageLine) {
+        let disk = &self.nodes[node].disk;
+        let stored = disk.logs.get(&line.id.log());
+        let entry = stored.and_then(|log| log.entries().find(|(seq, _)| *seq == line.id.seq));
+        let last_day = entry.map(|(_, entry)| entry.header.last_day);
+        if last_day.is_none_or(|day| day < disk.horizon) {
+            self.broke(NO_EXPIRED_BODY, format!("node {node} shows {:?}", line.id));
+        }
+        for device in &line.receipts.held_by {
+            let Some(holder) = self.node_of(device) else {
+                continue;
+            };
+            let held = self.nodes[holder].ever_held.get(&line.id.log());
+            if held.is_none_or(|held| *held < line.id.seq) && !self.nodes[holder].evil {
+                self.broke(ATTESTED_IS_DURABLE, format!("shown of node {holder}"));
+            }
+        }
+        let model = self.model(node);
+        let author = model.devices.get(&line.id.author.as_device());
+        let Some((device, at)) = author.and_then(|device| Some((device, device.revoked?))) else {
+            return;
+        };
+        let beyond = match device.ends.get(&(line.id.space, line.id.epoch.0)) {
+            Some(end) => line.id.seq > *end,
+            None => line.time.wall() > at,
+        };
+        if beyond {
+            self.broke(
+                NOT_BEYOND_REVOCATION,
+                format!("node {node} shows {:?}", line.id),
+            );
+        }
+    }
+}
+
+/// Whether an entry only says that something was opened, which is not recorded as sent.
+fn is_opening(entry: &clinic_mesh::domain::log::Entry) -> bool {
+    let Some(payload) = &entry.payload else {
+        return true;
+    };
+    matches!(
+        Message::from_body(&payload.body),
+        Ok(Message::Opened { .. })
+    )
+}
+
+/// Whether a disk holds a body of a space whose last day is before a day.
+pub(crate) fn has_body_before(disk: &super::disk::Disk, space: &Space, day: Day) -> bool {
+    disk.of_space(space).any(|(_, stored)| {
+        let mut entries = stored.rows.iter().flat_map(|row| &row.entries);
+        entries.any(|entry| entry.payload.is_some() && entry.header.last_day < day)
+    })
+}

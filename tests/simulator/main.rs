@@ -1,0 +1,28 @@
+//! A clinic in one thread: real engines, virtual time, a seeded world that does its worst.
+//!
+//! `cargo test --release --test simulator` runs the gate's seeds; `-- --help` says what else.
+
+mod acts;
+mod attacks;
+mod checks;
+mod clinic;
+mod disk;
+mod model;
+mod net;
+mod options;
+mod plan;
+mod quiet;
+mod report;
+mod rules;
+mod run;
+mod world;
+
+fn main() -> std::process::ExitCode {
+    match options::Options::read(std::env::args().skip(1)) {
+        Ok(options) => report::perform(&options),
+        Err(usage) => {
+            report::say(&usage);
+            std::process::ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The network: links that keep frames in order and break at any point, partitions in one direction
+//! or both, and the handshake that decides who gets a link at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clinic_mesh::domain::time::WallTime;
+use clinic_mesh::domain::trust::{Circumstances, Credentials, Refusal};
+use clinic_mesh::node::engine::{Input, LinkId};
+use clinic_mesh::wire::Frame;
+
+use super::world::{Event, World};
+
+/// One secure channel between two nodes.
+pub(crate) struct Link {
+    /// Side 0 dialled.
+    pub(crate) ends: [usize; 2],
+    boots: [u64; 2],
+    /// Whether each side has it open.
+    pub(crate) open: [bool; 2],
+    /// When the last frame towards each side arrives; frames do not overtake each other.
+    last: [u64; 2],
+    /// Frames held up on the way to each side.
+    stalled: [Vec<Vec<u8>>; 2],
+}
+
+/// All links and what is in their way.
+#[derive(Default)]
+pub(crate) struct Net {
+    pub(crate) links: BTreeMap<u64, Link>,
+    last_link: u64,
+    /// From whom to whom nothing gets through.
+    pub(crate) cuts: BTreeSet<(usize, usize)>,
+    /// Longest delay of a frame in milliseconds.
+    pub(crate) delay: u64,
+}
+
+impl World {
+    /// Opens links between all that want one and can reach each other.
+    pub(crate) fn dial(&mut self) {
+        for a in 0..self.nodes.len() {
+            for b in a + 1..self.nodes.len() {
+                let linked = self.net.links.values().any(|link| link.ends == [a, b]);
+                let wanted = self.nodes[a].wanted.contains(&self.nodes[b].device)
+                    || self.nodes[b].wanted.contains(&self.nodes[a].device);
+                if !linked && wanted {
+                    self.try_link(a, b);
+                }
+            }
+        }
+    }
+
+    /// Tries a handshake between two nodes.
+    pub(crate) fn try_link(&mut self, a: usize, b: usize) {
+        let cut = self.net.cuts.contains(&(a, b)) || self.net.cuts.contains(&(b, a));
+        let off = self.nodes[a].engine.is_none() || self.nodes[b].engine.is_none();
+        if cut || off {
+            return;
+        }
+        let (epoch, same_key) = self.psk(a, b);
+        if !same_key {
+            return;
+        }
+        let verdicts = [self.judge(a, b), self.judge(b, a)];
+        for (me, peer, verdict) in [(a, b, verdicts[0]), (b, a, verdicts[1])] {
+            if let Err(why) = verdict {
+                let peer = Some(self.nodes[peer].device);
+                self.input(me, Input::PeerRefused { why, peer });
+            }
+        }
+        if verdicts.iter().any(Result::is_err) {
+            return;
+        }
+        self.open(a, b, epoch);
+    }
+
+    fn open(&mut self, a: usize, b: usize, epoch: u32) {
+        self.net.last_link += 1;
+        let id = self.net.last_link;
+        let at = [
+            self.time + 1 + self.chance(5),
+            self.time + 1 + self.chance(5),
+        ];
+        let link = Link {
+            ends: [a, b],
+            boots: [self.nodes[a].boot, self.nodes[b].boot],
+            open: [false, false],
+            last: at,
+            stalled: [Vec::new(), Vec::new()],
+        };
+        self.net.links.insert(id, link);
+        for (side, node) in [(0, a), (1, b)] {
+            let trust = self.nodes[node].trust.as_ref();
+            let old = trust.is_some_and(|trust| !trust.is_newest_mesh_key(epoch));
+            self.schedule(
+                at[side],
+                Event::LinkUp {
+                    link: id,
+                    side,
+                    old,
+                },
+            );
+        }
+    }
+
+    /// The dialling side's newest mesh key, and whether the other side accepts it.
+    fn psk(&self, a: usize, b: usize) -> (u32, bool) {
+        let keys = |node: usize| {
+            self.nodes[node]
+                .trust
+                .as_ref()
+                .map(|trust| &trust.mesh_keys)
+        };
+        let Some((epoch, key)) = keys(a).and_then(|keys| keys.last_key_value()) else {
+            return (0, false);
+        };
+        let other = keys(b).and_then(|keys| keys.get(epoch));
+        let same = other.is_some_and(|other| other.expose() == key.expose());
+        (*epoch, same)
+    }
+
+    /// What `me` says of the credentials of `peer`.
+    fn judge(&self, me: usize, peer: usize) -> Result<(), Refusal> {
+        let machine = &self.authority.machines[self.nodes[peer].machine];
+        let (Some(trust), Some((certificate, signed, grant))) =
+            (&self.nodes[me].trust, &machine.certificate)
+        else {
+            return Err(Refusal::UnknownIssuer);
+        };
+        let credentials = Credentials {
+            certificate: signed.clone(),
+            grant: grant.clone(),
+        };
+        let opened = minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?;
+        let at = Circumstances {
+            proven: machine.noise,
+            dialled: None,
+            address: None,
+            now: self.wall(me),
+        };
+        trust.admit_opened(certificate, &opened, &credentials, at)
+    }
+
+    pub(crate) fn link_up(&mut self, id: u64, side: usize, old: bool) {
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        let (node, peer) = (link.ends[side], link.ends[1 - side]);
+        if link.boots[side] != self.nodes[node].boot || self.nodes[node].engine.is_none() {
+            self.unlink(id);
+            return;
+        }
+        link.open[side] = true;
+        let machine = &self.authority.machines[self.nodes[peer].machine];
+        let Some((certificate, ..)) = machine.certificate.clone() else {
+            return;
+        };
+        let input = Input::LinkUp {
+            link: LinkId(id),
+            certificate: Box::new(certificate),
+            old_mesh_key: old,
+        };
+        self.nodes[node].heard = self.time;
+        self.input(node, input);
+        self.check_links(node);
+    }
+
+    pub(crate) fn link_down(&mut self, id: u64, side: usize) {
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        let was_open = std::mem::replace(&mut link.open[side], false);
+        let (node, boot) = (link.ends[side], link.boots[side]);
+        if !link.open[1 - side] {
+            self.net.links.remove(&id);
+        }
+        if was_open && self.nodes[node].boot == boot {
+            self.input(node, Input::LinkDown { link: LinkId(id) });
+        }
+    }
+
+    /// A node sends a frame.
+    pub(crate) fn send(&mut self, node: usize, id: u64, bytes: Vec<u8>) {
+        let delay = 1 + self.chance(self.net.delay);
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        let to = usize::from(link.ends[0] == node);
+        if !link.open[1 - to] {
+            return;
+        }
+        if self.net.cuts.contains(&(node, link.ends[to])) || !link.stalled[to].is_empty() {
+            link.stalled[to].push(bytes);
+            return;
+        }
+        let at = link.last[to].max(self.time + delay);
+        link.last[to] = at;
+        self.schedule(
+            at,
+            Event::Frame {
+                link: id,
+                side: to,
+                bytes,
+            },
+        );
+    }
+
+    /// A frame arrives, after those that were held up before it; without bytes it only lets them go.
+    pub(crate) fn frame(&mut self, id: u64, side: usize, bytes: Vec<u8>) {
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        if !link.open[side] {
+            return;
+        }
+        let (node, from) = (link.ends[side], link.ends[1 - side]);
+        if !bytes.is_empty() {
+            link.stalled[side].push(bytes);
+        }
+        if self.net.cuts.contains(&(from, node)) {
+            return;
+        }
+        for bytes in std::mem::take(&mut link.stalled[side]) {
+            self.arrive(id, node, &bytes);
+        }
+    }
+
+    fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
+        self.nodes[node].heard = self.time;
+        match Frame::decode(bytes) {
+            Ok(frame) => {
+                self.trace.note(bytes.len() as u64);
+                self.note_peer_clock(node, &frame);
+                self.input(
+                    node,
+                    Input::Frame {
+                        link: LinkId(id),
+                        frame,
+                    },
+                );
+            }
+            // The stream ends where a frame cannot be read.
+            Err(_) => self.unlink(id),
+        }
+    }
+
+    fn note_peer_clock(&mut self, node: usize, frame: &Frame) {
+        if let Frame::Hello { now, .. } | Frame::Beat { now } = frame {
+            let seen = (self.time, *now);
+            self.nodes[node].peer_clocks.push(seen);
+            let oldest = self.time.saturating_sub(120_000);
+            self.nodes[node].peer_clocks.retain(|(at, _)| *at >= oldest);
+        }
+    }
+
+    /// A node closes its side; the other side hears of it after what is on the way.
+    pub(crate) fn close(&mut self, node: usize, id: u64, why: Refusal) {
+        self.check_closed(node, id, why);
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        let side = usize::from(link.ends[1] == node);
+        link.open[side] = false;
+        if !link.open[1 - side] {
+            self.net.links.remove(&id);
+            return;
+        }
+        if !self.net.cuts.contains(&(node, link.ends[1 - side])) {
+            let at = link.last[1 - side].max(self.time + 1);
+            self.schedule(
+                at,
+                Event::LinkDown {
+                    link: id,
+                    side: 1 - side,
+                },
+            );
+        }
+    }
+
+    /// A link breaks; what is on the way is lost.
+    pub(crate) fn unlink(&mut self, id: u64) {
+        for side in [0, 1] {
+            let at = self.time + 1 + self.chance(200);
+            if self.net.links.get(&id).is_some_and(|link| link.open[side]) {
+                let Some(link) = self.net.links.get_mut(&id) else {
+                    return;
+                };
+                // Nothing more arrives on either side.
+                link.last[side] = u64::MAX / 2;
+                self.schedule(at, Event::LinkDown { link: id, side });
+            }
+        }
+        if self
+            .net
+            .links
+            .get(&id)
+            .is_some_and(|link| link.open == [false, false])
+        {
+            self.net.links.remove(&id);
+        }
+    }
+
+    /// Every link of a node breaks.
+    pub(crate) fn unlink_all(&mut self, node: usize) {
+        let ids: Vec<u64> = self
+            .net
+            .links
+            .iter()
+            .filter(|(_, link)| link.ends.contains(&node))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            if let Some(link) = self.net.links.get_mut(&id) {
+                for side in [0, 1] {
+                    link.open[side] &= link.ends[side] != node;
+                }
+            }
+            self.unlink(id);
+        }
+    }
+
+    /// Nothing gets from one node to another any more.
+    pub(crate) fn cut(&mut self, from: usize, to: usize) {
+        self.net.cuts.insert((from, to));
+    }
+
+    /// Everything gets through again; what was held up arrives.
+    pub(crate) fn heal_net(&mut self) {
+        self.net.cuts.clear();
+        let links = self.net.links.iter_mut();
+        let late: Vec<(u64, u64, usize)> = links
+            .flat_map(|(id, link)| [0, 1].map(|side| (link.last[side], *id, side)))
+            .collect();
+        for (last, link, side) in late {
+            if last < u64::MAX / 4 {
+                let at = last.max(self.time + 1);
+                self.schedule(
+                    at,
+                    Event::Frame {
+                        link,
+                        side,
+                        bytes: Vec::new(),
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,594 @@
+//! The world: machines, their disks and clocks, and the one queue of what happens next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clinic_mesh::domain::id::{DeviceId, StaffId};
+use clinic_mesh::domain::log::{Head, Log, Segment};
+use clinic_mesh::domain::message::EntryId;
+use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::time::{Day, Hlc, WallTime};
+use clinic_mesh::domain::trust::TrustView;
+use clinic_mesh::node::engine::{
+    Command, Commit, CommitId, Effect, Engine, Input, JobId, Load, Now, Reply, Room, Ticket,
+};
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+
+use super::clinic::Authority;
+use super::disk::Disk;
+use super::model::Model;
+use super::net::Net;
+use super::rules::Broken;
+
+/// When the clinic is founded: 2026-11-21, 06:00 UTC.
+pub(crate) const START: WallTime = WallTime(1_795_240_800_000);
+
+/// One machine.
+pub(crate) struct Node {
+    pub(crate) machine: usize,
+    pub(crate) device: DeviceId,
+    pub(crate) disk: Disk,
+    pub(crate) engine: Option<Engine>,
+    /// Counts the starts; what was scheduled before a crash does not reach the next start.
+    pub(crate) boot: u64,
+    pub(crate) started: u64,
+    /// What its clock is wrong by, in milliseconds, and per million.
+    pub(crate) skew: i64,
+    pub(crate) drift: i64,
+    /// The furthest its clock said in this run, before it was put back.
+    pub(crate) furthest: WallTime,
+    pub(crate) trust: Option<Arc<TrustView>>,
+    pub(crate) wanted: BTreeSet<DeviceId>,
+    pub(crate) in_flight: Option<Commit>,
+    pub(crate) snapshots: Vec<Disk>,
+    /// Longest time of a commit in milliseconds.
+    pub(crate) disk_ms: u64,
+    /// Misbehaves; most rules are not about it.
+    pub(crate) evil: bool,
+    /// Its clinic by the plain reading, as of the record on its disk; none after a change.
+    pub(crate) model: Option<Arc<Model>>,
+    /// Heads that were ever on its disk.
+    pub(crate) ever_held: BTreeMap<Log, u64>,
+    /// When a frame last arrived.
+    pub(crate) heard: u64,
+    /// What peers' clocks were seen to say, with the moment of it.
+    pub(crate) peer_clocks: Vec<(u64, WallTime)>,
+    /// Whether its clock was ever so wrong that it may have ended days too early.
+    pub(crate) horizon_off: bool,
+}
+
+/// A message that was answered with "sent".
+pub(crate) struct Acked {
+    pub(crate) id: EntryId,
+    pub(crate) node: usize,
+    pub(crate) text: String,
+    pub(crate) last_day: Day,
+    pub(crate) time: Hlc,
+    /// The disk was put back before anyone else had it, or the node is gone.
+    pub(crate) lost: bool,
+}
+
+/// A command that waits.
+pub(crate) enum Waiting {
+    Post {
+        node: usize,
+        text: String,
+    },
+    Read {
+        node: usize,
+        staff: StaffId,
+        space: Space,
+    },
+    Other {
+        node: usize,
+    },
+}
+
+/// What is scheduled.
+pub(crate) enum Event {
+    Tick {
+        node: usize,
+        boot: u64,
+    },
+    Written {
+        node: usize,
+        boot: u64,
+        id: CommitId,
+    },
+    Read {
+        node: usize,
+        boot: u64,
+        job: JobId,
+        load: Load,
+    },
+    Destroyed {
+        node: usize,
+        boot: u64,
+        horizon: Day,
+    },
+    LinkUp {
+        link: u64,
+        side: usize,
+        old: bool,
+    },
+    LinkDown {
+        link: u64,
+        side: usize,
+    },
+    Frame {
+        link: u64,
+        side: usize,
+        bytes: Vec<u8>,
+    },
+    Dial,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) rng: StdRng,
+    pub(crate) time: u64,
+    order: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) net: Net,
+    pub(crate) authority: Authority,
+    /// The plain reading of everything signed so far; none after a change.
+    pub(crate) all: Option<Arc<Model>>,
+    pub(crate) acked: Vec<Acked>,
+    pub(crate) waiting: BTreeMap<Ticket, Waiting>,
+    pub(crate) pages: BTreeMap<Ticket, Vec<String>>,
+    last_ticket: u64,
+    /// Header hash of every number that its author ever signed.
+    pub(crate) written: BTreeMap<Log, BTreeMap<u64, BTreeSet<clinic_mesh::domain::id::Hash>>>,
+    /// Logs that a misbehaving peer spoiled; nobody need agree on them.
+    pub(crate) spoiled: BTreeSet<Log>,
+    /// What the misbehaving peer attested without holding it.
+    pub(crate) lies: BTreeSet<clinic_mesh::domain::attest::Subject>,
+    /// What it will send later, and to whom.
+    pub(crate) later: Vec<(u64, usize, Segment)>,
+    pub(crate) broken: Option<Broken>,
+    pub(crate) trace: Trace,
+    /// Most rows that a reading gives at once.
+    pub(crate) rows: usize,
+    pub(crate) steps: u64,
+}
+
+/// A running hash of everything that happens, to compare two runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trace(pub(crate) u64);
+
+impl Trace {
+    pub(crate) fn note(&mut self, value: u64) {
+        // FNV-1a over eight bytes at once; only equality matters.
+        self.0 = (self.0 ^ value)
+            .wrapping_mul(0x0100_0000_01b3)
+            .rotate_left(17);
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, authority: Authority) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            time: 0,
+            order: 0,
+            events: BTreeMap::new(),
+            nodes: Vec::new(),
+            net: Net::default(),
+            authority,
+            all: None,
+            acked: Vec::new(),
+            waiting: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            last_ticket: 0,
+            written: BTreeMap::new(),
+            spoiled: BTreeSet::new(),
+            lies: BTreeSet::new(),
+            later: Vec::new(),
+            broken: None,
+            trace: Trace(seed ^ 0xcbf2_9ce4_8422_2325),
+            rows: usize::MAX,
+            steps: 0,
+        }
+    }
+
+    /// Notes that a rule was broken; the first one counts.
+    pub(crate) fn broke(&mut self, rule: &'static str, what: String) {
+        if self.broken.is_none() {
+            let what = format!("at {} ms: {what}", self.time);
+            self.broken = Some(Broken { rule, what });
+        }
+    }
+
+    pub(crate) fn schedule(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        self.events.insert((at, self.order), event);
+    }
+
+    pub(crate) fn chance(&mut self, below: u64) -> u64 {
+        self.rng.random_range(0..below.max(1))
+    }
+
+    /// The true time.
+    pub(crate) fn true_wall(&self) -> WallTime {
+        START.plus(Duration::from_millis(self.time))
+    }
+
+    /// What a node's clock says.
+    pub(crate) fn wall(&self, node: usize) -> WallTime {
+        let node = &self.nodes[node];
+        let drift = (self.time as i64) / 1_000_000 * node.drift;
+        WallTime(
+            self.true_wall()
+                .0
+                .saturating_add_signed(node.skew.saturating_add(drift)),
+        )
+    }
+
+    fn now(&self, node: usize) -> Now {
+        Now {
+            wall: self.wall(node),
+            mono: Duration::from_millis(self.time - self.nodes[node].started),
+        }
+    }
+
+    /// Adds a machine with a disk that holds these segments and mesh keys.
+    pub(crate) fn install(&mut self, machine: usize, disk: Disk, evil: bool) -> usize {
+        let device = self.authority.machines[machine].key.id().as_device();
+        self.nodes.push(Node {
+            machine,
+            device,
+            disk,
+            engine: None,
+            boot: 0,
+            started: 0,
+            skew: 0,
+            drift: 0,
+            furthest: WallTime(0),
+            trust: None,
+            wanted: BTreeSet::new(),
+            in_flight: None,
+            snapshots: Vec::new(),
+            disk_ms: 5,
+            evil,
+            model: None,
+            ever_held: BTreeMap::new(),
+            heard: 0,
+            peer_clocks: Vec::new(),
+            horizon_off: false,
+        });
+        let node = self.nodes.len() - 1;
+        self.start(node);
+        node
+    }
+
+    /// Starts a node on its disk.
+    pub(crate) fn start(&mut self, node: usize) {
+        if self.nodes[node].engine.is_some() {
+            return;
+        }
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let clinic = self.authority.id;
+        let wall = self.wall(node);
+        let (time, key) = (
+            self.time,
+            &self.authority.machines[self.nodes[node].machine].key,
+        );
+        let found = &mut self.nodes[node];
+        let boot = found.disk.boot(clinic, key, seed);
+        found.boot += 1;
+        found.started = time;
+        found.heard = time;
+        found.furthest = wall;
+        found.model = None;
+        found.peer_clocks.clear();
+        let now = Now {
+            wall,
+            mono: Duration::ZERO,
+        };
+        found.engine = Some(Engine::new(boot, now));
+        let boot = found.boot;
+        self.perform_all(node);
+        self.schedule(self.time + 1000, Event::Tick { node, boot });
+    }
+
+    /// Switches a node off without warning. The commit under way is dropped, or was applied and only
+    /// its answer is lost.
+    pub(crate) fn crash(&mut self, node: usize, applied: bool) {
+        if self.nodes[node].engine.take().is_none() {
+            return;
+        }
+        self.nodes[node].boot += 1;
+        if let Some(commit) = self.nodes[node].in_flight.take()
+            && applied
+        {
+            self.apply(node, &commit);
+        }
+        self.waiting.retain(|_, waiting| waiting.node() != node);
+        self.unlink_all(node);
+    }
+
+    /// Gives an engine one input, performs what follows, and checks the rules.
+    pub(crate) fn input(&mut self, node: usize, input: Input) {
+        self.steps += 1;
+        let now = self.now(node);
+        let found = &mut self.nodes[node];
+        found.furthest = found.furthest.max(now.wall);
+        let Some(engine) = found.engine.as_mut() else {
+            return;
+        };
+        engine.handle(input, now);
+        self.perform_all(node);
+    }
+
+    fn perform_all(&mut self, node: usize) {
+        while let Some(effect) = self.nodes[node]
+            .engine
+            .as_mut()
+            .and_then(Engine::next_effect)
+        {
+            self.perform(node, effect);
+        }
+        self.check_idle(node);
+    }
+
+    fn perform(&mut self, node: usize, effect: Effect) {
+        let boot = self.nodes[node].boot;
+        match effect {
+            Effect::Send { link, frame } => {
+                self.check_sent(node, link, &frame);
+                self.send(node, link.0, frame.encode());
+            }
+            Effect::Close { link, why } => self.close(node, link.0, why),
+            Effect::Commit(commit) => self.begin_commit(node, *commit),
+            Effect::Load { job, load } => {
+                let at = self.time + 1 + self.chance(3);
+                self.schedule(
+                    at,
+                    Event::Read {
+                        node,
+                        boot,
+                        job,
+                        load,
+                    },
+                );
+            }
+            Effect::Purge { horizon } => {
+                let at = self.time + 1 + self.chance(1500);
+                self.schedule(
+                    at,
+                    Event::Destroyed {
+                        node,
+                        boot,
+                        horizon,
+                    },
+                );
+            }
+            Effect::Trust(view) => self.nodes[node].trust = Some(view),
+            Effect::Wanted(wanted) => {
+                self.nodes[node].wanted = wanted.into_keys().collect();
+            }
+            Effect::Reply { ticket, reply } => self.on_reply(node, ticket, reply),
+            Effect::Changed(_) => {}
+        }
+    }
+
+    fn begin_commit(&mut self, node: usize, commit: Commit) {
+        self.check_commit(node, &commit);
+        let (id, boot) = (commit.id, self.nodes[node].boot);
+        self.nodes[node].in_flight = Some(commit);
+        let longest = self.nodes[node].disk_ms;
+        let at = self.time + 1 + self.chance(longest);
+        self.schedule(at, Event::Written { node, boot, id });
+    }
+
+    /// Makes a commit durable and checks what it says.
+    pub(crate) fn apply(&mut self, node: usize, commit: &Commit) {
+        let clinic = self.authority.id;
+        self.check_before_apply(node, commit);
+        let found = &mut self.nodes[node];
+        if let Err(why) = found.disk.apply(&clinic, commit) {
+            let device = found.device.short();
+            self.broke(super::rules::COMMITS_FIT, format!("{device}: {why}"));
+            return;
+        }
+        for segment in &commit.segments {
+            let held = found.ever_held.entry(segment.log).or_default();
+            *held = (*held).max(segment.last());
+            if segment.log.space == Space::Record {
+                found.model = None;
+            }
+        }
+        self.check_after_apply(node, commit);
+    }
+
+    /// Runs everything that is due until a moment.
+    pub(crate) fn run_until(&mut self, end: u64) {
+        while self.broken.is_none() {
+            let Some((at, _)) = self.events.first_key_value().map(|(key, _)| *key) else {
+                break;
+            };
+            if at > end {
+                break;
+            }
+            let Some((_, event)) = self.events.pop_first() else {
+                break;
+            };
+            self.time = self.time.max(at);
+            self.happen(event);
+        }
+        self.time = self.time.max(end);
+    }
+
+    fn alive(&self, node: usize, boot: u64) -> bool {
+        self.nodes[node].boot == boot && self.nodes[node].engine.is_some()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Tick { node, boot } => {
+                if self.alive(node, boot) {
+                    self.trace.note(node as u64);
+                    self.input(node, Input::Time);
+                    self.schedule(self.time + 1000, Event::Tick { node, boot });
+                }
+            }
+            Event::Written { node, boot, id } => self.written(node, boot, id),
+            Event::Read {
+                node,
+                boot,
+                job,
+                load,
+            } => {
+                if self.alive(node, boot) {
+                    let rows = 1 + self.chance(self.rows.min(64) as u64) as usize;
+                    let loaded = self.nodes[node].disk.load(&load, rows);
+                    self.input(node, Input::Loaded { job, loaded });
+                }
+            }
+            Event::Destroyed {
+                node,
+                boot,
+                horizon,
+            } => {
+                if self.alive(node, boot) {
+                    self.nodes[node].disk.purge(horizon);
+                    self.input(node, Input::Purged { horizon });
+                }
+            }
+            Event::LinkUp { link, side, old } => self.link_up(link, side, old),
+            Event::LinkDown { link, side } => self.link_down(link, side),
+            Event::Frame { link, side, bytes } => self.frame(link, side, bytes),
+            Event::Dial => {
+                self.dial();
+                self.send_later();
+                let at = self.time + 1000 + self.chance(2000);
+                self.schedule(at, Event::Dial);
+            }
+        }
+    }
+
+    fn written(&mut self, node: usize, boot: u64, id: CommitId) {
+        if !self.alive(node, boot) {
+            return;
+        }
+        let Some(commit) = self.nodes[node].in_flight.take() else {
+            return;
+        };
+        for segment in &commit.segments {
+            self.trace.note(segment.last() ^ (node as u64) << 32);
+            self.trace.note(u64::from_be_bytes(first_eight(segment)));
+        }
+        self.apply(node, &commit);
+        self.input(node, Input::Committed { id });
+    }
+
+    /// Asks a node for something.
+    pub(crate) fn ask(&mut self, node: usize, command: Command, waiting: Waiting) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        if self.nodes[node].engine.is_some() {
+            self.waiting.insert(ticket, waiting);
+            self.input(node, Input::Command { ticket, command });
+        }
+        ticket
+    }
+
+    fn on_reply(&mut self, node: usize, ticket: Ticket, reply: Reply) {
+        let Some(waiting) = self.waiting.remove(&ticket) else {
+            return;
+        };
+        self.check_reply(node, &waiting, &reply);
+        match (waiting, reply) {
+            (Waiting::Post { node, text }, Reply::Posted(id)) => self.note_acked(node, id, text),
+            (Waiting::Read { .. }, Reply::Page(page)) => {
+                let texts = page.messages.into_iter().filter_map(|line| line.text);
+                self.pages.insert(ticket, texts.collect());
+            }
+            _ => {}
+        }
+    }
+
+    fn note_acked(&mut self, node: usize, id: EntryId, text: String) {
+        let stored = self.nodes[node].disk.logs.get(&id.log());
+        let entry = stored.and_then(|log| log.entries().find(|(seq, _)| *seq == id.seq));
+        let Some((_, entry)) = entry else {
+            return;
+        };
+        let (last_day, time) = (entry.header.last_day, entry.header.time);
+        self.acked.push(Acked {
+            id,
+            node,
+            text,
+            last_day,
+            time,
+            lost: false,
+        });
+    }
+
+    /// Says how much room a node's disk has.
+    pub(crate) fn room(&mut self, node: usize, room: Room) {
+        if self.nodes[node].engine.is_some() {
+            self.input(node, Input::Room(room));
+        }
+    }
+
+    /// The plain reading of everything signed so far.
+    pub(crate) fn everything(&mut self) -> Arc<Model> {
+        if self.all.is_none() {
+            let said = self.authority.said.values();
+            self.all = Some(Arc::new(Model::of(&self.authority.id, said)));
+        }
+        self.all.clone().expect("it was just made")
+    }
+
+    /// The plain reading of what is on a node's disk.
+    pub(crate) fn model(&mut self, node: usize) -> Arc<Model> {
+        if self.nodes[node].model.is_none() {
+            let said = &self.authority.said;
+            let ids = self.nodes[node].disk.statements();
+            let held = ids.iter().filter_map(|(id, ..)| said.get(id));
+            let model = Model::of(&self.authority.id, held);
+            self.nodes[node].model = Some(Arc::new(model));
+        }
+        self.nodes[node].model.clone().expect("it was just made")
+    }
+
+    /// The node of a device.
+    pub(crate) fn node_of(&self, device: &DeviceId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.device == *device)
+    }
+
+    /// Notes what an author signed, whoever will see it.
+    pub(crate) fn note_written(&mut self, segment: &Segment) -> bool {
+        let clinic = self.authority.id;
+        let tag = segment.log.tag(&clinic);
+        let mut at: Head = segment.before();
+        let numbers = self.written.entry(segment.log).or_default();
+        let mut sound = true;
+        for entry in &segment.entries {
+            at = clinic_mesh::domain::log::chain(&tag, at, std::iter::once(&entry.header));
+            let hashes = numbers.entry(at.seq).or_default();
+            hashes.insert(at.hash);
+            sound &= hashes.len() == 1;
+        }
+        sound
+    }
+}
+
+impl Waiting {
+    pub(crate) fn node(&self) -> usize {
+        match self {
+            Self::Post { node, .. } | Self::Read { node, .. } | Self::Other { node } => *node,
+        }
+    }
+}
+
+fn first_eight(segment: &Segment) -> [u8; 8] {
+    let mut first = [0; 8];
+    first.copy_from_slice(&segment.signature.as_bytes()[..8]);
+    first
+}
