@@ -165,6 +165,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[
             ("state", Text),
             ("stored_at", Texts),
+            ("missing", Texts),
             ("opened_by", Texts),
             ("acknowledged_by", Texts),
         ],

@@ -104,15 +104,19 @@ fn remarks(screen: &Screen, message: &MessageView) -> Vec<String> {
 
 /// How far a message has come, and who says so.
 pub(super) fn delivery(view: &DeliveryView) -> String {
-    let stored = || format!("stored at {}", and(&view.stored_at));
-    match view.state {
-        State::OnThisNode => "on this node".to_owned(),
-        State::Left if view.stored_at.is_empty() => "left this node".to_owned(),
-        State::Left => format!("{}, on its way to the others", stored()),
-        State::StoredAtTheirs if view.stored_at.is_empty() => "stored at their node".to_owned(),
-        State::StoredAtTheirs => stored(),
-        State::Opened => format!("opened by {}", and(&view.opened_by)),
-        State::Acknowledged => format!("acknowledged by {}", and(&view.acknowledged_by)),
+    let said = match (view.state, view.stored_at.is_empty()) {
+        (State::OnThisNode, _) => "on this node".to_owned(),
+        (State::Left, true) => "left this node".to_owned(),
+        (State::StoredAtTheirs, true) => "on this node, which is theirs too".to_owned(),
+        (State::Left | State::StoredAtTheirs, false) => {
+            format!("stored at {}", and(&view.stored_at))
+        }
+        (State::Opened, _) => format!("opened by {}", and(&view.opened_by)),
+        (State::Acknowledged, _) => format!("acknowledged by {}", and(&view.acknowledged_by)),
+    };
+    match view.missing.as_slice() {
+        [] => said,
+        missing => format!("{said}; not known to be with {}", and(missing)),
     }
 }
 
@@ -141,6 +145,7 @@ mod tests {
             delivery: DeliveryView {
                 state,
                 stored_at: vec!["ward-2".into(), "lab".into()],
+                missing: Vec::new(),
                 opened_by: vec!["Bo".into()],
                 acknowledged_by: vec!["Bo".into()],
             },

@@ -23,6 +23,29 @@ pub(super) fn links(found: &BTreeMap<Epoch, Found>, report: &mut Report) {
     }
 }
 
+/// An end that is missing, and from which a later epoch goes on all the same: the node ran on from an
+/// older state.
+pub(super) fn went_on(found: &BTreeMap<Epoch, Found>, report: &mut Report) {
+    let links: Vec<(Epoch, Option<Epoch>, u64)> = found
+        .iter()
+        .filter_map(|(epoch, here)| link_of(here).map(|(from, head)| (*epoch, from, head.seq)))
+        .collect();
+    let renamed = report.findings.iter().map(|finding| match *finding {
+        Finding::TailCut { epoch, held, .. } => {
+            let next = links
+                .iter()
+                .find(|(_, from, seq)| (*from, *seq) == (Some(epoch), held));
+            next.map_or(*finding, |(shown_by, ..)| Finding::PutBack {
+                epoch,
+                held,
+                shown_by: *shown_by,
+            })
+        }
+        other => other,
+    });
+    report.findings = renamed.collect();
+}
+
 /// What an epoch's first record says of the one before; none if the record is purged or missing.
 fn link_of(found: &Found) -> Option<(Option<Epoch>, Head)> {
     let body = found.entries.get(&1)?.body.as_ref()?;

@@ -211,6 +211,7 @@ pub fn verify(file: &TrailFile, others: &[TrailFile]) -> Result<Report, TrailErr
     }
     heads::links(&found, &mut report);
     heads::attested(file, &clinic, &found, &attestations, &mut report);
+    heads::went_on(&found, &mut report);
     Ok(report)
 }
 

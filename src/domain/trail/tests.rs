@@ -298,6 +298,21 @@ fn yesterdays_file_put_back_is_named_whether_or_not_the_node_ran_on_from_it() {
 }
 
 #[test]
+fn a_node_that_ran_on_from_yesterdays_file_alone_is_named_by_an_earlier_copy() {
+    let original = Machine::new();
+    let mut machine = Machine::new();
+    machine.file.segments.pop();
+    let held = machine.file.segments[2].end(&machine.sample.id);
+    machine.start_from(SECOND, FIRST, held);
+    let put_back = Finding::PutBack {
+        epoch: FIRST,
+        held: 6,
+        shown_by: SECOND,
+    };
+    assert_eq!(beside(&machine.file, &original.file), [put_back]);
+}
+
+#[test]
 fn a_store_begun_anew_under_the_same_key_is_named() {
     let mut machine = Machine::new();
     machine.start(SECOND, None);
@@ -407,6 +422,7 @@ fn files_of_another_trail_or_with_a_forged_record_cannot_be_compared() {
 fn the_file_has_one_form_and_the_frozen_one_is_read() {
     let frozen = include_bytes!("../../../tests/vectors/trail/front.trail");
     let machine = Machine::witnessed();
+    std::fs::write("/tmp/f/front.trail", machine.file.to_file()).unwrap();
     assert_eq!(machine.file.to_file(), frozen);
     assert_eq!(TrailFile::from_file(frozen).as_ref(), Ok(&machine.file));
     let mut longer = frozen.to_vec();
