@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clinic_mesh::domain::attest::Word;
+use clinic_mesh::domain::attest::{Attestation, Word};
 use clinic_mesh::domain::audit::{AuditRecord, Deed};
 use clinic_mesh::domain::codec;
 use clinic_mesh::domain::id::{AuthorId, Hash};
@@ -122,11 +122,67 @@ impl World {
                 self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.last()));
             }
         }
+        for segment in &commit.segments {
+            if segment.log.author == own && segment.log.space.is_conversation() {
+                self.check_order(node, segment);
+            }
+            self.check_fork(node, segment);
+        }
         if let Some(horizon) = commit.horizon {
             self.check_horizon(node, horizon);
         }
         if !self.nodes[node].evil {
             self.check_audited(node, commit);
+        }
+    }
+
+    /// What a node writes is later than what it holds, unless its own clock made that impossible.
+    fn check_order(&mut self, node: usize, segment: &Segment) {
+        let found = &self.nodes[node];
+        let reach = self.wall(node).plus(AHEAD / 2);
+        let logs = found.disk.of_space(&segment.log.space);
+        let newest = logs
+            .filter_map(|(_, stored)| stored.entries().next_back())
+            .map(|(_, entry)| entry.header.time)
+            .filter(|time| time.wall() <= reach)
+            .max();
+        let last = segment.entries.last().map(|entry| entry.header.time);
+        if last < newest && !found.evil && found.furthest <= reach {
+            self.broke(
+                AFTER_WHAT_WAS_SEEN,
+                format!("node {node}: {:?}", segment.log),
+            );
+        }
+    }
+
+    /// Who was shown two branches of a log takes no more of it.
+    fn check_fork(&mut self, node: usize, segment: &Segment) {
+        // What was taken before may take this long to reach the disk.
+        const GRACE: u64 = 12_000;
+        let shown = self.shown_forks.get(&(node, segment.log)).copied();
+        if shown.is_some_and(|at| at + GRACE < self.time) && !self.nodes[node].evil {
+            self.broke(NOT_PAST_A_FORK, format!("node {node}: {:?}", segment.log));
+        }
+    }
+
+    /// Notes that a node was shown a signed head that is not on the history it holds.
+    pub(crate) fn note_shown(&mut self, node: usize, frame: &Frame) {
+        let Frame::Heads { space, heads } = frame else {
+            return;
+        };
+        for head in heads {
+            let log = Log {
+                space: *space,
+                author: head.author,
+                epoch: head.epoch,
+            };
+            let at = (head.head.seq as usize).wrapping_sub(1);
+            let held = self.nodes[node].disk.logs.get(&log);
+            let held = held.and_then(|stored| stored.hashes.get(at));
+            if held.is_some_and(|held| *held != head.head.hash) && self.spoiled.contains(&log) {
+                let time = self.time;
+                self.shown_forks.entry((node, log)).or_insert(time);
+            }
         }
     }
 
@@ -197,6 +253,29 @@ impl World {
         }
         for space in &commit.drops {
             self.check_drop(node, space);
+        }
+        for attestation in commit.attestations.iter().filter(|found| found.by != own) {
+            self.check_their_word(node, attestation);
+        }
+    }
+
+    /// What a node believes of another's word, that other has really held.
+    fn check_their_word(&mut self, node: usize, attestation: &Attestation) {
+        let by = self.node_of(&attestation.by.as_device());
+        let (Some(by), Some((author, epoch))) = (by, attestation.subject().log) else {
+            return;
+        };
+        let log = Log {
+            space: attestation.space,
+            author,
+            epoch,
+        };
+        let held = self.nodes[by].ever_held.get(&log).copied().unwrap_or(0);
+        if held < attestation.extent() && !self.nodes[by].evil && !self.nodes[node].evil {
+            self.broke(
+                ATTESTED_IS_DURABLE,
+                format!("node {node} believes of node {by}"),
+            );
         }
     }
 

@@ -182,7 +182,6 @@ impl Disk {
                 };
                 let id = StatementId {
                     author: log.author,
-                    epoch: log.epoch,
                     seq,
                 };
                 found.push((id, entry.header.time, payload.body.clone()));

@@ -230,6 +230,7 @@ impl World {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);
                 self.note_peer_clock(node, &frame);
+                self.note_shown(node, &frame);
                 self.input(
                     node,
                     Input::Frame {
