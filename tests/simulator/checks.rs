@@ -1,5 +1,6 @@
 //! The "never" rules, each checked where it could be broken first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clinic_mesh::domain::attest::{Attestation, Word};
@@ -108,32 +109,37 @@ impl World {
         if self.nodes[node].in_flight.is_some() {
             self.broke(COMMITS_FIT, format!("node {node}: two commits at once"));
         }
-        let own = AuthorId::from(self.nodes[node].device);
-        for segment in commit.segments.iter().filter(|s| s.log.author == own) {
-            let known = self
-                .written
-                .get(&segment.log)
-                .is_some_and(|numbers| numbers.contains_key(&segment.last()));
+        for segment in &commit.segments {
+            self.check_fork(node, segment);
+        }
+        let fresh = self.fresh(node, commit);
+        for segment in &fresh {
             let sound = self.note_written(segment);
-            if !sound && !self.nodes[node].evil && !known {
-                self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.first));
-            }
-            if !sound && !self.nodes[node].evil && known {
+            if !sound && !self.nodes[node].evil {
                 self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.last()));
             }
-        }
-        for segment in &commit.segments {
-            if segment.log.author == own && segment.log.space.is_conversation() {
+            if segment.log.space.is_conversation() {
                 self.check_order(node, segment);
             }
-            self.check_fork(node, segment);
         }
         if let Some(horizon) = commit.horizon {
             self.check_horizon(node, horizon);
         }
         if !self.nodes[node].evil {
-            self.check_audited(node, commit);
+            self.check_audited(&fresh);
         }
+    }
+
+    /// What the node wrote itself; its own older logs may also come back to it from others.
+    fn fresh(&self, node: usize, commit: &Commit) -> Vec<Arc<Segment>> {
+        let own = AuthorId::from(self.nodes[node].device);
+        let known = |segment: &Segment| {
+            let written = self.written.get(&segment.log);
+            let hashes = written.and_then(|numbers| numbers.get(&segment.last()));
+            hashes.is_some_and(|hashes| hashes.contains(&segment.end(&self.authority.id).hash))
+        };
+        let mine = commit.segments.iter().filter(|s| s.log.author == own);
+        mine.filter(|segment| !known(segment)).cloned().collect()
     }
 
     /// What a node writes is later than what it holds, unless its own clock made that impossible.
@@ -217,17 +223,17 @@ impl World {
     }
 
     /// Each message of this node's people is in one commit with its record.
-    fn check_audited(&mut self, node: usize, commit: &Commit) {
-        let own = AuthorId::from(self.nodes[node].device);
+    fn check_audited(&mut self, fresh: &[Arc<Segment>]) {
         let clinic = self.authority.id;
-        let mine = || commit.segments.iter().filter(|s| s.log.author == own);
-        let records: Vec<Deed> = mine()
+        let records: Vec<Deed> = fresh
+            .iter()
             .filter(|segment| matches!(segment.log.space, Space::Audit(_)))
             .flat_map(|segment| &segment.entries)
             .filter_map(|entry| AuditRecord::from_body(&entry.payload.as_ref()?.body).ok())
             .map(|record| record.deed)
             .collect();
-        for segment in mine().filter(|segment| segment.log.space.is_conversation()) {
+        let talks = |segment: &&Arc<Segment>| segment.log.space.is_conversation();
+        for segment in fresh.iter().filter(talks) {
             let place = segment.log.space.id(&clinic);
             for (seq, entry) in (segment.first..).zip(&segment.entries) {
                 let covered = records.iter().any(|deed| match deed {
@@ -382,6 +388,10 @@ impl World {
 
     /// A space is given up: what its people were told is sent must be with others.
     fn check_drop(&mut self, node: usize, space: &Space) {
+        // What a revoked device wrote beyond its end counts nowhere.
+        if !self.model(node).in_good_standing(&self.nodes[node].device) {
+            return;
+        }
         let horizon = self.nodes[node].disk.horizon;
         let mine = |acked: &&super::world::Acked| {
             acked.node == node && acked.id.space == *space && !acked.lost

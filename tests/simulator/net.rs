@@ -56,10 +56,10 @@ impl World {
         if cut || off {
             return;
         }
-        let (epoch, same_key) = self.psk(a, b);
-        if !same_key {
+        // Either may dial; who has slept through a rotation is let in by its old key only.
+        let Some(epoch) = self.psk(a, b).or_else(|| self.psk(b, a)) else {
             return;
-        }
+        };
         let verdicts = [self.judge(a, b), self.judge(b, a)];
         for (me, peer, verdict) in [(a, b, verdicts[0]), (b, a, verdicts[1])] {
             if let Err(why) = verdict {
@@ -102,20 +102,18 @@ impl World {
         }
     }
 
-    /// The dialling side's newest mesh key, and whether the other side accepts it.
-    fn psk(&self, a: usize, b: usize) -> (u32, bool) {
+    /// The dialling side's newest mesh key, if the other side accepts it.
+    fn psk(&self, a: usize, b: usize) -> Option<u32> {
         let keys = |node: usize| {
             self.nodes[node]
                 .trust
                 .as_ref()
                 .map(|trust| &trust.mesh_keys)
         };
-        let Some((epoch, key)) = keys(a).and_then(|keys| keys.last_key_value()) else {
-            return (0, false);
-        };
+        let (epoch, key) = keys(a)?.last_key_value()?;
         let other = keys(b).and_then(|keys| keys.get(epoch));
         let same = other.is_some_and(|other| other.expose() == key.expose());
-        (*epoch, same)
+        same.then_some(*epoch)
     }
 
     /// What `me` says of the credentials of `peer`.
