@@ -141,3 +141,6 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Man(command) => command.run(context),
     }
 }
+
+#[cfg(test)]
+mod tests;
