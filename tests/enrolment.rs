@@ -184,3 +184,53 @@ fn without_a_code_or_with_a_wrong_one_nobody_joins() {
         refused.err
     );
 }
+
+#[test]
+fn an_admin_can_enrol_machines_after_another_admin_has_changed_the_mesh_key() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let lost = by_files(&clinic, &front, "lost", "Robin");
+    let passphrase = clinic.path("sam");
+    std::fs::write(&passphrase, "an admin passphrase").expect("room");
+    let passphrase = passphrase.to_str().expect("plain");
+    clinic
+        .on(&front, &["authority", "grant-admin", "Sam"])
+        .args(["--as", "Robin", "--new-passphrase-file", passphrase])
+        .said()
+        .done();
+    let revoke = ["device", "revoke", "lost", "--as", "Robin", "--yes"];
+    clinic.on(&front, &revoke).said().done();
+    drop(lost);
+
+    let mut ward = by_files(&clinic, &front, "ward-2", "Sam");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+}
+
+/// Enrols a machine by files, certified by the admin of this name.
+fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) -> processes::Node {
+    let node = clinic.node(name);
+    let request = clinic.path(name).with_extension("request");
+    let answer = clinic.path(name).with_extension("answer");
+    clinic
+        .on(&node, &["node", "request", "--out"])
+        .arg(&request)
+        .args(Clinic::local(&node, &[host]))
+        .said()
+        .done();
+    clinic
+        .on(host, &["device", "enrol", "--yes", "--as", admin])
+        .args(["--office", name, "--name", name])
+        .arg(&request)
+        .arg("--out")
+        .arg(&answer)
+        .said()
+        .done();
+    clinic
+        .on(&node, &["node", "join", "--answer"])
+        .arg(&answer)
+        .said()
+        .done();
+    node
+}

@@ -225,6 +225,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("author", Text), ("seq", Number), ("why", Text)],
     ),
     ("EndsView", &[("ends", Texts)]),
+    ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
         "InvitationOpening",
         &[

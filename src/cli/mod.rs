@@ -9,6 +9,7 @@ mod audit;
 mod authority;
 mod chat;
 mod client;
+mod demo;
 mod device;
 mod failure;
 mod manuals;
@@ -103,6 +104,7 @@ enum Noun {
     Policy(policy::Policy),
     #[command(subcommand)]
     Node(node::Node),
+    Demo(demo::Demo),
     Completions(manuals::Completions),
     Man(manuals::Man),
 }
@@ -137,6 +139,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
         Noun::Node(command) => command.run(context),
+        Noun::Demo(command) => command.run(context),
         Noun::Completions(command) => command.run(context),
         Noun::Man(command) => command.run(context),
     }

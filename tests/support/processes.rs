@@ -28,36 +28,41 @@ use serde_json::Value;
 /// Longest wait for anything: generous, because test machines are busy.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The program itself.
+const BINARY: &str = env!("CARGO_BIN_EXE_clinic-mesh");
+
 /// How often a state is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The clinic's authority, and where its nodes lie.
-pub struct Clinic {
+pub(crate) struct Clinic {
     scratch: tempfile::TempDir,
 }
 
 /// A node's directory, and its process while it runs.
-pub struct Node {
+pub(crate) struct Node {
     /// The device's and the office's name.
-    pub name: String,
+    pub(crate) name: String,
     dir: PathBuf,
     /// Where other nodes connect.
-    pub listen: String,
+    pub(crate) listen: String,
     /// Where invited machines are heard.
-    pub enrolment: String,
+    pub(crate) enrolment: String,
+    /// The network namespace it lives in, if not this process's own.
+    pub(crate) namespace: Option<String>,
     process: Option<Child>,
     log: PathBuf,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// Exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// Standard error.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 impl Said {
@@ -71,34 +76,34 @@ impl Said {
 
     /// The command must have worked.
     #[track_caller]
-    pub fn done(self) -> Self {
+    pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self
     }
 
     /// The command must have failed with this code.
     #[track_caller]
-    pub fn failed(self, code: i32) -> Self {
+    pub(crate) fn failed(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         self
     }
 
     /// The answer of a command with `--json`.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
 }
 
 /// A free port of loopback. Another process could take it in between; tests do not run for that long.
-pub fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("it is bound").to_string()
 }
 
 /// Waits until `look` gives something.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -111,7 +116,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 impl Clinic {
     /// Founds a clinic with one admin, Robin.
-    pub fn found() -> Self {
+    pub(crate) fn found() -> Self {
         let scratch = tempfile::Builder::new().prefix("cm").tempdir_in("/tmp");
         let clinic = Self {
             scratch: scratch.expect("a scratch directory"),
@@ -141,13 +146,16 @@ impl Clinic {
     }
 
     /// A file in the clinic's scratch directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 
     /// A command with the authority and its passphrases at hand, but no node.
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clinic-mesh"));
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.prepared(Command::new(BINARY), args)
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         command
             .args(args)
             .stdin(Stdio::null())
@@ -160,7 +168,7 @@ impl Clinic {
     }
 
     /// A node that is not made yet.
-    pub fn node(&self, name: &str) -> Node {
+    pub(crate) fn node(&self, name: &str) -> Node {
         let dir = self.path(name);
         Node {
             name: name.to_owned(),
@@ -168,13 +176,24 @@ impl Clinic {
             dir,
             listen: free_address(),
             enrolment: free_address(),
+            namespace: None,
             process: None,
         }
     }
 
     /// A command on a node: its directory and key file are given.
-    pub fn on(&self, node: &Node, args: &[&str]) -> Command {
-        let mut command = self.command(args);
+    pub(crate) fn on(&self, node: &Node, args: &[&str]) -> Command {
+        let mut command = match &node.namespace {
+            None => self.command(args),
+            // `ip` becomes the binary, so that the process number is the node's.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, BINARY]);
+                let mut command = self.prepared(command, args);
+                command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+                command
+            }
+        };
         command
             .env("CLINIC_MESH_DIR", &node.dir)
             .env("CLINIC_MESH_KEY_FILE", node.dir.with_extension("key"));
@@ -182,7 +201,7 @@ impl Clinic {
     }
 
     /// The arguments that make a node find the others here.
-    pub fn local(node: &Node, others: &[&Node]) -> Vec<String> {
+    pub(crate) fn local(node: &Node, others: &[&Node]) -> Vec<String> {
         let mut args = vec!["--mdns".to_owned(), "off".to_owned()];
         args.extend(["--listen".to_owned(), node.listen.clone()]);
         args.extend(["--enrolment".to_owned(), node.enrolment.clone()]);
@@ -193,7 +212,7 @@ impl Clinic {
     }
 
     /// The clinic's first node, made beside the authority.
-    pub fn first_node(&self, name: &str) -> Node {
+    pub(crate) fn first_node(&self, name: &str) -> Node {
         let node = self.node(name);
         let args = ["node", "init", "--office", name, "--name", name];
         self.on(&node, &args)
@@ -204,7 +223,7 @@ impl Clinic {
     }
 
     /// Enrols a machine by an invitation, with both sides' real commands.
-    pub fn join(&self, host: &Node, name: &str) -> Node {
+    pub(crate) fn join(&self, host: &Node, name: &str) -> Node {
         let node = self.node(name);
         let mut invite = self.invite(host, name);
         let code = invite.line()["code"].as_str().expect("a code").to_owned();
@@ -230,7 +249,7 @@ impl Clinic {
     }
 
     /// `device invite` as a program talks to it; it confirms without asking.
-    pub fn invite(&self, host: &Node, name: &str) -> Talk {
+    pub(crate) fn invite(&self, host: &Node, name: &str) -> Talk {
         let args = [
             "device", "invite", "--office", name, "--name", name, "--json", "--yes",
         ];
@@ -239,7 +258,7 @@ impl Clinic {
 }
 
 /// Runs a command to its end.
-pub trait Say {
+pub(crate) trait Say {
     /// Runs it and takes down what it says.
     fn said(&mut self) -> Said;
 }
@@ -251,14 +270,14 @@ impl Say for Command {
 }
 
 /// A command that is still running, read line by line.
-pub struct Talk {
+pub(crate) struct Talk {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Talk {
     /// Starts the command.
-    pub fn begin(command: &mut Command) -> Self {
+    pub(crate) fn begin(command: &mut Command) -> Self {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let out = child.stdout.take().expect("it is piped");
@@ -275,7 +294,7 @@ impl Talk {
 
     /// The next line, as JSON.
     #[track_caller]
-    pub fn line(&mut self) -> Value {
+    pub(crate) fn line(&mut self) -> Value {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}")),
             Err(why) => {
@@ -289,12 +308,12 @@ impl Talk {
     }
 
     /// Waits for the end.
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().expect("it runs")
     }
 
     /// Waits for the end; what it complained about.
-    pub fn complaint(&mut self) -> String {
+    pub(crate) fn complaint(&mut self) -> String {
         let mut text = String::new();
         if let Some(mut err) = self.child.stderr.take() {
             let _ = err.read_to_string(&mut text);
@@ -313,13 +332,13 @@ impl Drop for Talk {
 
 impl Node {
     /// Its directory.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Starts `node run` and waits until it answers.
     #[track_caller]
-    pub fn start(&mut self, clinic: &Clinic) {
+    pub(crate) fn start(&mut self, clinic: &Clinic) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -339,14 +358,14 @@ impl Node {
     }
 
     /// What `node status` says, if the node answers.
-    pub fn status(&self, clinic: &Clinic) -> Option<Value> {
+    pub(crate) fn status(&self, clinic: &Clinic) -> Option<Value> {
         let said = clinic.on(self, &["node", "status", "--json"]).said();
         (said.code == 0).then(|| said.json())
     }
 
     /// Stops in order.
     #[track_caller]
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().expect("it runs");
         let pid = i32::try_from(process.id()).expect("a process number");
         let pid = rustix::process::Pid::from_raw(pid).expect("not zero");
@@ -355,8 +374,15 @@ impl Node {
         assert!(status.success(), "{status}:\n{}", self.said());
     }
 
+    /// The number of its process.
+    pub(crate) fn process_id(&self) -> rustix::process::Pid {
+        let process = self.process.as_ref().expect("it runs");
+        let id = i32::try_from(process.id()).expect("a process number");
+        rustix::process::Pid::from_raw(id).expect("not zero")
+    }
+
     /// Stops it as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // A process that has ended already is as good.
             let _ = process.kill();
@@ -365,13 +391,13 @@ impl Node {
     }
 
     /// Its log lines.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits until this node is connected to another.
     #[track_caller]
-    pub fn connected_to(&self, clinic: &Clinic, other: &Node) {
+    pub(crate) fn connected_to(&self, clinic: &Clinic, other: &Node) {
         eventually(
             &format!("{} connected to {}", self.name, other.name),
             || self.peers(clinic).contains(&other.name).then_some(()),
@@ -379,7 +405,7 @@ impl Node {
     }
 
     /// Names of the peers it is connected to.
-    pub fn peers(&self, clinic: &Clinic) -> Vec<String> {
+    pub(crate) fn peers(&self, clinic: &Clinic) -> Vec<String> {
         let status = self.status(clinic).unwrap_or_default();
         let peers = status["peers"].as_array().cloned().unwrap_or_default();
         peers
