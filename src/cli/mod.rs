@@ -144,3 +144,6 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Man(command) => command.run(context),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,6 @@ pub(crate) struct Desk {
 /// A person with the one-time code that an admin handed over.
 pub(crate) struct Person {
     pub(crate) id: StaffId,
-    pub(crate) name: String,
     pub(crate) code: SignInSecret,
 }
 
@@ -58,12 +57,12 @@ impl Desk {
     /// Serves the API of a running office.
     pub(crate) async fn of(clinic: Clinic, office: Office) -> Self {
         let shift = Arc::new(Mutex::new(Duration::ZERO));
-        let (moved, clock) = (shift.clone(), Clock::start());
+        let (moved, began) = (shift.clone(), now());
         let timepiece = Arc::new(move || {
             let shift = *moved.lock().unwrap();
             Now {
-                wall: clock.now().plus(shift),
-                mono: clock.elapsed() + shift,
+                wall: began.plus(shift),
+                mono: shift,
             }
         });
         let api = Api::new(office.running.handle.clone(), timepiece);
@@ -114,7 +113,6 @@ impl Desk {
         self.clinic.staff.insert(who.to_owned(), made.made.0);
         Person {
             id: made.made.0,
-            name: who.to_owned(),
             code: made.made.1,
         }
     }

@@ -13,6 +13,8 @@ use crate::desk::{Desk, now};
 async fn export(desk: &Desk) -> TrailFile {
     let client = desk.operator();
     let status = client.status().await.expect("running");
+    // Looking is recorded before it is answered, so this run's own epoch is there at the second look.
+    client.trail(&status.device).await.expect("its own trail");
     let trail = client.trail(&status.device).await.expect("its own trail");
     let mut segments = Vec::new();
     for epoch in &trail.epochs {
@@ -140,8 +142,7 @@ async fn yesterdays_store_put_back_under_a_node_is_named_by_an_earlier_export() 
         [""; 0],
         "by itself the store is a possible history"
     );
-    let found = kinds(&after, &[seen]);
-    assert!(!found.is_empty(), "{found:?}");
+    assert_eq!(kinds(&after, &[seen]), ["epoch_missing"]);
     desk.stop().await;
 }
 

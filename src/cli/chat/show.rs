@@ -156,10 +156,10 @@ mod tests {
     fn each_state_is_said_with_the_names_behind_it() {
         let said = |state| delivery(&message("Ana", "x", state).delivery);
         assert_eq!(said(State::OnThisNode), "on this node");
-        assert_eq!(
-            said(State::Left),
-            "stored at ward-2 and lab, on its way to the others"
-        );
+        let mut left = message("Ana", "x", State::Left).delivery;
+        left.missing = vec!["Cy".into()];
+        let words = "stored at ward-2 and lab; not known to be with Cy";
+        assert_eq!(delivery(&left), words);
         assert_eq!(said(State::StoredAtTheirs), "stored at ward-2 and lab");
         assert_eq!(said(State::Opened), "opened by Bo");
         assert_eq!(said(State::Acknowledged), "acknowledged by Bo");

@@ -422,7 +422,6 @@ fn files_of_another_trail_or_with_a_forged_record_cannot_be_compared() {
 fn the_file_has_one_form_and_the_frozen_one_is_read() {
     let frozen = include_bytes!("../../../tests/vectors/trail/front.trail");
     let machine = Machine::witnessed();
-    std::fs::write("/tmp/f/front.trail", machine.file.to_file()).unwrap();
     assert_eq!(machine.file.to_file(), frozen);
     assert_eq!(TrailFile::from_file(frozen).as_ref(), Ok(&machine.file));
     let mut longer = frozen.to_vec();
