@@ -198,7 +198,7 @@ impl World {
         let found = &self.nodes[node];
         let own = found.furthest.max(wall).day();
         let time = self.time;
-        let by_peer = found.peer_clocks.iter().any(|(at, clock)| {
+        let by_peer = found.peer_clocks.values().any(|(at, clock)| {
             // Two seconds for the way of the frame.
             let passed = Duration::from_millis(time - at + 2000);
             clock.plus(passed).day() >= horizon

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::domain::trust::{Circumstances, Credentials, Refusal};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
@@ -157,7 +156,6 @@ impl World {
             certificate: Box::new(certificate),
             old_mesh_key: old,
         };
-        self.nodes[node].heard = self.time;
         self.input(node, input);
         self.check_links(node);
     }
@@ -211,6 +209,7 @@ impl World {
             return;
         }
         let (node, from) = (link.ends[side], link.ends[1 - side]);
+        let ends = (node, from);
         if !bytes.is_empty() {
             link.stalled[side].push(bytes);
         }
@@ -218,16 +217,16 @@ impl World {
             return;
         }
         for bytes in std::mem::take(&mut link.stalled[side]) {
-            self.arrive(id, node, &bytes);
+            self.arrive(id, ends, &bytes);
         }
     }
 
-    fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
+    fn arrive(&mut self, id: u64, (node, from): (usize, usize), bytes: &[u8]) {
         self.nodes[node].heard = self.time;
         match Frame::decode(bytes) {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);
-                self.note_peer_clock(node, &frame);
+                self.note_peer_clock(node, from, &frame);
                 self.note_shown(node, &frame);
                 self.input(
                     node,
@@ -242,12 +241,10 @@ impl World {
         }
     }
 
-    fn note_peer_clock(&mut self, node: usize, frame: &Frame) {
+    fn note_peer_clock(&mut self, node: usize, from: usize, frame: &Frame) {
         if let Frame::Hello { now, .. } | Frame::Beat { now } = frame {
             let seen = (self.time, *now);
-            self.nodes[node].peer_clocks.push(seen);
-            let oldest = self.time.saturating_sub(120_000);
-            self.nodes[node].peer_clocks.retain(|(at, _)| *at >= oldest);
+            self.nodes[node].peer_clocks.insert(from, seen);
         }
     }
 

@@ -54,7 +54,7 @@ pub(crate) struct Node {
     /// When a frame last arrived.
     pub(crate) heard: u64,
     /// What peers' clocks were seen to say, with the moment of it.
-    pub(crate) peer_clocks: Vec<(u64, WallTime)>,
+    pub(crate) peer_clocks: BTreeMap<usize, (u64, WallTime)>,
     /// Whether its clock was ever so wrong that it may have ended days too early.
     pub(crate) horizon_off: bool,
 }
@@ -259,7 +259,7 @@ impl World {
             model: None,
             ever_held: BTreeMap::new(),
             heard: 0,
-            peer_clocks: Vec::new(),
+            peer_clocks: BTreeMap::new(),
             horizon_off: false,
         });
         let node = self.nodes.len() - 1;
