@@ -58,12 +58,15 @@ fn root() -> PathBuf {
 /// Every Rust file under a folder, with its text.
 fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("readable"))
+    {
         let path = entry.path();
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|kind| kind == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("text");
             found.insert(path, text);
         }
     }

@@ -74,6 +74,8 @@ pub struct DeliveryView {
     pub state: State,
     /// Names of the other nodes that have signed that they hold it.
     pub stored_at: Vec<String>,
+    /// Names of members at none of whose offices it is known to be.
+    pub missing: Vec<String>,
     /// Names of those who opened it.
     pub opened_by: Vec<String>,
     /// Names of those who acknowledged it.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::record::MeshKeyText;
+
 /// An invitation to be hosted. The node learns what the secret was derived to, never the secret.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
@@ -80,4 +82,11 @@ impl std::fmt::Debug for Decision {
             "Decision(refuse)"
         })
     }
+}
+
+/// The accepted mesh keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MeshKeysView {
+    /// Each with its number.
+    pub mesh_keys: Vec<MeshKeyText>,
 }

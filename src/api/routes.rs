@@ -73,6 +73,8 @@ pub enum RouteId {
     TrailRecords,
     /// Audit records as signed.
     TrailSegments,
+    /// The accepted mesh keys.
+    MeshKeys,
     /// Hosting an invitation.
     InvitationOpen,
     /// Where an invitation stands.
@@ -147,7 +149,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 22] = [
+pub const ROUTES: [Route; 23] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -281,6 +283,13 @@ pub const ROUTES: [Route; 22] = [
             "Audit records as signed, for checking elsewhere.",
         ),
         &["from"],
+    ),
+    get(
+        RouteId::MeshKeys,
+        "/v1/mesh-keys",
+        Access::Operator,
+        "MeshKeysView",
+        "The accepted mesh keys, for an admin's tool that has to pass them on.",
     ),
     post(
         RouteId::InvitationOpen,

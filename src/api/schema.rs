@@ -165,6 +165,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[
             ("state", Text),
             ("stored_at", Texts),
+            ("missing", Texts),
             ("opened_by", Texts),
             ("acknowledged_by", Texts),
         ],
@@ -224,6 +225,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("author", Text), ("seq", Number), ("why", Text)],
     ),
     ("EndsView", &[("ends", Texts)]),
+    ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
         "InvitationOpening",
         &[

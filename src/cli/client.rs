@@ -22,7 +22,7 @@ pub(crate) struct Context {
 impl Context {
     pub(super) fn new(global: &Global) -> Self {
         Self {
-            dir: global.dir.clone().unwrap_or_else(default_dir),
+            dir: global.node_dir.clone().unwrap_or_else(default_dir),
             output: Output {
                 format: if global.json {
                     Format::Json

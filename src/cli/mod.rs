@@ -5,8 +5,11 @@
 //! standard error. Secrets are typed or read from files, never arguments.
 
 mod admin;
+mod audit;
 mod authority;
+mod chat;
 mod client;
+mod demo;
 mod device;
 mod failure;
 mod manuals;
@@ -23,8 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use client::Context;
-pub(crate) use failure::{Exit, Failure, Outcome};
-pub(crate) use output::{Format, Output};
+pub(crate) use failure::{Failure, Outcome};
+pub(crate) use output::Format;
 
 /// What every help page ends with.
 const EXIT_CODES: &str = "\
@@ -34,11 +37,9 @@ Exit codes:
   2  the command line makes no sense
   3  what was named does not exist
   4  refused: not allowed, or turned down by its rules
-  5  the node is not running, or its store is locked
+  5  the node is not running, or its store is locked";
 
-A messenger for small clinics: no server, no cloud, and gone when retention says so.";
-
-/// Messages between the offices of a clinic, without a server
+/// The command line of a clinic's messenger.
 #[derive(Debug, Parser)]
 #[command(
     name = "clinic-mesh",
@@ -60,8 +61,9 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
     /// The node's directory
+    // The name is its own, because clap knows global arguments by it and commands have directories.
     #[arg(
-        long,
+        long = "dir",
         global = true,
         value_name = "DIR",
         env = "CLINIC_MESH_DIR",
@@ -69,7 +71,7 @@ pub(crate) struct Global {
         value_hint = clap::ValueHint::DirPath,
         help_heading = "Options of every command"
     )]
-    dir: Option<PathBuf>,
+    node_dir: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true, help_heading = "Options of every command")]
     json: bool,
@@ -80,6 +82,16 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    Login(chat::Login),
+    Logout(chat::Logout),
+    Password(chat::Password),
+    Conversations(chat::Conversations),
+    Read(chat::Read),
+    Send(chat::Send),
+    Watch(chat::Watch),
+    Acknowledge(chat::Acknowledge),
+    #[command(subcommand)]
+    Audit(audit::Audit),
     #[command(subcommand)]
     Authority(authority::Authority),
     #[command(subcommand)]
@@ -92,6 +104,7 @@ enum Noun {
     Policy(policy::Policy),
     #[command(subcommand)]
     Node(node::Node),
+    Demo(demo::Demo),
     Completions(manuals::Completions),
     Man(manuals::Man),
 }
@@ -111,13 +124,26 @@ pub fn run() -> ExitCode {
 
 fn dispatch(noun: Noun, context: &Context) -> Outcome {
     match noun {
+        Noun::Login(command) => command.run(context),
+        Noun::Logout(command) => command.run(context),
+        Noun::Password(command) => command.run(context),
+        Noun::Conversations(command) => command.run(context),
+        Noun::Read(command) => command.run(context),
+        Noun::Send(command) => command.run(context),
+        Noun::Watch(command) => command.run(context),
+        Noun::Acknowledge(command) => command.run(context),
+        Noun::Audit(command) => command.run(context),
         Noun::Authority(command) => command.run(context),
         Noun::Device(command) => command.run(context),
         Noun::Staff(command) => command.run(context),
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
         Noun::Node(command) => command.run(context),
+        Noun::Demo(command) => command.run(context),
         Noun::Completions(command) => command.run(context),
         Noun::Man(command) => command.run(context),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -270,6 +270,80 @@ fn local(at: WallTime) -> Option<jiff::Zoned> {
     Some(at.to_zoned(jiff::tz::TimeZone::system()))
 }
 
+/// The time of day of a moment, as people at this machine say it.
+pub(crate) fn clock_time(at: WallTime) -> String {
+    local(at).map_or_else(|| at.to_string(), |at| at.strftime("%H:%M").to_string())
+}
+
+/// The day of a moment, as people at this machine say it.
+pub(crate) fn day_name(at: WallTime, now: WallTime) -> String {
+    let (Some(at), Some(now)) = (local(at), local(now)) else {
+        return at.day().to_string();
+    };
+    if at.date() == now.date() {
+        return "today".to_owned();
+    }
+    let format = if at.year() == now.year() {
+        "%A, %e %B"
+    } else {
+        "%A, %e %B %Y"
+    };
+    at.strftime(format).to_string()
+}
+
+/// Text by others, made safe for a terminal: nothing in it moves the cursor or reverses the line.
+pub(crate) fn plain(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let shown = text.chars().map(|c| match c {
+        '\n' => '\n',
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        '\u{200e}' | '\u{200f}' | '\u{061c}' => '\u{fffd}',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+        c => c,
+    });
+    shown.collect()
+}
+
+/// Cuts text into lines of at most `width` characters, between words where there are any.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let mut word: Vec<char> = word.chars().collect();
+            let length = line.chars().count();
+            if length > 0 && length + 1 + word.len() > width {
+                lines.push(std::mem::take(&mut line));
+            } else if length > 0 {
+                line.push(' ');
+            }
+            while word.len() > width {
+                let rest = word.split_off(width);
+                lines.push(word.into_iter().collect());
+                word = rest;
+            }
+            line.extend(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// Columns of the terminal; 80 where there is none.
+pub(crate) fn screen_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 {
+        80
+    } else {
+        columns.min(WIDEST)
+    }
+}
+
+/// Longest line of text: longer ones are hard to read.
+const WIDEST: usize = 100;
+
 /// How long something took or will take, in two units at most.
 pub(crate) fn how_long(span: Duration) -> String {
     let seconds = span.as_secs();
@@ -295,6 +369,14 @@ mod tests {
             table.show(Style::default()),
             "OFFICE      STATE\nfront-desk  connected\nNúñez       away\n"
         );
+    }
+
+    #[test]
+    fn text_is_cut_between_words_and_a_word_that_is_too_long_inside_it() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a\n\nb", 7), ["a", "", "b"]);
+        assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrap("", 4), [""]);
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub(crate) fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     Ok(secret)
 }
 
-fn typed_twice(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+/// Types a secret twice, so that a mistake is found while it still costs nothing.
+pub(crate) fn typed_twice(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let first = typed(prompt)?;
     if !std::io::stdin().is_terminal() {
         return Ok(first);

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cert;
 pub mod codec;
 pub mod copy;
+pub mod delivery;
 pub mod enrol;
 pub mod file;
 pub mod id;
@@ -26,4 +27,7 @@ pub mod statement;
 pub(crate) mod testing;
 pub mod throttle;
 pub mod time;
+pub mod trail;
 pub mod trust;
+#[cfg(test)]
+mod vectors;

@@ -59,14 +59,16 @@ impl Name {
 
 /// Whether a character draws nothing or changes how its neighbours are drawn.
 ///
-/// Control and format characters, line separators, variation selectors, fillers and the tag block.
+/// Control and format characters, spaces other than the plain one, line separators, variation
+/// selectors, fillers and the tag block.
 fn is_invisible(c: char) -> bool {
     c.is_control()
+        || c.is_whitespace() && c != ' '
         || matches!(c,
             '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{2800}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
@@ -113,6 +115,7 @@ mod tests {
     fn invisible_control_long_blank_and_unnormalised_names_are_refused() {
         assert_eq!(Name::new("a\u{200B}b"), Err(NameError::Invisible(0x200B)));
         assert_eq!(Name::new("a\nb"), Err(NameError::Invisible(10)));
+        assert_eq!(Name::new("a\u{A0}b"), Err(NameError::Invisible(0xA0)));
         assert_eq!(Name::new("x".repeat(65)), Err(NameError::TooLong(65)));
         assert_eq!(Name::new(" x"), Err(NameError::Blank));
         assert_eq!(Name::new(""), Err(NameError::Blank));

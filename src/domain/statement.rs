@@ -26,6 +26,9 @@ pub const HOMES_MAX: usize = 32;
 /// Most members that one statement adds or removes.
 pub const MEMBERS_MAX: usize = 256;
 
+/// Longest address in bytes: the longest host name there can be would not fit a screen line.
+const ADDRESS_MAX: usize = 128;
+
 /// One signed act, as the body of an entry in its signer's log of the clinic record.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -396,9 +399,7 @@ impl Act {
                 add.len() + remove.len() <= MEMBERS_MAX && is_sorted(add) && is_sorted(remove)
             }
             Self::PolicySet { policy } => policy.check().is_ok(),
-            Self::DeviceEnrolled { address, .. } => {
-                address.as_ref().is_none_or(|address| address.len() <= 128)
-            }
+            Self::DeviceEnrolled { address, .. } => address.as_deref().is_none_or(is_address),
             Self::Founded { .. }
             | Self::AdminGranted { .. }
             | Self::AdminEnded { .. }
@@ -408,6 +409,13 @@ impl Act {
             | Self::InvitationUsed { .. } => true,
         }
     }
+}
+
+/// Whether a text is `host:port` in plain characters, so that it can be shown and dialled as it is.
+fn is_address(text: &str) -> bool {
+    let plain = text.len() <= ADDRESS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let parts = text.rsplit_once(':');
+    plain && parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 /// Sorted without repetition, so that a set has one encoding.
@@ -439,3 +447,6 @@ impl Statement {
             .any(|seen| seen.author == other.author && seen.seq >= other.seq)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,7 @@ impl Book {
     }
 
     /// An instance that announces an address is the device that answered there.
-    fn identify(&mut self, device: DeviceId, address: SocketAddr, now: Instant) {
+    pub(crate) fn identify(&mut self, device: DeviceId, address: SocketAddr, now: Instant) {
         let mut found = Vec::new();
         for hint in self.hints.values_mut() {
             if hint.device.is_none() && hint.addresses.contains(&address) {

@@ -132,6 +132,13 @@ impl Handle {
         link.outbox.push(bytes).expect("the queue has room");
     }
 
+    /// Lets a link look as if it had carried almost all that it may.
+    #[cfg(test)]
+    pub(crate) fn wear(&self, link: LinkId) {
+        let link = self.link(link).expect("the link is up");
+        link.carry(crate::channel::FRAMES_MAX);
+    }
+
     fn link(&self, link: LinkId) -> Option<Arc<Link>> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&link).cloned()

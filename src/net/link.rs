@@ -75,9 +75,9 @@ impl Link {
         self.ended.get().copied()
     }
 
-    /// Notes an estimate of the frames that the secure channel has carried.
+    /// Notes an estimate of the frames that the secure channel has carried; it never shrinks.
     pub(crate) fn carry(&self, frames: u64) {
-        self.carried.store(frames, Ordering::Relaxed);
+        self.carried.fetch_max(frames, Ordering::Relaxed);
     }
 
     /// That estimate.

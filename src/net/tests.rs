@@ -193,6 +193,23 @@ async fn a_peer_that_dies_is_noticed_and_found_again_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_link_that_has_carried_its_share_is_replaced_by_a_fresh_one() {
+    let clinic = Clinic::new(1);
+    let (mut north, mut south) = (clinic.node(1), clinic.node(2));
+    let (to_south, to_north) = linked(&mut north, &mut south).await;
+    north.handle.wear(to_south.link);
+    assert_eq!(
+        north.down().await,
+        (to_south.link, Ended::Closed(Refusal::Aged))
+    );
+    let (fresh, gone) = (north.up().await, south.down().await);
+    assert_eq!(gone.0, to_north.link);
+    assert_eq!(south.up().await.peer, north.id);
+    north.handle.send(fresh.link, &beat(1)).unwrap();
+    assert_eq!(south.frame().await.1, beat(1));
+}
+
+#[tokio::test]
 async fn a_link_closed_in_good_order_delivers_its_last_words() {
     let clinic = Clinic::new(1);
     let (mut north, mut south) = (clinic.node(1), clinic.node(2));

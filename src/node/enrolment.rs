@@ -1,9 +1,12 @@
 //! The node's part in enrolling another machine: hears it, tells the admin's tool, hands over what
 //! the admin decided. The node signs nothing: the admin's key is never here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -12,6 +15,7 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin, Outcome};
 use crate::domain::codec;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::InvitationId;
+use crate::domain::trust::{MeshKey, TrustView};
 use crate::net::discovery;
 pub use crate::net::enrol::{Alarm, Candidate, DecideError, OpenError, Progress, Stage};
 use crate::net::enrol::{Decision, Host, Ticket};
@@ -53,6 +57,7 @@ pub struct Enrolment {
     host: Host,
     discovery: discovery::Settings,
     node: Handle,
+    trust: watch::Receiver<Arc<TrustView>>,
 }
 
 impl Enrolment {
@@ -62,6 +67,7 @@ impl Enrolment {
         noise_key: &[u8; 32],
         discovery: discovery::Settings,
         node: Handle,
+        trust: watch::Receiver<Arc<TrustView>>,
     ) -> Self {
         let host = Host::new(address, noise_key);
         tokio::spawn(note_alarms(host.clone(), node.clone()));
@@ -69,6 +75,7 @@ impl Enrolment {
             host,
             discovery,
             node,
+            trust,
         }
     }
 
@@ -144,6 +151,12 @@ impl Enrolment {
         answer.record = record;
         let bytes = Zeroizing::new(codec::encode(&answer));
         Ok(self.host.decide(invitation, Decision::Answer(bytes))?)
+    }
+
+    /// The mesh keys that this node accepts: an admin's tool that was not there when another admin
+    /// made one needs them to enrol.
+    pub fn mesh_keys(&self) -> BTreeMap<u32, MeshKey> {
+        self.trust.borrow().mesh_keys.clone()
     }
 
     /// Sends the machine that waits away.

@@ -270,3 +270,52 @@ pub fn finish(store: &Store, enrolled: &Enrolled, now: WallTime) -> Result<(), S
     });
     store.commit(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::SampleClinic;
+
+    /// What a machine named `me` would have after it was let in.
+    fn enrolled(clinic: &SampleClinic, me: &str) -> Enrolled {
+        let device = clinic.device(me);
+        let keys = DeviceKeys::new(&device.key.seed(), &device.noise_secret);
+        Enrolled {
+            identity: Identity {
+                clinic: clinic.id,
+                keys,
+                credentials: device.credentials(),
+            },
+            record: clinic.segments.clone(),
+            mesh_keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_device_of_the_clinic_can_have_let_a_machine_in() {
+        let mut clinic = SampleClinic::of(["front-desk", "ward-2", "lost"]);
+        let key = |clinic: &SampleClinic, office: &str| clinic.device(office).certificate.noise_key;
+        let (front, ward, lost) = (
+            key(&clinic, "front-desk"),
+            key(&clinic, "ward-2"),
+            key(&clinic, "lost"),
+        );
+        assert!(is_a_members(&lost, &enrolled(&clinic, "ward-2")));
+        clinic.revoke("lost");
+        let machine = enrolled(&clinic, "ward-2");
+        assert!(is_a_members(&front, &machine));
+        assert!(!is_a_members(&lost, &machine), "a revoked device");
+        assert!(!is_a_members(&ward, &machine), "the machine itself");
+        let nobody = net::enrol::public_half(&[66; 32]);
+        assert!(!is_a_members(&nobody, &machine), "somebody between");
+    }
+
+    #[test]
+    fn keys_that_wait_in_a_store_for_an_answer_are_found_again() {
+        let keys = DeviceKeys::fresh();
+        let read = DeviceKeys::from_bytes(&*keys.to_bytes()).expect("64 bytes");
+        assert_eq!(read.device(), keys.device());
+        assert_eq!(read.noise_key(), keys.noise_key());
+        assert!(DeviceKeys::from_bytes(&[0; 63]).is_none());
+    }
+}

@@ -96,7 +96,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
             mono: clock.clock.elapsed(),
         },
     );
-    let discovery = settings.discovery.clone();
+    let (discovery, known) = (settings.discovery.clone(), trusted.clone());
     let (net, net_events) = net::start(
         net::Settings {
             listen: settings.listen,
@@ -117,6 +117,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         &identity.keys.noise_secret(),
         discovery,
         handle.clone(),
+        known,
     );
     let runner = Runner {
         clinic: identity.clinic,

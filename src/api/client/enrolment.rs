@@ -2,13 +2,27 @@
 
 use super::{Answer, Client};
 use crate::api::blob;
-use crate::api::enrolment::{Decision, InvitationOpened, InvitationOpening, InvitationView};
+use crate::api::enrolment::{
+    Decision, InvitationOpened, InvitationOpening, InvitationView, MeshKeysView,
+};
 use crate::api::login::Done;
-use crate::domain::enrol::EnrolmentAnswer;
+use crate::domain::enrol::{EnrolmentAnswer, SharedMeshKey};
 use crate::domain::id::{InvitationId, hex};
 use crate::domain::invitation::InvitationSecret;
+use crate::domain::trust::MeshKey;
 
 impl Client {
+    /// The mesh keys that the node accepts.
+    pub async fn mesh_keys(&self) -> Answer<Vec<SharedMeshKey>> {
+        let view: MeshKeysView = self.get("/v1/mesh-keys").await?;
+        let shared = view.mesh_keys.iter().map(|text| {
+            let key = MeshKey::new(blob::unwrap_key(&text.key)?);
+            let epoch = text.epoch;
+            Ok(SharedMeshKey { epoch, key })
+        });
+        shared.collect()
+    }
+
     /// Has the node hear whoever comes with this invitation.
     pub async fn open_invitation(
         &self,

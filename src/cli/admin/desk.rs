@@ -25,7 +25,25 @@ impl Desk {
         let client = context.client();
         // Before the passphrase is asked for: nobody should type it in vain.
         let theirs = client.record().await?;
-        Self::with(key.open()?, client, theirs).await
+        let mut desk = Self::with(key.open()?, client, theirs).await?;
+        desk.learn_mesh_keys().await?;
+        Ok(desk)
+    }
+
+    /// Takes the mesh keys that another admin made, so that this one can enrol.
+    async fn learn_mesh_keys(&mut self) -> Result<(), Failure> {
+        let known: Vec<u32> = self
+            .authority
+            .mesh_keys()
+            .iter()
+            .map(|key| key.epoch)
+            .collect();
+        for shared in self.client.mesh_keys().await? {
+            if !known.contains(&shared.epoch) {
+                self.authority.learn_mesh_key(shared)?;
+            }
+        }
+        Ok(())
     }
 
     /// The same with a key that is open already, such as the root's.

@@ -25,18 +25,18 @@ pub(crate) use find::{device, room, staff};
 pub(crate) struct AuthorityDir {
     /// Directory of the clinic's authority
     #[arg(
-        long = "authority",
+        long,
         value_name = "DIR",
         env = "CLINIC_MESH_AUTHORITY",
         value_hint = clap::ValueHint::DirPath
     )]
-    dir: Option<PathBuf>,
+    authority: Option<PathBuf>,
 }
 
 impl AuthorityDir {
     /// The directory given, or the usual one.
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.clone().unwrap_or_else(usual_dir)
+        self.authority.clone().unwrap_or_else(usual_dir)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::waiting::{self, Came};
 use super::{Kind, fingerprint};
+use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk};
@@ -134,7 +135,7 @@ impl Invite {
             qr(&opened.code)
         };
         format!(
-            "{picture}\n    {}\n\n\
+            "{picture}\n\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
              clinic-mesh node join {}\n\n\
              If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
@@ -151,7 +152,8 @@ impl Invite {
         let (request, _) = desk
             .authority
             .judge(&came.request, came.arrival, None, now)?;
-        self.compare(context, &came, &request.device).await?;
+        self.compare(context, &desk.client, invitation, &came, &request.device)
+            .await?;
         let (device, until) = self.certify(context, desk, &came, invitation).await?;
         let view = waiting::for_word(context, &desk.client, invitation).await?;
         if view.second_uses > 0 {
@@ -178,7 +180,14 @@ impl Invite {
     }
 
     /// Shows both what came and the six digits, and asks whoever sees both screens.
-    async fn compare(&self, context: &Context, came: &Came, device: &DeviceId) -> Outcome {
+    async fn compare(
+        &self,
+        context: &Context,
+        client: &Client,
+        invitation: InvitationId,
+        came: &Came,
+        device: &DeviceId,
+    ) -> Outcome {
         let (short_code, address) = (came.short_code.as_str(), came.address.as_str());
         let arrived = Arrived {
             event: "arrived",
@@ -194,13 +203,10 @@ impl Invite {
                 context.output.style().bold(short_code)
             ))?,
         }
-        // The question waits for a person; the connection to the machine must not wait with it.
-        let yes = self.yes;
-        let question = "Do the same six digits stand on the other screen?";
-        let asked = tokio::task::spawn_blocking(move || yes.confirm(question));
-        asked
-            .await
-            .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
+        tokio::select! {
+            said = ask_person(self.yes) => said,
+            gone = waiting::until_gone(client, invitation) => Err(gone),
+        }
     }
 
     async fn certify(
@@ -224,6 +230,18 @@ impl Invite {
         desk.client.let_in(invitation, &answer).await?;
         Ok((certificate.device, certificate.not_after))
     }
+}
+
+/// Asks on a thread of its own, which may be left waiting when the machine hangs up meanwhile.
+async fn ask_person(yes: YesFlag) -> Outcome {
+    let (say, said) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let question = "Do the same six digits stand on the other screen?";
+        // Nobody may be waiting for the answer any more.
+        let _ = say.send(yes.confirm(question));
+    });
+    said.await
+        .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
 }
 
 /// Nobody shall come with a code that nobody waits for.

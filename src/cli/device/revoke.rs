@@ -35,7 +35,7 @@ pub(in crate::cli) struct Revoke {
 }
 
 /// How often the spread is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Serialize)]
 struct Answer {
@@ -63,9 +63,10 @@ impl Revoke {
                 "Revoke {name} of office {} for good?",
                 known.certificate.office
             ))?;
+            let begun = Instant::now();
             self.revoke(context, &mut desk, id).await?;
-            let changed = !self.keep_mesh_key;
-            self.watch(context, &desk, id, name, changed).await
+            let answer = Answer::begin(id, name, !self.keep_mesh_key);
+            self.watch(context, &desk, answer, begun).await
         })?;
         context.output.answer(&answer, || text(&answer))
     }
@@ -83,23 +84,14 @@ impl Revoke {
             .await
     }
 
+    /// Looks at the node's state until everybody connected knows; `begun` is before the signing.
     async fn watch(
         &self,
         context: &Context,
         desk: &Desk,
-        id: DeviceId,
-        name: String,
-        mesh_key_changed: bool,
+        mut answer: Answer,
+        begun: Instant,
     ) -> Result<Answer, Failure> {
-        let begun = Instant::now();
-        let mut answer = Answer {
-            device: id.to_string(),
-            name,
-            out_after: None,
-            known_after: BTreeMap::new(),
-            not_reached: Vec::new(),
-            mesh_key_changed,
-        };
         let mut progress = context.output.progress("telling the other nodes");
         loop {
             let status = desk.client.status().await?;
@@ -122,6 +114,17 @@ fn away(status: &StatusView, answer: &Answer) -> Vec<String> {
 }
 
 impl Answer {
+    fn begin(device: DeviceId, name: String, mesh_key_changed: bool) -> Self {
+        Self {
+            device: device.to_string(),
+            name,
+            out_after: None,
+            known_after: BTreeMap::new(),
+            not_reached: Vec::new(),
+            mesh_key_changed,
+        }
+    }
+
     /// Notes who knows by now; returns the connected nodes that do not.
     fn look(&mut self, status: &StatusView, seconds: f64) -> Vec<String> {
         if !status.peers.iter().any(|peer| peer.device == self.device) {
@@ -194,14 +197,8 @@ mod tests {
 
     #[test]
     fn the_watch_notes_when_the_device_was_out_and_when_each_node_knew() {
-        let mut answer = Answer {
-            device: "id of lost".to_owned(),
-            name: "lost".to_owned(),
-            out_after: None,
-            known_after: BTreeMap::new(),
-            not_reached: Vec::new(),
-            mesh_key_changed: true,
-        };
+        let mut answer = Answer::begin(DeviceId::new([1; 32]), "lost".to_owned(), true);
+        answer.device = "id of lost".to_owned();
         let waiting = answer.look(&status(vec![peer("lost", false), peer("ward", false)]), 0.1);
         assert_eq!((waiting, answer.out_after), (vec!["ward".to_owned()], None));
         let waiting = answer.look(&status(vec![peer("ward", true)]), 0.4);

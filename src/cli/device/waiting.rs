@@ -56,6 +56,18 @@ fn came(invitation: InvitationId, candidate: &CandidateView) -> Result<Came, Fai
     })
 }
 
+/// Waits until the machine does not wait for a decision any more; says why.
+pub(super) async fn until_gone(client: &Client, invitation: InvitationId) -> Failure {
+    let mut seen = String::new();
+    loop {
+        match client.invitation(invitation, &seen).await {
+            Ok(view) if view.candidate.is_some() => seen = view.mark,
+            Ok(view) => return over(&view).unwrap_or_else(unheard),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
 /// Waits until the machine says that it has its answer.
 pub(super) async fn for_word(
     context: &Context,

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 /// What is logged unless the environment says otherwise.
 ///
 /// The libraries below us log what is theirs to know; a line of ours is worth a person's time.
-const USUAL: &str = "info,libp2p=warn,mdns_sd=error,hyper=warn,yamux=warn";
+const USUAL: &str = "info,libp2p=warn,mdns_sd=error,hyper=warn,yamux=error";
 
 /// Variable that chooses what is logged, in the syntax of `tracing_subscriber::EnvFilter`.
 const VARIABLE: &str = "CLINIC_MESH_LOG";

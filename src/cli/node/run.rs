@@ -85,8 +85,10 @@ fn missing(context: &Context, error: files::FileError) -> Failure {
 
 async fn serve(context: &Context, store: Store, settings: node::Settings) -> Outcome {
     let mut stop = Stop::listen()?;
-    let socket = Socket::open(context.dir()).map_err(Failure::error)?;
-    let mut running = node::start(store, settings).map_err(Failure::error)?;
+    let socket =
+        Socket::open(context.dir()).map_err(|error| super::with_remedy(Failure::error(error)))?;
+    let mut running =
+        node::start(store, settings).map_err(|error| super::with_remedy(Failure::error(error)))?;
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone());
     let (close, closing) = tokio::sync::oneshot::channel::<()>();

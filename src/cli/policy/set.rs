@@ -100,7 +100,7 @@ fn question(before: &Policy, after: &Policy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Exit;
+    use crate::cli::failure::Exit;
 
     #[test]
     fn only_what_differs_is_shown_as_a_change() {

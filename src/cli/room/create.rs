@@ -64,7 +64,12 @@ impl Create {
             })
         })?;
         context.output.answer(&answer, || {
-            format!("Room {} has {} members.\n", answer.name, answer.members)
+            let people = if answer.members == 1 {
+                "member"
+            } else {
+                "members"
+            };
+            format!("Room {} has {} {people}.\n", answer.name, answer.members)
         })
     }
 }

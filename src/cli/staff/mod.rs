@@ -78,7 +78,7 @@ fn code_text(name: &str, code: &str) -> String {
     format!(
         "\n    {code}\n\n\
          Hand this code to {name}; it works once, within 24 hours, at one of their offices:\n\n    \
-         clinic-mesh login \"{name}\"\n"
+         clinic-mesh login \"{name}\" --code\n"
     )
 }
 

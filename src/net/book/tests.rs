@@ -193,3 +193,13 @@ fn the_book_holds_so_many_devices_and_forgets_the_unwanted() {
     book.retain(|_| false);
     assert!(book.devices.is_empty());
 }
+
+#[test]
+fn an_instance_whose_device_was_refused_is_not_asked_again_who_it_is() {
+    let mut book = Book::default();
+    let now = Instant::now();
+    book.sighted("x", [lan(1)], now);
+    book.identify(ANNA, lan(1), now);
+    assert!(!book.is_hinted(lan(1)));
+    assert_eq!(book.sighted("x", [lan(1)], now), Sighted::Nothing);
+}

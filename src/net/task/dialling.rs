@@ -135,6 +135,16 @@ impl Task {
             self.redial.failed(dialling.target, Instant::now());
         }
         for event in refused::by_dialling(error) {
+            // Whoever is there is known then: no need to ask every minute who it is.
+            if let Event::Refused {
+                device: Some(device),
+                address: Some(address),
+                ..
+            } = event
+            {
+                self.book.identify(device, address, Instant::now());
+                self.forget_hints();
+            }
             self.mention(event);
         }
     }

@@ -1,5 +1,7 @@
 //! Conversations: only ever for a staff member who is signed in.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Extension, Path, State};
 use serde::Deserialize;
 
@@ -9,7 +11,8 @@ use crate::api::conversation::{
     PageView, SendRequest, Sent, State as Delivered, cursor, from_cursor, id_of, message_from,
     message_id,
 };
-use crate::domain::id::{AuthorId, StaffId};
+use crate::domain::delivery::{Known, Progress, Recipient, progress};
+use crate::domain::id::{AuthorId, DeviceId, StaffId};
 use crate::domain::message::Delivery;
 use crate::domain::record::Clinic;
 use crate::domain::space::Space;
@@ -125,16 +128,14 @@ fn message_view(clinic: &Clinic, line: &MessageLine) -> MessageView {
 
 /// How far a message has come. The writer's own node is not listed as one that stored it.
 fn delivery_view(clinic: &Clinic, line: &MessageLine) -> DeliveryView {
-    let receipts = &line.receipts;
-    let others = receipts
-        .held_by
-        .iter()
-        .filter(|device| AuthorId::from(**device) != line.id.author);
+    let progress = progress_of(clinic, line);
+    let others = line.receipts.held_by.iter();
+    let others = others.filter(|device| AuthorId::from(**device) != line.id.author);
     let people = |staff: &[StaffId]| -> Vec<String> {
         staff.iter().map(|one| staff_name(clinic, one)).collect()
     };
     DeliveryView {
-        state: match reached(clinic, line) {
+        state: match progress.state {
             Delivery::OnThisNode => Delivered::OnThisNode,
             Delivery::Left => Delivered::Left,
             Delivery::StoredAtTheirs => Delivered::StoredAtTheirs,
@@ -142,43 +143,46 @@ fn delivery_view(clinic: &Clinic, line: &MessageLine) -> DeliveryView {
             Delivery::Acknowledged => Delivered::Acknowledged,
         },
         stored_at: others.map(|device| device_name(clinic, device)).collect(),
-        opened_by: people(&receipts.opened_by),
-        acknowledged_by: people(&receipts.acknowledged_by),
+        missing: people(&progress.missing),
+        opened_by: people(&progress.opened),
+        acknowledged_by: people(&progress.acknowledged),
     }
 }
 
-fn reached(clinic: &Clinic, line: &MessageLine) -> Delivery {
-    let members = clinic.people(&line.id.space);
-    let others: Vec<StaffId> = members
-        .into_iter()
-        .filter(|one| *one != line.staff)
-        .collect();
+fn progress_of(clinic: &Clinic, line: &MessageLine) -> Progress {
     let receipts = &line.receipts;
-    let stored = |staff: &StaffId| {
-        let holders = receipts.held_by.iter();
-        holders
-            .into_iter()
-            .any(|device| clinic.is_home(device, staff))
-    };
-    if receipts
-        .acknowledged_by
-        .iter()
-        .any(|staff| *staff != line.staff)
-    {
-        Delivery::Acknowledged
-    } else if !others.is_empty()
-        && others
+    let members = clinic.people(&line.id.space).into_iter();
+    let recipients = members
+        .filter(|staff| *staff != line.staff)
+        .map(|staff| Recipient {
+            staff,
+            homes: homes(clinic, &staff),
+        });
+    let recipients: Vec<Recipient> = recipients.collect();
+    // The engine says that it has left, not for where; any home of theirs stands for it.
+    let somewhere = recipients.iter().flat_map(|one| one.homes.iter().copied());
+    let sent_to = somewhere.filter(|_| receipts.left).collect();
+    progress(&Known {
+        author: line.id.author,
+        seq: line.id.seq,
+        recipients: &recipients,
+        held: &receipts
+            .held_by
             .iter()
-            .all(|staff| receipts.opened_by.contains(staff))
-    {
-        Delivery::Opened
-    } else if !others.is_empty() && others.iter().all(stored) {
-        Delivery::StoredAtTheirs
-    } else if receipts.left {
-        Delivery::Left
-    } else {
-        Delivery::OnThisNode
-    }
+            .map(|device| (*device, line.id.seq))
+            .collect(),
+        sent_to: &sent_to,
+        opened: &receipts.opened_by.iter().copied().collect(),
+        acknowledged: &receipts.acknowledged_by.iter().copied().collect(),
+    })
+}
+
+/// The nodes where a person may sign in.
+fn homes(clinic: &Clinic, staff: &StaffId) -> BTreeSet<DeviceId> {
+    let nodes = clinic.members().map(|(device, _)| *device);
+    nodes
+        .filter(|device| clinic.is_home(device, staff))
+        .collect()
 }
 
 pub(super) async fn send(

@@ -8,10 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::api::blob;
 use crate::api::enrolment::{
-    CandidateView, Decision, InvitationOpened, InvitationOpening, InvitationView,
+    CandidateView, Decision, InvitationOpened, InvitationOpening, InvitationView, MeshKeysView,
 };
 use crate::api::login::Done;
 use crate::api::problem::{Code, Problem};
+use crate::api::record::MeshKeyText;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::{InvitationId, unhex};
 use crate::node::enrolment::{
@@ -29,6 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Deserialize)]
 pub(super) struct Seen {
     seen: Option<String>,
+}
+
+pub(super) async fn mesh_keys(State(api): State<Api>) -> Answer<MeshKeysView> {
+    let keys = enrolment(&api)?.mesh_keys();
+    let texts = keys.iter().map(|(epoch, key)| MeshKeyText {
+        epoch: *epoch,
+        key: blob::wrap_key(key.expose()),
+    });
+    Ok(Json(MeshKeysView {
+        mesh_keys: texts.collect(),
+    }))
 }
 
 pub(super) async fn open(

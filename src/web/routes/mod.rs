@@ -59,6 +59,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Trail => get(audit::trail),
         RouteId::TrailRecords => get(audit::records),
         RouteId::TrailSegments => get(audit::segments),
+        RouteId::MeshKeys => get(enrolment::mesh_keys),
         RouteId::InvitationOpen => post(enrolment::open),
         RouteId::InvitationState => get(enrolment::state),
         RouteId::InvitationDecide => post(enrolment::decide),

@@ -203,6 +203,8 @@ fn of_two_statements_with_one_number_the_same_counts_on_every_node_and_revocatio
     let mut twin = items.last().expect("not empty").clone();
     twin.statement.act = policy(2, 8);
     items.push(twin.clone());
+    // Later than its twin, so that it would be the one left out.
+    twin.time = Hlc(twin.time.0 + 1);
     twin.statement.act = Act::DeviceRevoked {
         revocation: clinic.revocation("ward-2", Vec::new()),
     };

@@ -1,0 +1,42 @@
+//! The list of conversations.
+
+use super::{AsFlag, Me};
+use crate::api::conversation::ConversationsView;
+use crate::cli::Context;
+use crate::cli::failure::Outcome;
+use crate::cli::output::{Table, when};
+
+/// List your conversations, those with the newest messages first
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Conversations {
+    #[command(flatten)]
+    whose: AsFlag,
+}
+
+impl Conversations {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        let me = Me::find(context, &self.whose)?;
+        let view = me.ask("listing conversations", me.client.conversations())?;
+        context.output.answer(&view, || list(context, &view))
+    }
+}
+
+fn list(context: &Context, view: &ConversationsView) -> String {
+    let mut table = Table::new(["CONVERSATION", "NEWEST", "MEMBERS"]);
+    let now = context.clock.now();
+    for line in &view.conversations {
+        let newest = line
+            .newest
+            .as_ref()
+            .map_or("–".to_owned(), |at| when(at.wall(), now));
+        let members = match line.kind.as_str() {
+            "direct" => "the two of you".to_owned(),
+            _ => line.members.join(", "),
+        };
+        table.row([line.name.clone(), newest, members]);
+    }
+    if table.is_empty() {
+        return "no conversations yet; begin one with `clinic-mesh send NAME TEXT`".to_owned();
+    }
+    table.show(context.output.style())
+}

@@ -1,0 +1,175 @@
+//! Signing in and out, and changing one's password.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{AsFlag, Me, saved};
+use crate::api::client::ClientError;
+use crate::api::login::{LoginAnswer, LoginRequest, PasswordChange};
+use crate::api::moment::Moment;
+use crate::cli::Context;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::output::{how_long, when};
+use crate::cli::secret;
+
+/// Where a password may come from besides the terminal.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct PasswordSource {
+    /// Read the password from the first line of FILE instead of asking for it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_PASSWORD_FILE",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordSource {
+    fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        match &self.password_file {
+            Some(path) => secret::from_file(path),
+            None => secret::typed(prompt),
+        }
+    }
+
+    fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        match &self.password_file {
+            Some(path) => secret::from_file(path),
+            None => secret::typed_twice(prompt),
+        }
+    }
+}
+
+/// Sign in at this office
+///
+/// The first time, use --code with the one-time code from your admin and choose a password. The login
+/// ends by itself when nobody has used it for a while.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Login {
+    /// Your name, or your staff id
+    name: String,
+    /// Sign in for the first time, or again after a forgotten password, with a one-time code
+    #[arg(long)]
+    code: bool,
+    /// Read the one-time code from the first line of FILE instead of asking for it
+    #[arg(long, value_name = "FILE", requires = "code", value_hint = clap::ValueHint::FilePath)]
+    code_file: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+/// What `login --json` prints: everything but the token.
+#[derive(serde::Serialize)]
+struct SignedIn {
+    staff: String,
+    name: String,
+    ends: Moment,
+    idle_minutes: u16,
+}
+
+impl Login {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        let client = context.client();
+        // Whether the node is there is said before anybody types a password.
+        context.block_on(async { Ok(client.status().await?) })?;
+        let request = self.request()?;
+        let progress = context.output.progress("signing in");
+        let signed =
+            context.block_on(async { Ok(progress.during(client.login(&request)).await?) })?;
+        saved::keep(context, &signed)?;
+        let shown = SignedIn {
+            staff: signed.staff.clone(),
+            name: signed.name.clone(),
+            ends: signed.ends.clone(),
+            idle_minutes: signed.idle_minutes,
+        };
+        context.output.answer(&shown, || welcome(context, &signed))
+    }
+
+    fn request(&self) -> Result<LoginRequest, Failure> {
+        if !self.code {
+            let password = self.password.ask(&format!("Password of {}", self.name))?;
+            return Ok(LoginRequest::with_password(&self.name, &password));
+        }
+        let code = match &self.code_file {
+            Some(path) => secret::from_file(path)?,
+            None => secret::typed("One-time code")?,
+        };
+        let password = self
+            .password
+            .choose("New password (12 characters or more)")?;
+        Ok(LoginRequest::with_code(&self.name, &code, &password))
+    }
+}
+
+fn welcome(context: &Context, signed: &LoginAnswer) -> String {
+    let idle = how_long(Duration::from_secs(u64::from(signed.idle_minutes) * 60));
+    let ends = when(signed.ends.wall(), context.clock.now());
+    format!(
+        "{} is signed in until {ends}, or until nothing was done for {idle}",
+        signed.name
+    )
+}
+
+/// Sign out
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Logout {
+    #[command(flatten)]
+    whose: AsFlag,
+}
+
+impl Logout {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        let me = Me::find(context, &self.whose)?;
+        let ended = context.block_on(async { Ok(me.client.logout().await) })?;
+        // Whatever the node says, the login is not used from here again.
+        saved::forget(context, &me.login);
+        match ended {
+            Ok(_) | Err(ClientError::Problem(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        context
+            .output
+            .answer(&serde_json::json!({ "signed_out": me.login.name }), || {
+                format!("{} is signed out", me.login.name)
+            })
+    }
+}
+
+/// Change your own password
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Password {
+    #[command(flatten)]
+    whose: AsFlag,
+    #[command(flatten)]
+    password: PasswordSource,
+    /// Read the new password from the first line of FILE instead of asking for it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    new_password_file: Option<PathBuf>,
+}
+
+impl Password {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        let me = Me::find(context, &self.whose)?;
+        let password = self.password.ask("Password so far")?;
+        let coming = PasswordSource {
+            password_file: self.new_password_file.clone(),
+        };
+        let change = PasswordChange {
+            password: password.to_string(),
+            new_password: coming
+                .choose("New password (12 characters or more)")?
+                .to_string(),
+        };
+        me.ask("changing the password", me.client.change_password(&change))?;
+        context
+            .output
+            .answer(&serde_json::json!({ "changed": me.login.name }), || {
+                "the password is changed; your other logins at this office have ended".to_owned()
+            })
+    }
+}

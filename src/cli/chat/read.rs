@@ -1,0 +1,38 @@
+//! Reading a conversation.
+
+use super::show::{Screen, page};
+use super::{AsFlag, Me};
+use crate::cli::Context;
+use crate::cli::failure::Outcome;
+
+/// Read a conversation
+///
+/// Under your own messages stands how far they have come, and which node or person says so.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Read {
+    /// A room, or the name of a person
+    conversation: String,
+    /// Show at most so many messages
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    limit: u16,
+    /// Show those before a place, as an earlier page gave it
+    #[arg(long, value_name = "PLACE")]
+    before: Option<String>,
+    #[command(flatten)]
+    whose: AsFlag,
+}
+
+impl Read {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        let me = Me::find(context, &self.whose)?;
+        let limit = usize::from(self.limit);
+        let asked = me
+            .client
+            .messages(&self.conversation, self.before.as_deref(), limit);
+        let view = me.ask("reading", asked)?;
+        let screen = Screen::of(context, &me.login.staff);
+        context
+            .output
+            .answer(&view, || page(&screen, &view, &self.conversation))
+    }
+}

@@ -1,0 +1,139 @@
+//! Conversations through the API.
+
+use clinic_mesh::api::conversation::State;
+use clinic_mesh::api::event::Hint;
+use clinic_mesh::api::problem::Code;
+use clinic_mesh::domain::statement::{History, Role};
+
+use crate::desk::{Desk, code, now};
+use crate::offices::name;
+
+const CLINICIAN: &[Role] = &[Role::Clinician];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_sent_read_and_acknowledged_by_the_names_people_use() {
+    let mut desk = Desk::open().await;
+    let (ana_id, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (bo_id, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let (_, cy) = desk.signed_in("Cy", CLINICIAN).await;
+    let mut members = vec![ana_id.id, bo_id.id];
+    members.sort();
+    let room =
+        desk.clinic
+            .authority()
+            .create_room(name("Ward 2/night"), History::All, members, now());
+    desk.submit(room.expect("created").segment).await;
+
+    let sent = ana
+        .send("ward 2/NIGHT", "Bed 4 is free")
+        .await
+        .expect("a member");
+    assert_eq!(sent.name, "Ward 2/night");
+    let direct = ana.send("Bo", "Coffee?").await.expect("two people");
+    assert_eq!(direct.name, "Bo");
+
+    let page = bo
+        .messages(&sent.conversation, None, 10)
+        .await
+        .expect("a member");
+    assert_eq!(page.messages.len(), 1);
+    let message = &page.messages[0];
+    assert_eq!(
+        (message.by.as_str(), message.text.as_deref()),
+        ("Ana", Some("Bed 4 is free"))
+    );
+    bo.acknowledge("Ward 2/night", &message.id)
+        .await
+        .expect("a message that is there");
+    let page = ana
+        .messages("Ward 2/night", None, 10)
+        .await
+        .expect("a member");
+    assert_eq!(page.messages[0].delivery.state, State::Acknowledged);
+    assert_eq!(page.messages[0].delivery.acknowledged_by, ["Bo"]);
+
+    let names: Vec<String> = bo
+        .conversations()
+        .await
+        .expect("signed in")
+        .conversations
+        .into_iter()
+        .map(|line| line.name)
+        .collect();
+    assert!(names.contains(&"Ana".to_owned()) && names.contains(&"Ward 2/night".to_owned()));
+
+    assert_eq!(
+        code(cy.messages(&sent.conversation, None, 10).await),
+        Code::Forbidden
+    );
+    assert_eq!(
+        code(cy.send(&sent.conversation, "x").await),
+        Code::Forbidden
+    );
+    assert_eq!(code(ana.send("nowhere", "x").await), Code::NotFound);
+    assert_eq!(code(ana.send("Bo", "").await), Code::Refused);
+    assert_eq!(
+        code(ana.send("Bo", &"x".repeat(16 * 1024 + 1)).await),
+        Code::Refused
+    );
+    assert_eq!(
+        code(ana.acknowledge("Bo", "nonsense").await),
+        Code::Malformed
+    );
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_messages_come_page_by_page() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    desk.person("Bo", CLINICIAN).await;
+    for number in 0..5 {
+        ana.send("Bo", &number.to_string()).await.expect("sent");
+    }
+    let (mut texts, mut before) = (Vec::new(), None);
+    loop {
+        let page = ana
+            .messages("Bo", before.as_deref(), 2)
+            .await
+            .expect("a page");
+        texts.extend(
+            page.messages
+                .iter()
+                .rev()
+                .filter_map(|message| message.text.clone()),
+        );
+        before = page.earlier;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(texts, ["4", "3", "2", "1", "0"]);
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hints_say_where_to_look_to_those_it_concerns_and_nobody_else() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let (_, cy) = desk.signed_in("Cy", CLINICIAN).await;
+    let (mut of_bo, mut of_cy) = (
+        bo.events().await.expect("open"),
+        cy.events().await.expect("open"),
+    );
+    let first = ana.send("Bo", "for your eyes only").await.expect("sent");
+    let second = ana.send("Cy", "and this for yours").await.expect("sent");
+    for (events, sent) in [(&mut of_bo, &first), (&mut of_cy, &second)] {
+        let found = loop {
+            let hint = events.next().await.expect("goes on").expect("readable");
+            let text = serde_json::to_string(&hint).expect("a hint");
+            assert!(!text.contains("eyes") && !text.contains("yours"), "{text}");
+            if let Hint::Conversation { conversation, .. } = hint {
+                break conversation;
+            }
+        };
+        assert_eq!(found, sent.conversation);
+    }
+    desk.stop().await;
+}

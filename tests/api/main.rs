@@ -1,0 +1,11 @@
+//! The API as faces see it: a real node, its real socket, real requests.
+
+#[path = "../support/offices.rs"]
+mod offices;
+
+mod access;
+mod chat;
+mod desk;
+mod login;
+mod socket;
+mod trail;

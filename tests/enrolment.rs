@@ -1,0 +1,236 @@
+//! Machines come and go, with real processes: founding, joining by code and by files, revocation.
+
+#[path = "support/processes.rs"]
+mod processes;
+
+use processes::{Clinic, Say as _, Talk, eventually};
+
+#[test]
+fn a_machine_joins_with_a_code_and_both_nodes_are_linked() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    ward.connected_to(&clinic, &front);
+
+    let list = clinic
+        .on(&front, &["device", "list", "--json"])
+        .said()
+        .done()
+        .json();
+    let states: Vec<_> = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|line| &line["state"])
+        .collect();
+    assert_eq!(states, ["this", "connected"]);
+    ward.stop();
+    front.stop();
+}
+
+#[test]
+fn a_machine_joins_by_files_without_a_network_between_them() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+
+    let mut ward = clinic.node("ward-2");
+    let (request, answer) = (clinic.path("ward.request"), clinic.path("ward.answer"));
+    let (request, answer) = (
+        request.to_str().expect("plain"),
+        answer.to_str().expect("plain"),
+    );
+    clinic
+        .on(&ward, &["node", "request", "--out", request])
+        .args(Clinic::local(&ward, &[&front]))
+        .said()
+        .done();
+    let early = clinic.on(&ward, &["node", "run"]).said().failed(1);
+    assert!(early.err.contains("not enrolled yet"), "{}", early.err);
+    let enrol = [
+        "device", "enrol", request, "--office", "ward-2", "--name", "ward-2",
+    ];
+    clinic
+        .on(&front, &enrol)
+        .args(["--out", answer, "--yes"])
+        .said()
+        .done();
+    clinic
+        .on(&ward, &["node", "join", "--answer", answer])
+        .said()
+        .done();
+
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let again = clinic
+        .on(&front, &enrol)
+        .args(["--out", answer, "--yes"])
+        .said()
+        .failed(4);
+    assert!(again.err.contains("already enrolled"), "{}", again.err);
+}
+
+#[test]
+fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    let mut lost = clinic.join(&front, "lost");
+    lost.start(&clinic);
+    front.connected_to(&clinic, &lost);
+    front.connected_to(&clinic, &ward);
+
+    let revoke = ["device", "revoke", "lost", "--yes", "--json"];
+    let answer = clinic.on(&front, &revoke).said().done().json();
+    let out = answer["out_after"].as_f64().expect("it was cut off");
+    assert!(out < 5.0, "{answer}");
+    let known = answer["known_after"]["ward-2"]
+        .as_f64()
+        .expect("the ward knows");
+    assert!(known < 5.0, "{answer}");
+    assert_eq!(answer["mesh_key_changed"], true);
+
+    for node in [&front, &ward] {
+        eventually("the revoked device is no peer", || {
+            (!node.peers(&clinic).contains(&lost.name)).then_some(())
+        });
+    }
+    lost.kill();
+    let restarted = clinic.on(&lost, &["node", "run"]).spawn();
+    let mut restarted = restarted.expect("the binary runs");
+    // Long enough for several tries to connect.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert!(!front.peers(&clinic).contains(&lost.name));
+    assert!(!ward.peers(&clinic).contains(&lost.name));
+    assert!(
+        front.peers(&clinic).contains(&ward.name),
+        "the others go on"
+    );
+    restarted.kill().expect("ours");
+    restarted.wait().expect("ours");
+
+    let twice = clinic.on(&front, &revoke).said().failed(4);
+    assert!(twice.err.contains("revoked already"), "{}", twice.err);
+}
+
+#[test]
+fn a_second_use_of_a_code_is_refused_and_the_admin_hears_of_it() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut invite = clinic.invite(&front, "ward-2");
+    let code = invite.line()["code"].as_str().expect("a code").to_owned();
+    let at = front.enrolment.clone();
+    let join = ["node", "join", &code, "--json", "--at", &at];
+
+    let first = clinic.node("ward-2");
+    let mut joining = Talk::begin(&mut clinic.on(&first, &join));
+    assert_eq!(joining.line()["event"], "compare");
+    assert_eq!(invite.line()["event"], "arrived");
+    assert_eq!(invite.line()["event"], "done");
+    assert!(joining.end().success());
+
+    let second = clinic.node("thief");
+    let refused = clinic.on(&second, &join).said().failed(4);
+    assert!(refused.err.contains("used already"), "{}", refused.err);
+    assert!(
+        !second.dir().join("store.redb").exists(),
+        "nothing was made"
+    );
+    eventually("the alarm is in the log", || {
+        front
+            .said()
+            .contains("tried again after its use")
+            .then_some(())
+    });
+}
+
+#[test]
+fn without_a_code_or_with_a_wrong_one_nobody_joins() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut invite = clinic.invite(&front, "ward-2");
+    invite.line();
+    let stranger = clinic.node("stranger");
+    let mistyped = "0000-0000-0000-0000-0000-0000-0000-0";
+    clinic
+        .on(
+            &stranger,
+            &["node", "join", mistyped, "--at", &front.enrolment],
+        )
+        .said()
+        .failed(2);
+    let other = Clinic::found();
+    let mut elsewhere = other.first_node("elsewhere");
+    elsewhere.start(&other);
+    let code = other.invite(&elsewhere, "x").line()["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    let wrong = clinic.on(
+        &stranger,
+        &["node", "join", &code, "--at", &front.enrolment],
+    );
+    let refused = { wrong }.said().failed(4);
+    assert!(
+        refused.err.contains("does not know this code"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn an_admin_can_enrol_machines_after_another_admin_has_changed_the_mesh_key() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let lost = by_files(&clinic, &front, "lost", "Robin");
+    let passphrase = clinic.path("sam");
+    std::fs::write(&passphrase, "an admin passphrase").expect("room");
+    let passphrase = passphrase.to_str().expect("plain");
+    clinic
+        .on(&front, &["authority", "grant-admin", "Sam"])
+        .args(["--as", "Robin", "--new-passphrase-file", passphrase])
+        .said()
+        .done();
+    let revoke = ["device", "revoke", "lost", "--as", "Robin", "--yes"];
+    clinic.on(&front, &revoke).said().done();
+    drop(lost);
+
+    let mut ward = by_files(&clinic, &front, "ward-2", "Sam");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+}
+
+/// Enrols a machine by files, certified by the admin of this name.
+fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) -> processes::Node {
+    let node = clinic.node(name);
+    let request = clinic.path(name).with_extension("request");
+    let answer = clinic.path(name).with_extension("answer");
+    clinic
+        .on(&node, &["node", "request", "--out"])
+        .arg(&request)
+        .args(Clinic::local(&node, &[host]))
+        .said()
+        .done();
+    clinic
+        .on(host, &["device", "enrol", "--yes", "--as", admin])
+        .args(["--office", name, "--name", name])
+        .arg(&request)
+        .arg("--out")
+        .arg(&answer)
+        .said()
+        .done();
+    clinic
+        .on(&node, &["node", "join", "--answer"])
+        .arg(&answer)
+        .said()
+        .done();
+    node
+}

@@ -1,0 +1,425 @@
+//! A small clinic of real processes on loopback, for tests of the whole program.
+//!
+//! ```ignore
+//! let clinic = Clinic::found();
+//! let mut front = clinic.first_node("front-desk");
+//! front.start();
+//! let mut ward = clinic.join(&front, "ward-2");
+//! ward.start();
+//! front.connected_to(&ward);
+//! ```
+//!
+//! Everything lies in one scratch directory with a short name, because a Unix socket's path is short.
+//! Nodes find each other by bootstrap addresses unless a test turns discovery on. Every process is
+//! killed when its handle is dropped, and what it said is printed when the test fails.
+
+// Each test file compiles this module for itself and uses a part of it.
+#![allow(dead_code, reason = "every test file uses another part of it")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest wait for anything: generous, because test machines are busy.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The program itself.
+const BINARY: &str = env!("CARGO_BIN_EXE_clinic-mesh");
+
+/// How often a state is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The clinic's authority, and where its nodes lie.
+pub(crate) struct Clinic {
+    scratch: tempfile::TempDir,
+}
+
+/// A node's directory, and its process while it runs.
+pub(crate) struct Node {
+    /// The device's and the office's name.
+    pub(crate) name: String,
+    dir: PathBuf,
+    /// Where other nodes connect.
+    pub(crate) listen: String,
+    /// Where invited machines are heard.
+    pub(crate) enrolment: String,
+    /// The network namespace it lives in, if not this process's own.
+    pub(crate) namespace: Option<String>,
+    process: Option<Child>,
+    log: PathBuf,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Exit code.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) out: String,
+    /// Standard error.
+    pub(crate) err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The command must have worked.
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// The command must have failed with this code.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// The answer of a command with `--json`.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+}
+
+/// A free port of loopback. Another process could take it in between; tests do not run for that long.
+pub(crate) fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// Waits until `look` gives something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+impl Clinic {
+    /// Founds a clinic with one admin, Robin.
+    pub(crate) fn found() -> Self {
+        let scratch = tempfile::Builder::new().prefix("cm").tempdir_in("/tmp");
+        let clinic = Self {
+            scratch: scratch.expect("a scratch directory"),
+        };
+        for (name, secret) in [
+            ("root", "a root passphrase"),
+            ("admin", "an admin passphrase"),
+        ] {
+            std::fs::write(clinic.path(name), secret).expect("room");
+        }
+        let page = clinic.path("page");
+        let page = page.to_str().expect("a plain path");
+        let args = [
+            "authority",
+            "init",
+            "--name",
+            "Test Clinic",
+            "--admin",
+            "Robin",
+        ];
+        clinic
+            .command(&args)
+            .args(["--recovery-page", page])
+            .said()
+            .done();
+        clinic
+    }
+
+    /// A file in the clinic's scratch directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// A command with the authority and its passphrases at hand, but no node.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.prepared(Command::new(BINARY), args)
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .env_clear()
+            .env("HOME", self.scratch.path())
+            .env("CLINIC_MESH_AUTHORITY", self.path("authority"))
+            .env("CLINIC_MESH_ROOT_PASSPHRASE_FILE", self.path("root"))
+            .env("CLINIC_MESH_ADMIN_PASSPHRASE_FILE", self.path("admin"));
+        command
+    }
+
+    /// A node that is not made yet.
+    pub(crate) fn node(&self, name: &str) -> Node {
+        let dir = self.path(name);
+        Node {
+            name: name.to_owned(),
+            log: dir.with_extension("log"),
+            dir,
+            listen: free_address(),
+            enrolment: free_address(),
+            namespace: None,
+            process: None,
+        }
+    }
+
+    /// A command on a node: its directory and key file are given.
+    pub(crate) fn on(&self, node: &Node, args: &[&str]) -> Command {
+        let mut command = match &node.namespace {
+            None => self.command(args),
+            // `ip` becomes the binary, so that the process number is the node's.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, BINARY]);
+                let mut command = self.prepared(command, args);
+                command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+                command
+            }
+        };
+        command
+            .env("CLINIC_MESH_DIR", &node.dir)
+            .env("CLINIC_MESH_KEY_FILE", node.dir.with_extension("key"));
+        command
+    }
+
+    /// The arguments that make a node find the others here.
+    pub(crate) fn local(node: &Node, others: &[&Node]) -> Vec<String> {
+        let mut args = vec!["--mdns".to_owned(), "off".to_owned()];
+        args.extend(["--listen".to_owned(), node.listen.clone()]);
+        args.extend(["--enrolment".to_owned(), node.enrolment.clone()]);
+        for other in others {
+            args.extend(["--bootstrap".to_owned(), other.listen.clone()]);
+        }
+        args
+    }
+
+    /// The clinic's first node, made beside the authority.
+    pub(crate) fn first_node(&self, name: &str) -> Node {
+        let node = self.node(name);
+        let args = ["node", "init", "--office", name, "--name", name];
+        self.on(&node, &args)
+            .args(Self::local(&node, &[]))
+            .said()
+            .done();
+        node
+    }
+
+    /// Enrols a machine by an invitation, with both sides' real commands.
+    pub(crate) fn join(&self, host: &Node, name: &str) -> Node {
+        let node = self.node(name);
+        let mut invite = self.invite(host, name);
+        let code = invite.line()["code"].as_str().expect("a code").to_owned();
+        let mut joining = Talk::begin(
+            self.on(
+                &node,
+                &["node", "join", &code, "--json", "--at", &host.enrolment],
+            )
+            .args(Self::local(&node, &[host])),
+        );
+        let theirs = joining.line();
+        let ours = invite.line();
+        assert_eq!(ours["event"], "arrived");
+        assert_eq!(
+            ours["short_code"], theirs["short_code"],
+            "both screens show the same"
+        );
+        assert_eq!(invite.line()["event"], "done");
+        assert_eq!(joining.line()["name"], *name);
+        assert!(invite.end().success());
+        assert!(joining.end().success());
+        node
+    }
+
+    /// `device invite` as a program talks to it; it confirms without asking.
+    pub(crate) fn invite(&self, host: &Node, name: &str) -> Talk {
+        let args = [
+            "device", "invite", "--office", name, "--name", name, "--json", "--yes",
+        ];
+        Talk::begin(&mut self.on(host, &args))
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) trait Say {
+    /// Runs it and takes down what it says.
+    fn said(&mut self) -> Said;
+}
+
+impl Say for Command {
+    fn said(&mut self) -> Said {
+        Said::of(self.output().expect("the binary runs"))
+    }
+}
+
+/// A command that is still running, read line by line.
+pub(crate) struct Talk {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Talk {
+    /// Starts the command.
+    pub(crate) fn begin(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let out = child.stdout.take().expect("it is piped");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line, as JSON.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> Value {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}")),
+            Err(why) => {
+                if why == RecvTimeoutError::Timeout {
+                    // It ends the command, whose complaint then says what it waited for.
+                    let _ = self.child.kill();
+                }
+                panic!("{why}: {}", self.complaint());
+            }
+        }
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.child.wait().expect("it runs")
+    }
+
+    /// Waits for the end; what it complained about.
+    pub(crate) fn complaint(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut err) = self.child.stderr.take() {
+            let _ = err.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // It has mostly ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Node {
+    /// Its directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Starts `node run` and waits until it answers.
+    #[track_caller]
+    pub(crate) fn start(&mut self, clinic: &Clinic) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log);
+        let mut command = clinic.on(self, &["node", "run"]);
+        let child = command
+            .stderr(log.expect("room"))
+            .spawn()
+            .expect("the binary runs");
+        self.process = Some(child);
+        eventually("the node answers", || {
+            let process = self.process.as_mut().expect("started");
+            let ended = process.try_wait().expect("ours");
+            assert!(ended.is_none(), "the node ended:\n{}", self.said());
+            self.status(clinic)
+        });
+    }
+
+    /// What `node status` says, if the node answers.
+    pub(crate) fn status(&self, clinic: &Clinic) -> Option<Value> {
+        let said = clinic.on(self, &["node", "status", "--json"]).said();
+        (said.code == 0).then(|| said.json())
+    }
+
+    /// Stops in order.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        let pid = i32::try_from(process.id()).expect("a process number");
+        let pid = rustix::process::Pid::from_raw(pid).expect("not zero");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ours");
+        let status = process.wait().expect("ours");
+        assert!(status.success(), "{status}:\n{}", self.said());
+    }
+
+    /// The number of its process.
+    pub(crate) fn process_id(&self) -> rustix::process::Pid {
+        let process = self.process.as_ref().expect("it runs");
+        let id = i32::try_from(process.id()).expect("a process number");
+        rustix::process::Pid::from_raw(id).expect("not zero")
+    }
+
+    /// Stops it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // A process that has ended already is as good.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Its log lines.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until this node is connected to another.
+    #[track_caller]
+    pub(crate) fn connected_to(&self, clinic: &Clinic, other: &Node) {
+        eventually(
+            &format!("{} connected to {}", self.name, other.name),
+            || self.peers(clinic).contains(&other.name).then_some(()),
+        );
+    }
+
+    /// Names of the peers it is connected to.
+    pub(crate) fn peers(&self, clinic: &Clinic) -> Vec<String> {
+        let status = self.status(clinic).unwrap_or_default();
+        let peers = status["peers"].as_array().cloned().unwrap_or_default();
+        peers
+            .iter()
+            .filter_map(|peer| Some(peer["name"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "--- {}\n{}", self.name, self.said());
+        }
+    }
+}
