@@ -110,7 +110,7 @@ pub fn record_view(clinic: &Clinic, spaces: &Names, seq: u64, entry: &Entry) -> 
 /// Names of the spaces that a clinic's record can name, by their ids.
 ///
 /// A direct conversation's id is a hash of its two people, so with few staff all pairs are named; in
-/// a large clinic only as many as [`NAMED_MAX`].
+/// a large clinic only as many as `NAMED_MAX`.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     spaces: std::collections::BTreeMap<SpaceId, String>,

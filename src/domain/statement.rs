@@ -89,7 +89,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct SignInCode {
-    /// Hash of the code; see [`invitation::sign_in_hash`](super::invitation::sign_in_hash).
+    /// Hash of the code; see [`SignInSecret::hash`](super::invitation::SignInSecret::hash).
     #[n(0)]
     pub hash: Hash,
     /// When it stops working.

@@ -11,7 +11,7 @@
 //! - Every queue, table and retry is bounded (`limits.rs`). A layer above that is slow makes the peers
 //!   wait; a peer that is slow is cut when its queue is full.
 //! - Peer ids, addresses of the transport and streams stay here; above, a peer is a
-//!   [`DeviceId`](crate::domain::id::DeviceId) and a link a [`LinkId`].
+//!   `DeviceId` and a link a [`LinkId`].
 //!
 //! # Streams
 //!
