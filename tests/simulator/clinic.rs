@@ -10,7 +10,7 @@ use clinic_mesh::domain::cert::{
     Capabilities, Capability, Certificate, DeviceKind, Grant, Scope, Scopes, VERSION,
 };
 use clinic_mesh::domain::id::{
-    AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
+    AdminId, AuthorId, ClinicId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::name::Name;
@@ -35,7 +35,6 @@ pub(crate) const LEE: usize = 2;
 pub(crate) struct AdminKey {
     pub(crate) key: SigningKey,
     pub(crate) grant: Signed,
-    pub(crate) scopes: Scopes,
     pub(crate) granted: bool,
     pub(crate) last: Option<u64>,
 }
@@ -147,7 +146,6 @@ impl Authority {
         self.admins.push(AdminKey {
             key,
             grant,
-            scopes,
             granted: false,
             last: None,
         });
@@ -200,14 +198,12 @@ impl Authority {
             author,
             seq: end.seq,
         };
-        self.said.insert(
+        let said = Said {
             id,
-            Said {
-                id,
-                time,
-                statement,
-            },
-        );
+            time,
+            statement,
+        };
+        self.said.insert(id, said);
         id
     }
 
@@ -322,13 +318,6 @@ impl Authority {
             .filter(|(author, _)| **author != root)
             .map(|(_, segments)| segments);
         of_root.chain(others).flatten().cloned().collect()
-    }
-
-    /// The machine of a device.
-    pub(crate) fn machine_of(&self, device: &DeviceId) -> Option<usize> {
-        self.machines
-            .iter()
-            .position(|machine| machine.key.id().as_device() == *device)
     }
 }
 

@@ -82,23 +82,25 @@ fn find(name: &'static str, limit: u64) -> Found {
         Some((broken.rule, seed + 1))
     });
     clinic_mesh::planted::plant(None);
-    Found {
+    let found = Found {
         name,
         rule: caught.map(|(rule, _)| rule),
         seeds: caught.map_or(limit, |(_, seeds)| seeds),
         limit,
-    }
+    };
+    line(&found);
+    found
+}
+
+fn line(bug: &Found) {
+    let rule = bug.rule.unwrap_or("NOT FOUND");
+    let (name, seeds, limit) = (bug.name, bug.seeds, bug.limit);
+    say(&format!("{name:31} {rule:24} {seeds:6} {limit:6}"));
 }
 
 fn tell(found: &[Found], started: Instant) -> ExitCode {
     say("planted bug                     caught by                 seeds  limit");
-    for bug in found {
-        let rule = bug.rule.unwrap_or("NOT FOUND");
-        say(&format!(
-            "{:31} {rule:24} {:6} {:6}",
-            bug.name, bug.seeds, bug.limit
-        ));
-    }
+    found.iter().for_each(line);
     let missed = found.iter().filter(|bug| bug.rule.is_none()).count();
     let result = if missed == 0 { "ok" } else { "FAILED" };
     say(&format!(
