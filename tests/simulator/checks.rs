@@ -194,6 +194,11 @@ impl World {
 
     /// A horizon that moves: only past days that are over by this clock and by a peer's.
     fn check_horizon(&mut self, node: usize, horizon: Day) {
+        let held = self.nodes[node].disk.horizon;
+        if horizon < held {
+            let story = format!("node {node}: {} after {}", horizon.0, held.0);
+            self.broke(HORIZON_ONLY_GROWS, story);
+        }
         let wall = self.wall(node);
         let found = &self.nodes[node];
         let own = found.furthest.max(wall).day();

@@ -154,11 +154,7 @@ impl Engine {
             if log.epoch != Epoch::RECORD || !self.record.knows_signer(&log.author) {
                 return Some(Verdict::Later);
             }
-        } else if !(self.record.clinic.may_hold(&self.me, &log.space)
-            || planted!("holder-takes-anything"))
-            || !(self.record.clinic.may_write(&log.author, &log.space)
-                || planted!("writers-unchecked"))
-        {
+        } else if !self.is_for_us(log) || !self.may_be_by(log) {
             return Some(Verdict::Later);
         }
         if self.holdings.log(log).is_some_and(|state| state.forked) {
@@ -171,6 +167,16 @@ impl Engine {
             return Some(Verdict::Known);
         }
         (segment.first > head.seq + 1).then_some(Verdict::Gap)
+    }
+
+    /// Whether this node may hold the log's space.
+    fn is_for_us(&self, log: &Log) -> bool {
+        planted!("holder-takes-anything") || self.record.clinic.may_hold(&self.me, &log.space)
+    }
+
+    /// Whether the log's author was ever entitled to write there.
+    fn may_be_by(&self, log: &Log) -> bool {
+        planted!("writers-unchecked") || self.record.clinic.may_write(&log.author, &log.space)
     }
 
     /// Whether the segment begins after the end of a revoked device's log.
@@ -388,7 +394,10 @@ impl Engine {
                 })
                 .is_some()
         });
-        held_here && theirs && known
+        // This node's own word comes from its own disk: after a disk was put back, what peers remember of
+        // it is more than it holds.
+        let own = attestation.by == AuthorId::from(self.me);
+        held_here && theirs && known && !own
     }
 
     fn accept_attestation(&mut self, id: LinkId, attestation: Attestation) {

@@ -84,7 +84,7 @@ impl Engine {
 
     /// Destroys spaces that this node may no longer hold, once what it wrote there is safe elsewhere.
     pub(super) fn check_departures(&mut self) {
-        if self.standing == super::DeviceStanding::Unknown || self.in_flight.is_some() {
+        if self.standing != super::DeviceStanding::Enrolled || self.in_flight.is_some() {
             return;
         }
         let leaving: Vec<Space> = self
