@@ -196,6 +196,7 @@ impl World {
         });
         self.note_written(&start);
         self.note_written(&branches[0].0);
+        self.note_written(&branches[1].0);
         let (third, _) = Segment::sign(
             &clinic,
             &stage.key,

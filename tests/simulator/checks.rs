@@ -419,6 +419,17 @@ impl World {
         if let Some(id) = missing.first() {
             self.broke(ACKED_IS_KEPT, format!("node {node} gives up {id:?}"));
         }
+        // What is known of its forks goes with it.
+        let time = self.time;
+        let gone = |(at, log): &(usize, Log)| *at == node && log.space == *space;
+        self.shown_forks
+            .retain(|key, shown| !gone(key) || *shown > time);
+        // From here on it is for those others to keep.
+        let mine =
+            |acked: &&mut super::world::Acked| acked.node == node && acked.id.space == *space;
+        for acked in self.acked.iter_mut().filter(mine) {
+            acked.lost = true;
+        }
     }
 
     /// What is now durable.

@@ -17,6 +17,9 @@ use clinic_mesh::domain::time::{Day, Hlc};
 use clinic_mesh::domain::trust::MeshKey;
 use clinic_mesh::node::engine::{Boot, BootLog, Commit, Load, Loaded};
 
+/// What is said when a commit moves the horizon back.
+pub(crate) const GOES_BACK: &str = "the horizon goes back";
+
 /// Everything durable at one node.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
@@ -87,7 +90,7 @@ impl Disk {
         self.mesh_keys.extend(commit.mesh_keys.iter().cloned());
         if let Some(horizon) = commit.horizon {
             if horizon < self.horizon {
-                return Err("the horizon goes back".into());
+                return Err(GOES_BACK.into());
             }
             self.horizon = horizon;
         }

@@ -36,6 +36,7 @@ pub(crate) struct ModelRoom {
     all_history: bool,
     pub(crate) members: BTreeMap<StaffId, Hlc>,
     ever: BTreeMap<StaffId, Hlc>,
+    latest: BTreeMap<StaffId, Hlc>,
 }
 
 /// The clinic.
@@ -216,6 +217,7 @@ impl Model {
                     all_history: *history == History::All,
                     members: BTreeMap::new(),
                     ever: BTreeMap::new(),
+                    latest: BTreeMap::new(),
                 };
                 self.rooms.insert(*room, fresh);
             }
@@ -234,6 +236,8 @@ impl Model {
             for staff in added {
                 let first = found.ever.entry(*staff).or_insert(since);
                 *first = (*first).min(since);
+                let last = found.latest.entry(*staff).or_insert(since);
+                *last = (*last).max(since);
                 let removed = counted.iter().any(|other| match &other.statement.act {
                     Act::MembersChanged {
                         room: which,
@@ -380,6 +384,19 @@ impl Model {
                 .filter(|(staff, _)| model.ever_at_home(device, staff));
             ever.map(|(_, since)| *since).min()
         })
+    }
+
+    /// From when on the device must have been given the bodies: an office that already holds a room
+    /// is not given older ones when somebody comes home who was in it before.
+    pub(crate) fn surely_sees_from(&self, device: &DeviceId, space: &Space) -> Hlc {
+        let ever = self.sees(space, |room, model| {
+            let ever = room
+                .latest
+                .iter()
+                .filter(|(staff, _)| model.ever_at_home(device, staff));
+            ever.map(|(_, since)| *since).max()
+        });
+        ever.max(self.sees_from(device, space))
     }
 
     fn sees(&self, space: &Space, from: impl Fn(&ModelRoom, &Self) -> Option<Hlc>) -> Hlc {

@@ -242,7 +242,7 @@ impl World {
             if !all.may_hold(&found.device, &log.space) {
                 continue;
             }
-            let from = all.sees_from(&found.device, &log.space);
+            let from = all.surely_sees_from(&found.device, &log.space);
             let today = self.true_wall().day().max(found.disk.horizon);
             let lacking = stored.entries().find(|(seq, entry)| {
                 let alive = entry.header.last_day >= today && entry.header.time >= from;
@@ -350,7 +350,7 @@ impl World {
             let entry = entries.find(|(seq, _)| *seq == acked.id.seq);
             let alive = acked.last_day >= self.true_wall().day().max(found.disk.horizon);
             let here = entry.is_some_and(|(_, entry)| entry.payload.is_some() || !alive);
-            let seen = acked.time >= all.sees_from(&found.device, &acked.id.space);
+            let seen = acked.time >= all.surely_sees_from(&found.device, &acked.id.space);
             if !here && seen {
                 return Some(Broken {
                     rule: ACKED_IS_KEPT,
@@ -414,7 +414,7 @@ impl World {
     fn readable(&self, node: usize, space: &Space, all: &Model) -> Vec<String> {
         let found = &self.nodes[node];
         let today = self.true_wall().day().max(found.disk.horizon);
-        let from = all.sees_from(&found.device, space);
+        let from = all.surely_sees_from(&found.device, space);
         let shown = self.acked.iter().filter(|acked| {
             let stored = found.disk.logs.get(&acked.id.log());
             let counts = stored.is_some_and(|stored| {

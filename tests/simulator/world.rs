@@ -395,7 +395,12 @@ impl World {
         let found = &mut self.nodes[node];
         if let Err(why) = found.disk.apply(&clinic, commit) {
             let device = found.device.short();
-            self.broke(super::rules::COMMITS_FIT, format!("{device}: {why}"));
+            let rule = if why == super::disk::GOES_BACK {
+                super::rules::HORIZON_ONLY_GROWS
+            } else {
+                super::rules::COMMITS_FIT
+            };
+            self.broke(rule, format!("{device}: {why}"));
             return;
         }
         for segment in &commit.segments {

@@ -218,7 +218,8 @@ impl Engine {
         state.cut |= at.is_some();
         match (named, at) {
             (Some(end), _) => state.end = Some(end),
-            (None, Some(at)) if state.time.wall() > at && state.end.is_none() => {
+            // Looked for again at every change: an earlier revocation may have come to light.
+            (None, Some(at)) if state.time.wall() > at => {
                 let load = Load::Segments {
                     log,
                     from: 1,
@@ -235,15 +236,12 @@ impl Engine {
         let Some(at) = self.record.clinic.revoked_at(&log.author) else {
             return;
         };
+        let mut found = false;
         for segment in segments {
-            self.note_end_at(segment, at);
+            found |= self.note_end_at(segment, at);
         }
         let Some(last) = segments.last() else { return };
-        if self
-            .holdings
-            .log(&log)
-            .is_some_and(|state| state.end.is_none())
-        {
+        if !found {
             let load = Load::Segments {
                 log,
                 from: last.last() + 1,
@@ -266,18 +264,22 @@ impl Engine {
             .named_end(&log.author, &log.space, log.epoch)
         {
             Some(end) => self.holdings.log_mut(log).end = Some(end),
-            None => self.note_end_at(segment, at),
+            None => drop(self.note_end_at(segment, at)),
         }
     }
 
-    fn note_end_at(&mut self, segment: &Segment, at: crate::domain::time::WallTime) {
+    /// Says whether the segment goes beyond that moment.
+    fn note_end_at(&mut self, segment: &Segment, at: crate::domain::time::WallTime) -> bool {
         let beyond = (segment.first..)
             .zip(&segment.entries)
             .find(|(_, e)| e.header.time.wall() > at);
         let state = self.holdings.log_mut(&segment.log);
-        if let Some((seq, _)) = beyond {
-            state.end.get_or_insert(seq - 1);
-        }
+        let Some((seq, _)) = beyond else {
+            return false;
+        };
+        let end = state.end.map_or(seq - 1, |end| end.min(seq - 1));
+        state.end = Some(end);
+        true
     }
 
     /// Asks a peer for mesh keys that the record commits to and this node lacks.

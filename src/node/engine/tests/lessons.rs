@@ -169,3 +169,32 @@ fn an_empty_head_makes_nothing_of_a_log_that_nobody_holds() {
     );
     assert_eq!(before.id, r.mesh.offices["ward-2"].engine.clinic().id);
 }
+
+#[test]
+fn a_node_whose_disk_was_put_back_does_not_repeat_its_old_word_from_hearsay() {
+    let mut r = rounds();
+    let snapshot = r.mesh.offices["ward-2"].disk.clone();
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+        .expect("posted");
+    r.mesh.run_for(Duration::from_secs(2));
+    let desk = &r.mesh.offices["front-desk"].disk;
+    let by = r.mesh.clinic.device("ward-2").id.into();
+    let mut words = desk.attestations.values();
+    let word = *words
+        .find(|word| word.by == by && word.space == r.rounds)
+        .expect("ward 2 holds it");
+    r.mesh.crash("ward-2");
+    r.mesh.start("ward-2", snapshot, 0);
+    r.mesh.slow_disk("ward-2");
+    r.mesh.run_for(Duration::from_secs(2));
+    let attestations = vec![word];
+    r.mesh
+        .whisper("front-desk", "ward-2", &Frame::Attest { attestations });
+    let heard = &r.mesh.offices["ward-2"];
+    assert!(!heard.disk.attestations.contains_key(&word.subject()));
+
+    r.mesh.quick_disk("ward-2");
+    r.mesh.run_for(Duration::from_secs(5));
+    assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
+}
