@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn sign(&mut self, key: &SigningKey, seen: Vec<Seen>, act: Act) -> StatementId {
         let now = self.true_wall();
         let id = self.authority.say(key, seen, now, act);
-        self.all = None;
+        (self.all, self.ever) = (None, None);
         let author = key.id();
         if let Some(segment) = self.authority.segments[&author].last().cloned() {
             self.note_written(&segment);

@@ -67,13 +67,16 @@ impl World {
         }
     }
 
-    /// Nodes that the clinic counts on.
+    /// Nodes that the clinic counts on. A device that believes itself revoked talks to nobody, so it
+    /// never hears that who revoked it had no right to any more; it has to be enrolled again.
     fn good(&mut self) -> Vec<usize> {
         let all = self.everything();
+        let ever = self.ever();
         (0..self.nodes.len())
             .filter(|node| {
                 let found = &self.nodes[*node];
-                !found.evil && all.in_good_standing(&found.device)
+                let stands = all.in_good_standing(&found.device);
+                !found.evil && stands && ever.in_good_standing(&found.device)
             })
             .collect()
     }
@@ -207,8 +210,8 @@ impl World {
                 }
                 let stored = found.disk.logs.get(log);
                 let held = stored.and_then(|stored| stored.hashes.get(*seq as usize - 1));
-                if held != Some(hash) {
-                    let has = stored.map_or(0, |stored| stored.head.seq);
+                let has = stored.map_or(0, |stored| stored.head.seq);
+                if held != Some(hash) && !self.waits_for_bodies(*node, log, has, all) {
                     return Some(Broken {
                         rule: SAME_LOGS,
                         what: format!("node {node} has {has} of {seq} of {log:?}"),
@@ -222,6 +225,23 @@ impl World {
         }
         self.nobody_else(good, all)
             .or_else(|| self.attested(good, &expected, all))
+    }
+
+    /// Whether nobody has the body of the next entry, which the node would have to have: then the
+    /// node waits until its days are over.
+    fn waits_for_bodies(&self, node: usize, log: &Log, has: u64, all: &Model) -> bool {
+        let found = &self.nodes[node];
+        let today = self.true_wall().day();
+        let from = all.sees_from(&found.device, &log.space);
+        let holders = self.nodes.iter().filter_map(|node| node.disk.logs.get(log));
+        let next: Vec<_> = holders
+            .filter_map(|stored| stored.entries().find(|(seq, _)| *seq == has + 1))
+            .collect();
+        let gone = next.iter().all(|(_, entry)| {
+            let alive = entry.header.last_day >= today && entry.header.time >= from;
+            alive && entry.payload.is_none()
+        });
+        !next.is_empty() && gone
     }
 
     fn bodies(
@@ -277,9 +297,13 @@ impl World {
                 if !kind || all.may_hold(&found.device, &log.space) {
                     continue;
                 }
-                let others = good
-                    .iter()
-                    .any(|other| all.may_hold(&self.nodes[*other].device, &log.space));
+                let may = |other: &usize| {
+                    let found = &self.nodes[*other];
+                    let held = found.disk.logs.get(log).map_or(0, |held| held.head.seq);
+                    all.may_hold(&found.device, &log.space)
+                        && !self.waits_for_bodies(*other, log, held, all)
+                };
+                let others = good.iter().any(may);
                 // What others cannot take yet stays where it is.
                 let disputed = found.disk.of_space(&log.space).any(|(log, stored)| {
                     let mut entries = stored.entries();
@@ -323,7 +347,9 @@ impl World {
                 };
                 let word = self.nodes[author].disk.attestations.get(&subject);
                 let extent = word.map_or(0, |word| word.extent());
-                if may(*holder) && extent < *seq && !self.lies.contains(&subject) {
+                let held = self.nodes[*holder].disk.logs.get(log);
+                let seq = held.map_or(0, |held| held.head.seq.min(*seq));
+                if may(*holder) && extent < seq && !self.lies.contains(&subject) {
                     return Some(Broken {
                         rule: ATTESTED_IN_FULL,
                         what: format!(
