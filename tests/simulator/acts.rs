@@ -684,6 +684,7 @@ impl World {
         let node = self.some_node(rng);
         let furthest = [1000, 60_000, 10 * 60_000, HOUR * 30, HOUR * 24 * 400];
         let most = furthest[rng.random_range(0..furthest.len())] as i64;
+        self.nodes[node].stepped = true;
         self.nodes[node].skew += rng.random_range(-most..=most);
     }
 

@@ -153,7 +153,7 @@ impl World {
             .filter(|time| time.wall() <= reach)
             .max();
         let last = segment.entries.last().map(|entry| entry.header.time);
-        if last < newest && !found.evil && found.furthest <= reach {
+        if last < newest && !found.evil && !found.stepped {
             self.broke(
                 AFTER_WHAT_WAS_SEEN,
                 format!("node {node}: {:?}", segment.log),

@@ -169,7 +169,10 @@ impl World {
         let mut expected: BTreeMap<Log, (u64, Hash)> = BTreeMap::new();
         for node in good {
             for (log, stored) in &self.nodes[*node].disk.logs {
-                if self.spoiled.contains(log) || forked.contains(log) {
+                // An enrolment by an admin who was ended may be void: then nobody takes more of it.
+                let author = log.author.as_device();
+                let void = log.space != Space::Record && !all.devices.contains_key(&author);
+                if void || self.spoiled.contains(log) || forked.contains(log) {
                     continue;
                 }
                 let seq = self.effective(log, stored, all);
@@ -214,7 +217,10 @@ impl World {
                 if held != Some(hash) && !self.waits_for_bodies(*node, log, has, all) {
                     return Some(Broken {
                         rule: SAME_LOGS,
-                        what: format!("node {node} has {has} of {seq} of {log:?}"),
+                        what: format!(
+                            "node {node} has {has} of {seq} of {log:?}\n{}",
+                            self.about(log, has)
+                        ),
                     });
                 }
             }
@@ -225,6 +231,50 @@ impl World {
         }
         self.nobody_else(good, all)
             .or_else(|| self.attested(good, &expected, all))
+    }
+
+    /// What every node has of a log after a number, to find out why it went no further.
+    fn about(&self, log: &Log, after: u64) -> String {
+        let now = self.true_wall();
+        let mut lines = Vec::new();
+        for (node, found) in self.nodes.iter().enumerate() {
+            let Some(stored) = found.disk.logs.get(log) else {
+                continue;
+            };
+            let next = stored.entries().find(|(seq, _)| *seq > after);
+            let next = next.map(|(_, entry)| {
+                let ahead = entry.header.time.wall().0 as i64 - now.0 as i64;
+                let days = i64::from(entry.header.last_day.0) - i64::from(now.day().0);
+                let body = entry.payload.is_some();
+                format!(", the next {ahead} ms ahead, {days} days left, body {body}")
+            });
+            let holds = found.disk.attestations.values();
+            let words = holds.filter(|word| {
+                word.space == log.space && word.subject().log == Some((log.author, log.epoch))
+            });
+            let words: Vec<(Option<usize>, u64)> = words
+                .map(|word| (self.node_of(&word.by.as_device()), word.extent()))
+                .collect();
+            lines.push(format!(
+                "    node {node}: {}, forked {}, attested {words:?}{}",
+                stored.head.seq,
+                stored.forked,
+                next.unwrap_or_default()
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn about_space(&self, node: usize, space: &Space) -> String {
+        let logs = self.nodes[node].disk.of_space(space);
+        let lines: Vec<String> = logs
+            .map(|(log, stored)| {
+                let author = self.node_of(&log.author.as_device());
+                let about = self.about(log, stored.head.seq);
+                format!("  by {author:?} in {:?}:\n{about}", log.epoch)
+            })
+            .collect();
+        lines.join("\n")
     }
 
     /// Whether nobody has the body of the next entry, which the node would have to have: then the
@@ -314,7 +364,11 @@ impl World {
                 if others && !disputed {
                     return Some(Broken {
                         rule: NOBODY_ELSE,
-                        what: format!("node {node} holds {} of {log:?}", stored.head.seq),
+                        what: format!(
+                            "node {node} holds {} of {log:?}\n{}",
+                            stored.head.seq,
+                            self.about_space(*node, &log.space)
+                        ),
                     });
                 }
             }

@@ -38,6 +38,8 @@ pub(crate) struct Node {
     /// What its clock is wrong by, in milliseconds, and per million.
     pub(crate) skew: i64,
     pub(crate) drift: i64,
+    /// Whether its clock was ever moved.
+    pub(crate) stepped: bool,
     /// The furthest its clock said in this run, before it was put back.
     pub(crate) furthest: WallTime,
     pub(crate) trust: Option<Arc<TrustView>>,
@@ -252,6 +254,7 @@ impl World {
             started: 0,
             skew: 0,
             drift: 0,
+            stepped: false,
             furthest: WallTime(0),
             trust: None,
             wanted: BTreeSet::new(),
