@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn sign(&mut self, key: &SigningKey, seen: Vec<Seen>, act: Act) -> StatementId {
         let now = self.true_wall();
         let id = self.authority.say(key, seen, now, act);
-        self.all = None;
+        (self.all, self.ever) = (None, None);
         let author = key.id();
         if let Some(segment) = self.authority.segments[&author].last().cloned() {
             self.note_written(&segment);
@@ -684,6 +684,7 @@ impl World {
         let node = self.some_node(rng);
         let furthest = [1000, 60_000, 10 * 60_000, HOUR * 30, HOUR * 24 * 400];
         let most = furthest[rng.random_range(0..furthest.len())] as i64;
+        self.nodes[node].stepped = true;
         self.nodes[node].skew += rng.random_range(-most..=most);
     }
 

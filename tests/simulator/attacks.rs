@@ -158,7 +158,7 @@ impl World {
 
     /// Somebody whom a device may write for in a space.
     fn home_of(&mut self, author: &AuthorId, space: &Space) -> Option<StaffId> {
-        let all = self.everything();
+        let all = self.ever();
         let people = self.authority.staff.iter();
         let mut right = people.filter(|staff| {
             all.ever_at_home(&author.as_device(), staff) && all.ever_in(staff, space)
@@ -341,7 +341,7 @@ impl World {
         let act = self.cunning_policy(u32::MAX - 20);
         let yesterday = WallTime(self.true_wall().0 - 60_000);
         self.authority.say(&key, Vec::new(), yesterday, act);
-        self.all = None;
+        (self.all, self.ever) = (None, None);
         if let Some(segment) = self.authority.segments[&key.id()].last().cloned() {
             self.note_written(&segment);
         }
@@ -472,7 +472,7 @@ impl World {
     /// Wants, and writes into, what is not its people's.
     fn trespass(&mut self, stage: &Stage, rng: &mut StdRng) {
         let own = self.nodes[stage.evil].device;
-        let all = self.everything();
+        let all = self.ever();
         let victim = &self.nodes[stage.victim].disk;
         let others: Vec<Log> = victim
             .logs
@@ -509,7 +509,7 @@ impl World {
 
     /// Gives a log to a node that is not to hold it.
     fn offer_elsewhere(&mut self, stage: &Stage, log: Log) {
-        let all = self.everything();
+        let all = self.ever();
         let segment = self.nodes[stage.victim].disk.logs[&log]
             .rows
             .first()
@@ -541,7 +541,7 @@ impl World {
         let Some((log, _)) = self.own_log(stage, rng) else {
             return;
         };
-        let all = self.everything();
+        let all = self.ever();
         let own = self.nodes[stage.evil].device;
         let people = self.authority.staff.iter();
         let others: Vec<StaffId> = people

@@ -67,7 +67,7 @@ impl World {
             self.broke(NO_EXPIRED_BODY, format!("sent of {log:?}"));
         }
         let device = self.nodes[peer].device;
-        let all = self.everything();
+        let all = self.ever();
         if log.space != Space::Record && !all.might_ever_hold(&device, &log.space) {
             self.broke(ONLY_TO_THE_ENTITLED, format!("{log:?} to node {peer}"));
         }
@@ -153,7 +153,7 @@ impl World {
             .filter(|time| time.wall() <= reach)
             .max();
         let last = segment.entries.last().map(|entry| entry.header.time);
-        if last < newest && !found.evil && found.furthest <= reach {
+        if last < newest && !found.evil && !found.stepped {
             self.broke(
                 AFTER_WHAT_WAS_SEEN,
                 format!("node {node}: {:?}", segment.log),
@@ -327,7 +327,7 @@ impl World {
     fn check_place(&mut self, node: usize, segment: &Segment) {
         let log = segment.log;
         let device = self.nodes[node].device;
-        let all = self.everything();
+        let all = self.ever();
         if log.space == Space::Record {
             let root = clinic_mesh::domain::id::ClinicId::of_root(&log.author.as_admin());
             if root != self.authority.id && !all.admins.contains_key(&log.author) {
@@ -356,7 +356,7 @@ impl World {
     }
 
     fn check_speakers(&mut self, node: usize, segment: &Segment) {
-        let all = self.everything();
+        let all = self.ever();
         let author = segment.log.author.as_device();
         for entry in &segment.entries {
             let Some(payload) = &entry.payload else {
@@ -534,7 +534,7 @@ impl World {
             self.broke(AUDIT_BEFORE_READING, format!("node {node}: {space:?}"));
         }
         let device = self.nodes[node].device;
-        let all = self.everything();
+        let all = self.ever();
         if !all.ever_at_home(&device, &staff) || !all.ever_in(&staff, space) {
             self.broke(READERS_ARE_MEMBERS, format!("node {node}: {space:?}"));
         }

@@ -67,13 +67,16 @@ impl World {
         }
     }
 
-    /// Nodes that the clinic counts on.
+    /// Nodes that the clinic counts on. A device that believes itself revoked talks to nobody, so it
+    /// never hears that who revoked it had no right to any more; it has to be enrolled again.
     fn good(&mut self) -> Vec<usize> {
         let all = self.everything();
+        let ever = self.ever();
         (0..self.nodes.len())
             .filter(|node| {
                 let found = &self.nodes[*node];
-                !found.evil && all.in_good_standing(&found.device)
+                let stands = all.in_good_standing(&found.device);
+                !found.evil && stands && ever.in_good_standing(&found.device)
             })
             .collect()
     }
@@ -166,7 +169,10 @@ impl World {
         let mut expected: BTreeMap<Log, (u64, Hash)> = BTreeMap::new();
         for node in good {
             for (log, stored) in &self.nodes[*node].disk.logs {
-                if self.spoiled.contains(log) || forked.contains(log) {
+                // An enrolment by an admin who was ended may be void: then nobody takes more of it.
+                let author = log.author.as_device();
+                let void = log.space != Space::Record && !all.devices.contains_key(&author);
+                if void || self.spoiled.contains(log) || forked.contains(log) {
                     continue;
                 }
                 let seq = self.effective(log, stored, all);
@@ -207,11 +213,14 @@ impl World {
                 }
                 let stored = found.disk.logs.get(log);
                 let held = stored.and_then(|stored| stored.hashes.get(*seq as usize - 1));
-                if held != Some(hash) {
-                    let has = stored.map_or(0, |stored| stored.head.seq);
+                let has = stored.map_or(0, |stored| stored.head.seq);
+                if held != Some(hash) && !self.waits_for_bodies(*node, log, has, all) {
                     return Some(Broken {
                         rule: SAME_LOGS,
-                        what: format!("node {node} has {has} of {seq} of {log:?}"),
+                        what: format!(
+                            "node {node} has {has} of {seq} of {log:?}\n{}",
+                            self.about(log, has)
+                        ),
                     });
                 }
             }
@@ -222,6 +231,67 @@ impl World {
         }
         self.nobody_else(good, all)
             .or_else(|| self.attested(good, &expected, all))
+    }
+
+    /// What every node has of a log after a number, to find out why it went no further.
+    fn about(&self, log: &Log, after: u64) -> String {
+        let now = self.true_wall();
+        let mut lines = Vec::new();
+        for (node, found) in self.nodes.iter().enumerate() {
+            let Some(stored) = found.disk.logs.get(log) else {
+                continue;
+            };
+            let next = stored.entries().find(|(seq, _)| *seq > after);
+            let next = next.map(|(_, entry)| {
+                let ahead = entry.header.time.wall().0 as i64 - now.0 as i64;
+                let days = i64::from(entry.header.last_day.0) - i64::from(now.day().0);
+                let body = entry.payload.is_some();
+                format!(", the next {ahead} ms ahead, {days} days left, body {body}")
+            });
+            let holds = found.disk.attestations.values();
+            let words = holds.filter(|word| {
+                word.space == log.space && word.subject().log == Some((log.author, log.epoch))
+            });
+            let words: Vec<(Option<usize>, u64)> = words
+                .map(|word| (self.node_of(&word.by.as_device()), word.extent()))
+                .collect();
+            lines.push(format!(
+                "    node {node}: {}, forked {}, attested {words:?}{}",
+                stored.head.seq,
+                stored.forked,
+                next.unwrap_or_default()
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn about_space(&self, node: usize, space: &Space) -> String {
+        let logs = self.nodes[node].disk.of_space(space);
+        let lines: Vec<String> = logs
+            .map(|(log, stored)| {
+                let author = self.node_of(&log.author.as_device());
+                let about = self.about(log, stored.head.seq);
+                format!("  by {author:?} in {:?}:\n{about}", log.epoch)
+            })
+            .collect();
+        lines.join("\n")
+    }
+
+    /// Whether nobody has the body of the next entry, which the node would have to have: then the
+    /// node waits until its days are over.
+    fn waits_for_bodies(&self, node: usize, log: &Log, has: u64, all: &Model) -> bool {
+        let found = &self.nodes[node];
+        let today = self.true_wall().day();
+        let from = all.sees_from(&found.device, &log.space);
+        let holders = self.nodes.iter().filter_map(|node| node.disk.logs.get(log));
+        let next: Vec<_> = holders
+            .filter_map(|stored| stored.entries().find(|(seq, _)| *seq == has + 1))
+            .collect();
+        let gone = next.iter().all(|(_, entry)| {
+            let alive = entry.header.last_day >= today && entry.header.time >= from;
+            alive && entry.payload.is_none()
+        });
+        !next.is_empty() && gone
     }
 
     fn bodies(
@@ -277,9 +347,13 @@ impl World {
                 if !kind || all.may_hold(&found.device, &log.space) {
                     continue;
                 }
-                let others = good
-                    .iter()
-                    .any(|other| all.may_hold(&self.nodes[*other].device, &log.space));
+                let may = |other: &usize| {
+                    let found = &self.nodes[*other];
+                    let held = found.disk.logs.get(log).map_or(0, |held| held.head.seq);
+                    all.may_hold(&found.device, &log.space)
+                        && !self.waits_for_bodies(*other, log, held, all)
+                };
+                let others = good.iter().any(may);
                 // What others cannot take yet stays where it is.
                 let disputed = found.disk.of_space(&log.space).any(|(log, stored)| {
                     let mut entries = stored.entries();
@@ -290,7 +364,11 @@ impl World {
                 if others && !disputed {
                     return Some(Broken {
                         rule: NOBODY_ELSE,
-                        what: format!("node {node} holds {} of {log:?}", stored.head.seq),
+                        what: format!(
+                            "node {node} holds {} of {log:?}\n{}",
+                            stored.head.seq,
+                            self.about_space(*node, &log.space)
+                        ),
                     });
                 }
             }
@@ -323,7 +401,9 @@ impl World {
                 };
                 let word = self.nodes[author].disk.attestations.get(&subject);
                 let extent = word.map_or(0, |word| word.extent());
-                if may(*holder) && extent < *seq && !self.lies.contains(&subject) {
+                let held = self.nodes[*holder].disk.logs.get(log);
+                let seq = held.map_or(0, |held| held.head.seq.min(*seq));
+                if may(*holder) && extent < seq && !self.lies.contains(&subject) {
                     return Some(Broken {
                         rule: ATTESTED_IN_FULL,
                         what: format!(

@@ -8,6 +8,7 @@ use clinic_mesh::domain::id::{DeviceId, StaffId};
 use clinic_mesh::domain::log::{Head, Log, Segment};
 use clinic_mesh::domain::message::EntryId;
 use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::statement::Act;
 use clinic_mesh::domain::time::{Day, Hlc, WallTime};
 use clinic_mesh::domain::trust::TrustView;
 use clinic_mesh::node::engine::{
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     /// What its clock is wrong by, in milliseconds, and per million.
     pub(crate) skew: i64,
     pub(crate) drift: i64,
+    /// Whether its clock was ever moved.
+    pub(crate) stepped: bool,
     /// The furthest its clock said in this run, before it was put back.
     pub(crate) furthest: WallTime,
     pub(crate) trust: Option<Arc<TrustView>>,
@@ -136,6 +139,7 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     /// The plain reading of everything signed so far; none after a change.
     pub(crate) all: Option<Arc<Model>>,
+    pub(crate) ever: Option<Arc<Model>>,
     pub(crate) acked: Vec<Acked>,
     pub(crate) waiting: BTreeMap<Ticket, Waiting>,
     pub(crate) pages: BTreeMap<Ticket, Vec<String>>,
@@ -181,6 +185,7 @@ impl World {
             net: Net::default(),
             authority,
             all: None,
+            ever: None,
             acked: Vec::new(),
             waiting: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -249,6 +254,7 @@ impl World {
             started: 0,
             skew: 0,
             drift: 0,
+            stepped: false,
             furthest: WallTime(0),
             trust: None,
             wanted: BTreeSet::new(),
@@ -551,6 +557,18 @@ impl World {
             self.all = Some(Arc::new(Model::of(&self.authority.id, said)));
         }
         self.all.clone().expect("it was just made")
+    }
+
+    /// The plain reading of everything signed so far, as if no admin had ever been ended: whoever has
+    /// not heard of an end yet goes by this.
+    pub(crate) fn ever(&mut self) -> Arc<Model> {
+        if self.ever.is_none() {
+            let said = self.authority.said.values();
+            let ends = |act: &Act| matches!(act, Act::AdminEnded { .. });
+            let said = said.filter(|said| !ends(&said.statement.act));
+            self.ever = Some(Arc::new(Model::of(&self.authority.id, said)));
+        }
+        self.ever.clone().expect("it was just made")
     }
 
     /// The plain reading of what is on a node's disk.

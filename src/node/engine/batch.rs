@@ -17,7 +17,7 @@ use crate::domain::log::{
 };
 use crate::domain::message::EntryId;
 use crate::domain::space::Space;
-use crate::domain::time::Day;
+use crate::domain::time::{AHEAD_MAX, Day};
 use crate::domain::trust::MeshKey;
 use crate::planted::planted;
 
@@ -336,6 +336,14 @@ fn extend_run(last: &mut AuditRecord, next: &AuditRecord) -> bool {
     false
 }
 
+/// Whether the clock was moved between a run and the entry: what is signed together is held back
+/// together, so what was written before must not wait for what was written in the future.
+fn jumps(run: &[Entry], entry: &Entry) -> bool {
+    let wall = entry.header.time.wall();
+    run.last()
+        .is_some_and(|last| wall > last.header.time.wall().plus(AHEAD_MAX / 2))
+}
+
 /// Splits entries into runs that each fit a segment.
 fn split(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     let mut runs: Vec<Vec<Entry>> = Vec::new();
@@ -343,7 +351,9 @@ fn split(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     for entry in entries {
         let size = entry.body_bytes();
         let fits = runs.last().is_some_and(|run| {
-            run.len() < SEGMENT_ENTRIES_MAX && bytes + size <= SEGMENT_BYTES_MAX
+            !jumps(run, &entry)
+                && run.len() < SEGMENT_ENTRIES_MAX
+                && bytes + size <= SEGMENT_BYTES_MAX
         });
         if !fits {
             runs.push(Vec::new());

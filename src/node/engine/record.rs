@@ -233,7 +233,11 @@ impl Engine {
 
     /// Headers of a revoked device's log were read: its end is the last entry from before.
     pub(super) fn on_end_found(&mut self, log: Log, segments: &[Segment]) {
-        let Some(at) = self.record.clinic.revoked_at(&log.author) else {
+        let clinic = &self.record.clinic;
+        let named = clinic.named_end(&log.author, &log.space, log.epoch);
+        let at = clinic.revoked_at(&log.author);
+        // While the headers were read, a revocation that names the end may have arrived.
+        let (Some(at), None) = (at, named) else {
             return;
         };
         let mut found = false;

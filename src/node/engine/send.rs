@@ -9,6 +9,7 @@ use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, DeviceId, Hash};
 use crate::domain::log::{Entry, Head, Log, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment};
 use crate::domain::space::Space;
+use crate::domain::time::WallTime;
 use crate::domain::trust::Refusal;
 use crate::planted::planted;
 use crate::wire::{Frame, LIST_MAX, LogHead, SpaceDigest};
@@ -398,7 +399,8 @@ impl Engine {
             .is_some_and(|link| self.may_offer(link, &log.space));
         let sending = self.links.get(&id).and_then(|link| link.sending.get(&log));
         let next = sending.map_or(0, |sending| sending.next);
-        let merged = if offered { merge(segments) } else { None };
+        let now = self.now.wall;
+        let merged = if offered { merge(segments, now) } else { None };
         // The first row may begin before what was asked for.
         let merged = merged.and_then(|segment| from_number(segment, &self.clinic_id, next));
         let outgoing = merged.and_then(|segment| self.for_peer(id, Arc::new(segment)));
@@ -438,7 +440,10 @@ fn from_number(segment: Segment, clinic: &ClinicId, next: u64) -> Option<Segment
 }
 
 /// Joins consecutive segments: the last signature vouches for all, so one is enough on the wire.
-pub(super) fn merge(segments: Vec<Segment>) -> Option<Segment> {
+///
+/// What is too far ahead of the clock is left by itself: the receiver would hold back with it what
+/// came before.
+pub(super) fn merge(segments: Vec<Segment>, now: WallTime) -> Option<Segment> {
     let mut segments = segments.into_iter();
     let mut merged = segments.next()?;
     let mut bytes = merged.body_bytes();
@@ -446,7 +451,9 @@ pub(super) fn merge(segments: Vec<Segment>) -> Option<Segment> {
         bytes += next.body_bytes();
         let count = merged.entries.len() + next.entries.len();
         let fits = bytes <= SEGMENT_BYTES_MAX && count <= SEGMENT_ENTRIES_MAX;
-        if !fits || next.first != merged.last() + 1 {
+        let mut times = next.entries.iter().map(|entry| entry.header.time);
+        let ahead = times.any(|time| time.too_far_ahead(now));
+        if !fits || ahead || next.first != merged.last() + 1 {
             break;
         }
         merged.entries.extend(next.entries);
