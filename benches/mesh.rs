@@ -4,6 +4,8 @@
 //! sockets on loopback. Each figure is one JSON line on standard output, with the conditions and,
 //! where there is one, the floor measured in the same run.
 
+#![allow(clippy::print_stdout, reason = "figures are what it prints")]
+
 #[path = "../tests/support/offices.rs"]
 mod offices;
 

@@ -12,6 +12,8 @@
 #[cfg(test)]
 extern crate self as clinic_mesh;
 
+pub mod planted;
+
 pub mod domain;
 
 pub mod channel;

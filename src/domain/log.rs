@@ -14,6 +14,7 @@ use super::id::{AuthorId, ClinicId, Hash};
 use super::sign::{BadSignature, Signature, SigningKey};
 use super::space::Space;
 use super::time::{Day, Hlc};
+use crate::planted::planted;
 
 /// Most entries in one segment: bounds one verification and one row.
 pub const SEGMENT_ENTRIES_MAX: usize = 1024;
@@ -301,6 +302,9 @@ impl Segment {
         }
         self.verify_entries(earliest)?;
         let end = self.end(clinic);
+        if planted!("signature-unchecked") {
+            return Ok(end);
+        }
         attest::verify(
             clinic,
             &self.log.author,

@@ -13,6 +13,7 @@ use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
 use super::sign::{Signed, SignedError};
 use super::time::WallTime;
+use crate::planted::planted;
 
 /// How many mesh keys are accepted: the newest and two before it.
 ///
@@ -300,6 +301,9 @@ impl TrustView {
     }
 
     fn is_revoked(&self, certificate: &Certificate) -> bool {
+        if planted!("revoked-is-let-in") {
+            return false;
+        }
         self.revoked_devices.contains(&certificate.device)
             || self.revoked_serials.contains(&certificate.serial)
             || self.revoked_noise_keys.contains(&certificate.noise_key)

@@ -196,7 +196,7 @@ impl World {
         });
         self.note_written(&start);
         self.note_written(&branches[0].0);
-        let (third, end) = Segment::sign(
+        let (third, _) = Segment::sign(
             &clinic,
             &stage.key,
             log,
@@ -212,17 +212,16 @@ impl World {
         };
         self.give(stage, start);
         self.give(stage, branches[0].0.clone());
-        let heads = vec![shown];
-        self.whisper(
-            stage,
-            &Frame::Heads {
-                space: log.space,
-                heads,
-            },
-        );
+        let heads = Frame::Heads {
+            space: log.space,
+            heads: vec![shown],
+        };
+        self.whisper(stage, &heads);
         self.give(stage, branches[1].0.clone());
-        let _ = end;
-        self.later.push((self.time + 3000, stage.victim, third));
+        // Once more when the first branch is durable there, and then more of it.
+        self.later.push((self.time + 6_000, stage.victim, heads));
+        let third = Frame::Entries(Arc::new(third));
+        self.later.push((self.time + 25_000, stage.victim, third));
         let others: Vec<u64> = self.net.links.keys().copied().collect();
         for link in others {
             let bytes = Frame::Entries(Arc::new(branches[1].0.clone())).encode();
@@ -238,7 +237,7 @@ impl World {
             .later
             .extract_if(.., |(at, ..)| *at <= self.time)
             .collect();
-        for (_, victim, segment) in due {
+        for (_, victim, frame) in due {
             let Some(evil) = self.nodes.iter().position(|node| node.evil) else {
                 continue;
             };
@@ -248,7 +247,7 @@ impl World {
                 .map(|(id, _)| *id)
                 .next_back();
             if let Some(link) = link {
-                self.send(evil, link, Frame::Entries(Arc::new(segment)).encode());
+                self.send(evil, link, frame.encode());
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The "never" rules, each checked where it could be broken first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use clinic_mesh::domain::attest::Word;
+use clinic_mesh::domain::attest::{Attestation, Word};
 use clinic_mesh::domain::audit::{AuditRecord, Deed};
 use clinic_mesh::domain::codec;
 use clinic_mesh::domain::id::{AuthorId, Hash};
@@ -108,25 +109,86 @@ impl World {
         if self.nodes[node].in_flight.is_some() {
             self.broke(COMMITS_FIT, format!("node {node}: two commits at once"));
         }
-        let own = AuthorId::from(self.nodes[node].device);
-        for segment in commit.segments.iter().filter(|s| s.log.author == own) {
-            let known = self
-                .written
-                .get(&segment.log)
-                .is_some_and(|numbers| numbers.contains_key(&segment.last()));
+        for segment in &commit.segments {
+            self.check_fork(node, segment);
+        }
+        let fresh = self.fresh(node, commit);
+        for segment in &fresh {
             let sound = self.note_written(segment);
-            if !sound && !self.nodes[node].evil && !known {
-                self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.first));
-            }
-            if !sound && !self.nodes[node].evil && known {
+            if !sound && !self.nodes[node].evil {
                 self.broke(OWN_NUMBERS, format!("{:?} {}", segment.log, segment.last()));
+            }
+            if segment.log.space.is_conversation() {
+                self.check_order(node, segment);
             }
         }
         if let Some(horizon) = commit.horizon {
             self.check_horizon(node, horizon);
         }
         if !self.nodes[node].evil {
-            self.check_audited(node, commit);
+            self.check_audited(&fresh);
+        }
+    }
+
+    /// What the node wrote itself; its own older logs may also come back to it from others.
+    fn fresh(&self, node: usize, commit: &Commit) -> Vec<Arc<Segment>> {
+        let own = AuthorId::from(self.nodes[node].device);
+        let known = |segment: &Segment| {
+            let written = self.written.get(&segment.log);
+            let hashes = written.and_then(|numbers| numbers.get(&segment.last()));
+            hashes.is_some_and(|hashes| hashes.contains(&segment.end(&self.authority.id).hash))
+        };
+        let mine = commit.segments.iter().filter(|s| s.log.author == own);
+        mine.filter(|segment| !known(segment)).cloned().collect()
+    }
+
+    /// What a node writes is later than what it holds, unless its own clock made that impossible.
+    fn check_order(&mut self, node: usize, segment: &Segment) {
+        let found = &self.nodes[node];
+        let reach = self.wall(node).plus(AHEAD / 2);
+        let logs = found.disk.of_space(&segment.log.space);
+        let newest = logs
+            .filter_map(|(_, stored)| stored.entries().next_back())
+            .map(|(_, entry)| entry.header.time)
+            .filter(|time| time.wall() <= reach)
+            .max();
+        let last = segment.entries.last().map(|entry| entry.header.time);
+        if last < newest && !found.evil && found.furthest <= reach {
+            self.broke(
+                AFTER_WHAT_WAS_SEEN,
+                format!("node {node}: {:?}", segment.log),
+            );
+        }
+    }
+
+    /// Who was shown two branches of a log takes no more of it.
+    fn check_fork(&mut self, node: usize, segment: &Segment) {
+        // What was taken before may take this long to reach the disk.
+        const GRACE: u64 = 12_000;
+        let shown = self.shown_forks.get(&(node, segment.log)).copied();
+        if shown.is_some_and(|at| at + GRACE < self.time) && !self.nodes[node].evil {
+            self.broke(NOT_PAST_A_FORK, format!("node {node}: {:?}", segment.log));
+        }
+    }
+
+    /// Notes that a node was shown a signed head that is not on the history it holds.
+    pub(crate) fn note_shown(&mut self, node: usize, frame: &Frame) {
+        let Frame::Heads { space, heads } = frame else {
+            return;
+        };
+        for head in heads {
+            let log = Log {
+                space: *space,
+                author: head.author,
+                epoch: head.epoch,
+            };
+            let at = (head.head.seq as usize).wrapping_sub(1);
+            let held = self.nodes[node].disk.logs.get(&log);
+            let held = held.and_then(|stored| stored.hashes.get(at));
+            if held.is_some_and(|held| *held != head.head.hash) && self.spoiled.contains(&log) {
+                let time = self.time;
+                self.shown_forks.entry((node, log)).or_insert(time);
+            }
         }
     }
 
@@ -136,7 +198,7 @@ impl World {
         let found = &self.nodes[node];
         let own = found.furthest.max(wall).day();
         let time = self.time;
-        let by_peer = found.peer_clocks.iter().any(|(at, clock)| {
+        let by_peer = found.peer_clocks.values().any(|(at, clock)| {
             // Two seconds for the way of the frame.
             let passed = Duration::from_millis(time - at + 2000);
             clock.plus(passed).day() >= horizon
@@ -161,17 +223,17 @@ impl World {
     }
 
     /// Each message of this node's people is in one commit with its record.
-    fn check_audited(&mut self, node: usize, commit: &Commit) {
-        let own = AuthorId::from(self.nodes[node].device);
+    fn check_audited(&mut self, fresh: &[Arc<Segment>]) {
         let clinic = self.authority.id;
-        let mine = || commit.segments.iter().filter(|s| s.log.author == own);
-        let records: Vec<Deed> = mine()
+        let records: Vec<Deed> = fresh
+            .iter()
             .filter(|segment| matches!(segment.log.space, Space::Audit(_)))
             .flat_map(|segment| &segment.entries)
             .filter_map(|entry| AuditRecord::from_body(&entry.payload.as_ref()?.body).ok())
             .map(|record| record.deed)
             .collect();
-        for segment in mine().filter(|segment| segment.log.space.is_conversation()) {
+        let talks = |segment: &&Arc<Segment>| segment.log.space.is_conversation();
+        for segment in fresh.iter().filter(talks) {
             let place = segment.log.space.id(&clinic);
             for (seq, entry) in (segment.first..).zip(&segment.entries) {
                 let covered = records.iter().any(|deed| match deed {
@@ -197,6 +259,29 @@ impl World {
         }
         for space in &commit.drops {
             self.check_drop(node, space);
+        }
+        for attestation in commit.attestations.iter().filter(|found| found.by != own) {
+            self.check_their_word(node, attestation);
+        }
+    }
+
+    /// What a node believes of another's word, that other has really held.
+    fn check_their_word(&mut self, node: usize, attestation: &Attestation) {
+        let by = self.node_of(&attestation.by.as_device());
+        let (Some(by), Some((author, epoch))) = (by, attestation.subject().log) else {
+            return;
+        };
+        let log = Log {
+            space: attestation.space,
+            author,
+            epoch,
+        };
+        let held = self.nodes[by].ever_held.get(&log).copied().unwrap_or(0);
+        if held < attestation.extent() && !self.nodes[by].evil && !self.nodes[node].evil {
+            self.broke(
+                ATTESTED_IS_DURABLE,
+                format!("node {node} believes of node {by}"),
+            );
         }
     }
 
@@ -303,6 +388,10 @@ impl World {
 
     /// A space is given up: what its people were told is sent must be with others.
     fn check_drop(&mut self, node: usize, space: &Space) {
+        // What a revoked device wrote beyond its end counts nowhere.
+        if !self.model(node).in_good_standing(&self.nodes[node].device) {
+            return;
+        }
         let horizon = self.nodes[node].disk.horizon;
         let mine = |acked: &&super::world::Acked| {
             acked.node == node && acked.id.space == *space && !acked.lost

@@ -11,6 +11,8 @@ mod model;
 mod net;
 mod options;
 mod plan;
+#[cfg(feature = "planted")]
+mod planted;
 mod quiet;
 mod report;
 mod rules;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::domain::trust::{Circumstances, Credentials, Refusal};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
@@ -56,10 +55,10 @@ impl World {
         if cut || off {
             return;
         }
-        let (epoch, same_key) = self.psk(a, b);
-        if !same_key {
+        // Either may dial; who has slept through a rotation is let in by its old key only.
+        let Some(epoch) = self.psk(a, b).or_else(|| self.psk(b, a)) else {
             return;
-        }
+        };
         let verdicts = [self.judge(a, b), self.judge(b, a)];
         for (me, peer, verdict) in [(a, b, verdicts[0]), (b, a, verdicts[1])] {
             if let Err(why) = verdict {
@@ -102,20 +101,18 @@ impl World {
         }
     }
 
-    /// The dialling side's newest mesh key, and whether the other side accepts it.
-    fn psk(&self, a: usize, b: usize) -> (u32, bool) {
+    /// The dialling side's newest mesh key, if the other side accepts it.
+    fn psk(&self, a: usize, b: usize) -> Option<u32> {
         let keys = |node: usize| {
             self.nodes[node]
                 .trust
                 .as_ref()
                 .map(|trust| &trust.mesh_keys)
         };
-        let Some((epoch, key)) = keys(a).and_then(|keys| keys.last_key_value()) else {
-            return (0, false);
-        };
+        let (epoch, key) = keys(a)?.last_key_value()?;
         let other = keys(b).and_then(|keys| keys.get(epoch));
         let same = other.is_some_and(|other| other.expose() == key.expose());
-        (*epoch, same)
+        same.then_some(*epoch)
     }
 
     /// What `me` says of the credentials of `peer`.
@@ -159,7 +156,6 @@ impl World {
             certificate: Box::new(certificate),
             old_mesh_key: old,
         };
-        self.nodes[node].heard = self.time;
         self.input(node, input);
         self.check_links(node);
     }
@@ -213,6 +209,7 @@ impl World {
             return;
         }
         let (node, from) = (link.ends[side], link.ends[1 - side]);
+        let ends = (node, from);
         if !bytes.is_empty() {
             link.stalled[side].push(bytes);
         }
@@ -220,16 +217,17 @@ impl World {
             return;
         }
         for bytes in std::mem::take(&mut link.stalled[side]) {
-            self.arrive(id, node, &bytes);
+            self.arrive(id, ends, &bytes);
         }
     }
 
-    fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
+    fn arrive(&mut self, id: u64, (node, from): (usize, usize), bytes: &[u8]) {
         self.nodes[node].heard = self.time;
         match Frame::decode(bytes) {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);
-                self.note_peer_clock(node, &frame);
+                self.note_peer_clock(node, from, &frame);
+                self.note_shown(node, &frame);
                 self.input(
                     node,
                     Input::Frame {
@@ -243,12 +241,10 @@ impl World {
         }
     }
 
-    fn note_peer_clock(&mut self, node: usize, frame: &Frame) {
+    fn note_peer_clock(&mut self, node: usize, from: usize, frame: &Frame) {
         if let Frame::Hello { now, .. } | Frame::Beat { now } = frame {
             let seen = (self.time, *now);
-            self.nodes[node].peer_clocks.push(seen);
-            let oldest = self.time.saturating_sub(120_000);
-            self.nodes[node].peer_clocks.retain(|(at, _)| *at >= oldest);
+            self.nodes[node].peer_clocks.insert(from, seen);
         }
     }
 

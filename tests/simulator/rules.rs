@@ -59,6 +59,8 @@ rules! {
         "the horizon never goes back";
     HORIZON_NOT_AHEAD = "horizon-not-ahead":
         "a day ends only when this node's clock and a peer's agree that it has, or nobody was heard for a day";
+    AFTER_WHAT_WAS_SEEN = "after-what-was-seen":
+        "what is written comes after everything the node held of the conversation";
     READERS_ARE_MEMBERS = "readers-are-members":
         "a page is answered only to a member at home";
     SAME_LOGS = "same-logs":

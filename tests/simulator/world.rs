@@ -54,7 +54,7 @@ pub(crate) struct Node {
     /// When a frame last arrived.
     pub(crate) heard: u64,
     /// What peers' clocks were seen to say, with the moment of it.
-    pub(crate) peer_clocks: Vec<(u64, WallTime)>,
+    pub(crate) peer_clocks: BTreeMap<usize, (u64, WallTime)>,
     /// Whether its clock was ever so wrong that it may have ended days too early.
     pub(crate) horizon_off: bool,
 }
@@ -146,8 +146,10 @@ pub(crate) struct World {
     pub(crate) spoiled: BTreeSet<Log>,
     /// What the misbehaving peer attested without holding it.
     pub(crate) lies: BTreeSet<clinic_mesh::domain::attest::Subject>,
+    /// When which node was shown a second branch of a log.
+    pub(crate) shown_forks: BTreeMap<(usize, Log), u64>,
     /// What it will send later, and to whom.
-    pub(crate) later: Vec<(u64, usize, Segment)>,
+    pub(crate) later: Vec<(u64, usize, clinic_mesh::wire::Frame)>,
     pub(crate) broken: Option<Broken>,
     pub(crate) trace: Trace,
     /// Most rows that a reading gives at once.
@@ -186,6 +188,7 @@ impl World {
             written: BTreeMap::new(),
             spoiled: BTreeSet::new(),
             lies: BTreeSet::new(),
+            shown_forks: BTreeMap::new(),
             later: Vec::new(),
             broken: None,
             trace: Trace(seed ^ 0xcbf2_9ce4_8422_2325),
@@ -256,7 +259,7 @@ impl World {
             model: None,
             ever_held: BTreeMap::new(),
             heard: 0,
-            peer_clocks: Vec::new(),
+            peer_clocks: BTreeMap::new(),
             horizon_off: false,
         });
         let node = self.nodes.len() - 1;

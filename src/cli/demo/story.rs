@@ -238,7 +238,7 @@ impl Play {
             .to_string();
         self.stage.check(
             "pharmacy holds nothing of Ana's and Ben's conversation",
-            !elsewhere.contains("Ben"),
+            !elsewhere.contains("direct-"),
         );
         let there = self.reads(&self.pharmacy, "rounds", TEXT).await?;
         self.stage
@@ -355,13 +355,15 @@ impl Play {
     async fn retention(&mut self) -> Outcome {
         self.stage
             .part("7. Two days later: what policy says is over is gone");
+        let status = self.at(&self.desk, &["node", "status"]).await?;
+        let alive = text(&status["horizon"])?;
         self.desk.stop().await?;
         self.ward.stop().await?;
         self.desk.start(&self.secrets, 2).await?;
         self.ward.start(&self.secrets, 2).await?;
         let proven = self.until_seen(|office, hint| {
             office == "front-desk"
-                && matches!(hint, Hint::PurgeAttested { by, .. } if by == "ward-2")
+                && matches!(hint, Hint::PurgeAttested { by, horizon, .. } if by == "ward-2" && *horizon > alive)
         });
         let proven = proven.await;
         self.stage.check(
@@ -370,7 +372,7 @@ impl Play {
         );
         let proven = self.until_seen(|office, hint| {
             office == "ward-2"
-                && matches!(hint, Hint::PurgeAttested { by, .. } if by == "front-desk")
+                && matches!(hint, Hint::PurgeAttested { by, horizon, .. } if by == "front-desk" && *horizon > alive)
         });
         let proven = proven.await;
         self.stage.check(

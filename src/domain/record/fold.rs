@@ -11,6 +11,7 @@ use crate::domain::cert::{self, Grant};
 use crate::domain::id::{AuthorId, ClinicId};
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
+use crate::planted::planted;
 
 /// The clinic that these statements make.
 pub(super) fn run<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Clinic {
@@ -125,7 +126,8 @@ impl Clinic {
             .admins
             .get(&item.id.author.as_admin())
             .ok_or(VoidReason::UnknownSigner)?;
-        if admin.last.is_some_and(|last| item.id.seq > last) {
+        let ended = admin.last.is_some_and(|last| item.id.seq > last);
+        if ended && !planted!("ended-admin-counts") {
             return Err(VoidReason::AfterTheEnd);
         }
         if item.time.wall() > admin.grant.not_after {
@@ -133,6 +135,7 @@ impl Clinic {
         }
         match item.statement.act.right() {
             Right::Scope(scope) if admin.grant.scopes.has(scope) => Ok(()),
+            Right::Scope(_) if planted!("right-unchecked") => Ok(()),
             Right::Scope(_) | Right::Root => Err(VoidReason::WithoutRight),
         }
     }
@@ -143,7 +146,7 @@ impl Clinic {
                 continue;
             };
             // Items are in order of time, so among equal versions the last one written wins.
-            if policy.version >= self.policy.version {
+            if policy.version >= self.policy.version || planted!("old-policy-accepted") {
                 self.policy = policy.clone();
             } else {
                 self.void(item, VoidReason::DoesNotFit);

@@ -16,6 +16,7 @@ use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::statement::Statement;
 use crate::domain::trust::Refusal;
+use crate::planted::planted;
 
 use super::pull::HELD_BACK;
 use super::{Changed, Effect, Engine, Fork, LinkId};
@@ -119,7 +120,7 @@ impl Engine {
                 None => return (Verdict::Known, segment),
             }
         }
-        if segment.previous != head.hash {
+        if segment.previous != head.hash && !planted!("chain-unchecked") {
             return (Verdict::Contradiction, segment);
         }
         let end = match segment.verify(&self.clinic_id, earliest) {
@@ -153,8 +154,10 @@ impl Engine {
             if log.epoch != Epoch::RECORD || !self.record.knows_signer(&log.author) {
                 return Some(Verdict::Later);
             }
-        } else if !self.record.clinic.may_hold(&self.me, &log.space)
-            || !self.record.clinic.may_write(&log.author, &log.space)
+        } else if !(self.record.clinic.may_hold(&self.me, &log.space)
+            || planted!("holder-takes-anything"))
+            || !(self.record.clinic.may_write(&log.author, &log.space)
+                || planted!("writers-unchecked"))
         {
             return Some(Verdict::Later);
         }
@@ -176,6 +179,9 @@ impl Engine {
         let Some(at) = self.record.clinic.revoked_at(&log.author) else {
             return false;
         };
+        if planted!("revoked-goes-on-writing") {
+            return false;
+        }
         match self
             .record
             .clinic
@@ -191,7 +197,8 @@ impl Engine {
 
     fn judge_times(&self, segment: &Segment) -> Option<Verdict> {
         for entry in &segment.entries {
-            if entry.header.time.too_far_ahead(self.now.wall) {
+            let ahead = entry.header.time.too_far_ahead(self.now.wall);
+            if ahead && !planted!("future-accepted") {
                 return Some(Verdict::TooFarAhead);
             }
             let day = entry.header.time.wall().day();
@@ -207,7 +214,7 @@ impl Engine {
         let from = self.record.clinic.sees_from(&self.me, &segment.log.space);
         let mut stripped = Stripped::Complete;
         for entry in &mut segment.entries {
-            let alive = entry.header.last_day >= self.horizon;
+            let alive = entry.header.last_day >= self.horizon || planted!("expired-accepted");
             let for_us = entry.header.time >= from;
             if !alive || !for_us {
                 entry.payload = None;
@@ -243,6 +250,7 @@ impl Engine {
             Space::Audit(_) => None,
             Space::Direct(..) | Space::Room(_) => match Message::from_body(body) {
                 // The writer's homes may be known there and not here yet.
+                Ok(_) if planted!("speaks-for-anyone") => None,
                 Ok(message) if !self.may_speak_for(log, &message) => Some(Verdict::Later),
                 Ok(_) => None,
                 Err(_) => wrong,
@@ -272,7 +280,9 @@ impl Engine {
             .entries
             .last()
             .map_or(self.clock.last(), |entry| entry.header.time);
-        self.clock.observe(time);
+        if !planted!("clock-not-observed") {
+            self.clock.observe(time);
+        }
         let state = self.holdings.log_mut(&log);
         state.tentative = end;
         state.time = time;
@@ -305,6 +315,9 @@ impl Engine {
             attest::verify(&self.clinic_id, &log.author, log.space, &word, &signature).is_ok();
         if !genuine {
             return Proof::Worthless;
+        }
+        if planted!("fork-overlooked") {
+            return Proof::Genuine;
         }
         let state = self.holdings.log_mut(&log);
         if state.forked {
@@ -339,7 +352,8 @@ impl Engine {
             if !self.holdings.is_news(attestation) || !self.may_attest(attestation) {
                 continue;
             }
-            if attestation.verify(&self.clinic_id).is_err() {
+            let forged = attestation.verify(&self.clinic_id).is_err();
+            if forged && !planted!("attestation-unchecked") {
                 self.close(id, Refusal::Misbehaved);
                 return;
             }

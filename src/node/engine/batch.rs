@@ -19,6 +19,7 @@ use crate::domain::message::EntryId;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 use crate::domain::trust::MeshKey;
+use crate::planted::planted;
 
 use super::{Changed, Commit, CommitId, Effect, Engine, Fork, LinkId, Reply, Ticket};
 
@@ -145,6 +146,21 @@ impl Engine {
             drops: batch.drops.clone(),
             clock: self.clock.last(),
         };
+        if planted!("answered-before-durable") {
+            for (ticket, reply) in batch.replies.drain(..) {
+                self.effects.push_back(Effect::Reply { ticket, reply });
+            }
+        }
+        if planted!("attested-before-durable") {
+            for (attestation, from) in &batch.own_words {
+                self.tell_own_word(*attestation, *from);
+            }
+        }
+        if planted!("pushed-before-durable") {
+            for (segment, _) in &batch.segments {
+                self.offer(segment);
+            }
+        }
         self.in_flight = Some((id, batch));
         self.effects.push_back(Effect::Commit(Box::new(commit)));
     }
@@ -220,7 +236,9 @@ impl Engine {
         for (ticket, reply) in batch.replies {
             self.reply(ticket, reply);
         }
-        if let Some(horizon) = batch.horizon {
+        if let Some(horizon) = batch.horizon
+            && !planted!("bodies-not-destroyed")
+        {
             self.effects.push_back(Effect::Purge { horizon });
         }
         self.finish_stop();

@@ -10,6 +10,7 @@ use crate::domain::policy::Switch;
 use crate::domain::record::Status as StaffStatus;
 use crate::domain::space::Space;
 use crate::domain::time::Hlc;
+use crate::planted::planted;
 
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Job, Load, MessageLine,
@@ -185,6 +186,10 @@ impl Engine {
             return;
         }
         let id = self.write(space, Message::Text { staff, text }.to_body());
+        if planted!("post-not-recorded") {
+            self.batch.reply(ticket, Reply::Posted(id));
+            return;
+        }
         let deed = Deed::MessagesSent {
             space: space.id(&self.clinic_id),
             first: id.seq,
@@ -371,6 +376,11 @@ impl Engine {
             .filter_map(|(id, entry)| self.line(*id, entry))
             .collect();
         messages.reverse();
+        if planted!("read-before-recorded") {
+            let page = Page { messages, earlier };
+            self.reply(job.ticket, Reply::Page(page));
+            return;
+        }
         self.note_reading(&job, &messages);
         if let Some(newest) = shown.first().map(|(id, entry)| position(id, entry)) {
             self.mark_opened(&job, newest, &messages);
@@ -422,7 +432,7 @@ impl Engine {
         let alive = entry
             .payload
             .as_ref()
-            .filter(|_| entry.header.last_day >= self.horizon);
+            .filter(|_| entry.header.last_day >= self.horizon || planted!("expired-shown"));
         let (staff, text) = match alive.map(|payload| Message::from_body(&payload.body)) {
             Some(Ok(Message::Text { staff, text })) => (staff, Some(text)),
             _ => return None,
@@ -462,8 +472,14 @@ impl Engine {
     /// Devices that durably hold an entry, by their own signature; the author's log is its own word.
     fn holders(&self, log: &crate::domain::log::Log, seq: u64) -> Vec<DeviceId> {
         let devices = self.record.clinic.devices.keys();
+        let sent = |device: &DeviceId| {
+            let mut links = self.links.values().filter(|link| link.peer == *device);
+            planted!("sent-shown-as-held") && links.any(|link| link.peer_log(log).sent >= seq)
+        };
         let holds = |device: &&DeviceId| {
-            AuthorId::from(**device) == log.author || self.holdings.attested(log, device) >= seq
+            sent(device)
+                || AuthorId::from(**device) == log.author
+                || self.holdings.attested(log, device) >= seq
         };
         devices.filter(holds).copied().collect()
     }

@@ -10,6 +10,7 @@ use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::log::{Head, Log};
 use crate::domain::space::Space;
 use crate::domain::trust::Refusal;
+use crate::planted::planted;
 use crate::wire::{Frame, LIST_MAX, LogHead};
 
 use super::link::Stage;
@@ -321,6 +322,9 @@ impl Engine {
     /// Once a second: asks others where a peer does not deliver, and takes up what was left alone.
     pub(super) fn retry_wants(&mut self) {
         let now = self.now.mono;
+        if planted!("never-asks-again") {
+            return;
+        }
         let late: Vec<(Log, LinkId)> = self
             .wants
             .open

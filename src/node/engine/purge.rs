@@ -11,6 +11,8 @@ use crate::domain::log::Log;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 
+use crate::planted::planted;
+
 use super::{Changed, Effect, Engine};
 
 /// Time without word from any peer after which this node's own clock is enough to end a day.
@@ -25,6 +27,9 @@ impl Engine {
         }
         self.horizon = today;
         self.batch.horizon = Some(today);
+        if planted!("purge-attested-early") {
+            self.on_purged(today);
+        }
     }
 
     /// The day it is, by this node's clock and at least one peer's: a clock that was moved forward
@@ -38,7 +43,11 @@ impl Engine {
             .map(|(theirs, at)| theirs.plus(self.now.mono.saturating_sub(at)))
             .max();
         let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
+        if planted!("own-clock-ends-days") {
+            return own.day();
+        }
         match confirmed {
+            Some(theirs) if planted!("horizon-one-day-ahead") => own.min(theirs).day().plus(1),
             Some(theirs) => own.min(theirs).day(),
             None if !others || self.now.mono.saturating_sub(self.heard) >= ALONE => own.day(),
             None => self.horizon,
@@ -108,6 +117,9 @@ impl Engine {
         let Some(state) = self.holdings.space(space) else {
             return true;
         };
+        if planted!("given-up-unattested") {
+            return true;
+        }
         state.logs.iter().all(|((author, epoch), held)| {
             let log = Log {
                 space: *space,

@@ -3,14 +3,16 @@
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
+mod lessons;
 mod mesh;
 
 use std::time::Duration;
 
+use crate::domain::audit::Origin;
 use crate::domain::id::StaffId;
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, days, minutes};
-use crate::node::engine::CommandRefusal;
+use crate::node::engine::{Command, CommandRefusal};
 use mesh::Mesh;
 
 struct Rounds {
@@ -33,6 +35,16 @@ fn rounds() -> Rounds {
         ana,
         ben,
         rounds,
+    }
+}
+
+/// A post of a text.
+fn post(staff: StaffId, space: Space, text: &str) -> Command {
+    Command::Post {
+        staff,
+        origin: Origin::Socket,
+        space,
+        text: text.into(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::id::{RoomId, StaffId};
 use crate::domain::record::{Room, StaffMember, Status};
 use crate::domain::statement::{Act, StaffFacts, StatementId};
 use crate::domain::time::Hlc;
+use crate::planted::planted;
 
 impl Clinic {
     pub(super) fn apply_staff(&mut self, counted: &[&Item]) {
@@ -75,7 +76,8 @@ impl Clinic {
             for staff in add {
                 found.ever_members.insert(*staff);
                 let removed = removals.get(&(*room, *staff));
-                if removed.is_none_or(|removals| removals.all_before(item)) {
+                let wins = planted!("addition-beats-unseen-removal");
+                if wins || removed.is_none_or(|removals| removals.all_before(item)) {
                     found.members.entry(*staff).or_insert(since);
                 }
             }

@@ -1,0 +1,171 @@
+//! What went wrong once and must not again.
+
+use std::time::Duration;
+
+use super::mesh::Mesh;
+use super::{Rounds, rounds};
+use crate::domain::id::Hash;
+use crate::domain::log::{Epoch, Head};
+use crate::domain::sign::Signature;
+use crate::domain::statement::Act;
+use crate::domain::testing::{days, minutes};
+use crate::domain::time::DAY_MS;
+use crate::wire::{Frame, LogHead};
+
+fn living_bodies(mesh: &Mesh, office: &str, space: &crate::domain::space::Space) -> usize {
+    let logs = mesh.offices[office].disk.of_space(space);
+    let entries = logs.flat_map(|(_, log)| log.entries().collect::<Vec<_>>());
+    entries.filter(|(_, entry)| entry.payload.is_some()).count()
+}
+
+/// Takes Ana out of the room; gives the office time to notice.
+fn take_ana_out(r: &mut Rounds) {
+    change_members(r, true);
+    r.mesh.run_for(minutes(3));
+}
+
+fn change_members(r: &mut Rounds, out: bool) {
+    let crate::domain::space::Space::Room(room) = r.rounds else {
+        panic!("rounds is a room");
+    };
+    let (add, remove) = if out {
+        (Vec::new(), vec![r.ana])
+    } else {
+        (vec![r.ana], Vec::new())
+    };
+    r.mesh.clinic.now = r.mesh.clinic.now.plus(Duration::from_secs(1));
+    r.mesh.clinic.say(Act::MembersChanged { room, add, remove });
+    r.mesh.submit("ward-2");
+    r.mesh.run_for(Duration::from_secs(5));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_ends_no_day_while_a_peer_knows_better() {
+    let mut r = rounds();
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+        .expect("posted");
+    r.mesh.run_for(Duration::from_secs(5));
+    let ward = r.mesh.offices.get_mut("ward-2").expect("it runs");
+    ward.skew = 400 * DAY_MS as i64;
+    r.mesh.run_for(Duration::from_secs(10));
+
+    assert_eq!(living_bodies(&r.mesh, "ward-2", &r.rounds), 1);
+}
+
+#[test]
+fn a_node_that_ran_for_days_ends_no_day_alone_when_it_is_cut_off_for_a_minute() {
+    let mut r = rounds();
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+        .expect("posted");
+    r.mesh.sleep(days(2));
+    r.mesh.run_for(minutes(1));
+    r.mesh.cut("front-desk");
+    let desk = r.mesh.offices.get_mut("front-desk").expect("it runs");
+    desk.skew = 400 * DAY_MS as i64;
+    r.mesh.run_for(minutes(1));
+
+    assert_eq!(living_bodies(&r.mesh, "front-desk", &r.rounds), 1);
+}
+
+#[test]
+fn who_left_a_room_and_came_back_does_not_give_a_number_twice() {
+    let mut r = rounds();
+    let before = r
+        .mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+        .expect("posted");
+    take_ana_out(&mut r);
+    let desk = &r.mesh.offices["front-desk"].disk;
+    assert_eq!(desk.of_space(&r.rounds).count(), 0, "the room was given up");
+    change_members(&mut r, false);
+    let after = r
+        .mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 5 too")
+        .expect("posted");
+    r.mesh.run_for(minutes(2));
+
+    assert_ne!(before.log(), after.log());
+    assert_eq!(
+        r.mesh.texts("ward-2", r.ben, r.rounds),
+        ["Bed 4 is free", "Bed 5 too"]
+    );
+}
+
+#[test]
+fn a_node_that_once_thought_it_was_next_year_is_heard_again_when_its_clock_is_right() {
+    let mut r = rounds();
+    let disk = r.mesh.crash("front-desk");
+    r.mesh.start("front-desk", disk, 400 * DAY_MS as i64);
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "From next year")
+        .expect("posted");
+    let desk = r.mesh.offices.get_mut("front-desk").expect("it runs");
+    desk.skew = 0;
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+        .expect("posted");
+    r.mesh.run_for(minutes(2));
+
+    assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
+}
+
+#[test]
+fn a_catch_up_begins_in_the_middle_of_what_was_stored_as_one() {
+    let mut r = rounds();
+    r.mesh.slow_disk("front-desk");
+    for text in ["one", "two", "three"] {
+        let command = super::post(r.ana, r.rounds, text);
+        r.mesh.ask("front-desk", command);
+    }
+    r.mesh.quick_disk("front-desk");
+    r.mesh.run_for(Duration::from_secs(2));
+    let posted = r.mesh.offices["front-desk"].disk.of_space(&r.rounds);
+    let log = *posted.map(|(log, _)| log).next().expect("something");
+    r.mesh.carried.clear();
+    let want = Frame::Want {
+        log,
+        from: 3,
+        credit: 1,
+    };
+    r.mesh.whisper("ward-2", "front-desk", &want);
+
+    assert_eq!(r.mesh.carried["ward-2"], 1);
+}
+
+#[test]
+fn an_empty_head_makes_nothing_of_a_log_that_nobody_holds() {
+    let mut r = rounds();
+    let before = r.mesh.offices["ward-2"].engine.clinic().clone();
+    let author = r.mesh.clinic.device("pharmacy").id.into();
+    let head = Head {
+        seq: 0,
+        hash: Hash::new([1; 32]),
+    };
+    let log = crate::domain::log::Log {
+        space: r.rounds,
+        author,
+        epoch: Epoch(9),
+    };
+    let word = crate::domain::log::held(&log, head);
+    let key = &r.mesh.clinic.device("pharmacy").key;
+    let signature: Signature =
+        crate::domain::attest::sign(&r.mesh.clinic.id, key, log.space, &word);
+    let heads = vec![LogHead {
+        author,
+        epoch: log.epoch,
+        head,
+        signature,
+    }];
+    let space = r.rounds;
+    let frame = Frame::Heads { space, heads };
+    r.mesh.whisper("pharmacy", "ward-2", &frame);
+
+    assert_eq!(
+        r.mesh.offices["ward-2"].disk.logs.get(&log).map(|_| ()),
+        None
+    );
+    assert_eq!(before.id, r.mesh.offices["ward-2"].engine.clinic().id);
+}
