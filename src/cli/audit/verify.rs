@@ -81,10 +81,11 @@ impl Verify {
             .answer(&verdict, || verdict.show(context.output.style(), &report))?;
         match report.findings.len() {
             0 => Ok(()),
-            count => Err(
-                Failure::error(format!("the trail is not whole: {count} findings"))
-                    .remedy("keep this file and every witness's copy; tell the privacy officer"),
-            ),
+            count => Err(Failure::error(format!(
+                "the trail is not whole: {count} {}",
+                if count == 1 { "finding" } else { "findings" }
+            ))
+            .remedy("keep this file and every witness's copy; tell the privacy officer")),
         }
     }
 

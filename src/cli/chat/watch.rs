@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::show::{Screen, delivery, line};
 use super::{AsFlag, Me};
 use crate::api::client::{Activity, Client};
-use crate::api::conversation::{MessageView, PageView};
+use crate::api::conversation::{MessageView, PageView, State};
 use crate::api::event::Hint;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
@@ -132,7 +132,7 @@ impl Follower<'_> {
             let seen = self.seen.entry(page.conversation.clone()).or_default();
             match seen.insert(message.id.clone(), said.clone()) {
                 None => self.print(page, message, &line(&screen, message))?,
-                Some(before) if before != said && began && message.staff == self.me.login.staff => {
+                Some(before) if before != said && began && self.is_news(message) => {
                     let news = format!("{} → {said}", reminder(message));
                     let indent = " ".repeat(7);
                     self.print(
@@ -161,6 +161,11 @@ impl Follower<'_> {
             output.text(&format!("\n{}", output.style().bold(&page.name)))?;
         }
         output.text(text)
+    }
+
+    /// One's own messages matter in every state, others' once somebody has taken them in hand.
+    fn is_news(&self, message: &MessageView) -> bool {
+        message.staff == self.me.login.staff || message.delivery.state == State::Acknowledged
     }
 
     fn logged_off(&self) -> Failure {
