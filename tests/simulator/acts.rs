@@ -304,7 +304,14 @@ impl World {
             before: None,
             limit,
         };
-        self.ask(node, command, Waiting::Read { node, staff, space })
+        let known = self.model(node);
+        let waiting = Waiting::Read {
+            node,
+            staff,
+            space,
+            known,
+        };
+        self.ask(node, command, waiting)
     }
 
     fn password(&mut self, rng: &mut StdRng) {
