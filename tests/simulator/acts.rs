@@ -684,6 +684,8 @@ impl World {
             acked.lost |= held.is_none_or(|log| log.head.seq < acked.id.seq);
         }
         self.nodes[node].disk = snapshot;
+        // Whether it was shown a fork before the snapshot stands in the snapshot.
+        self.shown_forks.retain(|(shown, _), _| *shown != node);
         self.start(node);
     }
 

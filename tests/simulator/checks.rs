@@ -67,11 +67,13 @@ impl World {
             self.broke(NO_EXPIRED_BODY, format!("sent of {log:?}"));
         }
         let device = self.nodes[peer].device;
-        let all = self.ever();
-        if log.space != Space::Record && !all.might_ever_hold(&device, &log.space) {
+        let entitled = self.might(|all| all.might_ever_hold(&device, &log.space));
+        if log.space != Space::Record && !entitled {
             self.broke(ONLY_TO_THE_ENTITLED, format!("{log:?} to node {peer}"));
         }
-        let from = all.might_ever_see_from(&device, &log.space);
+        let all = self.everything().might_ever_see_from(&device, &log.space);
+        let ever = self.ever().might_ever_see_from(&device, &log.space);
+        let from = all.min(ever);
         if with_body().any(|entry| entry.header.time < from) {
             self.broke(NOT_BEFORE_JOINING, format!("{log:?} to node {peer}"));
         }
@@ -327,10 +329,10 @@ impl World {
     fn check_place(&mut self, node: usize, segment: &Segment) {
         let log = segment.log;
         let device = self.nodes[node].device;
-        let all = self.ever();
         if log.space == Space::Record {
             let root = clinic_mesh::domain::id::ClinicId::of_root(&log.author.as_admin());
-            if root != self.authority.id && !all.admins.contains_key(&log.author) {
+            let admin = self.might(|all| all.admins.contains_key(&log.author));
+            if root != self.authority.id && !admin {
                 self.broke(AUTHORS_MAY_WRITE, format!("node {node}: {log:?}"));
             }
             return;
@@ -338,15 +340,14 @@ impl World {
         let author = log.author.as_device();
         let owner = matches!(log.space, Space::Audit(owner) if owner == author);
         let audit = matches!(log.space, Space::Audit(_));
-        let may = if audit {
-            owner && all.devices.contains_key(&author)
-        } else {
-            all.might_ever_hold(&author, &log.space)
-        };
+        let may = self.might(|all| match audit {
+            true => owner && all.devices.contains_key(&author),
+            false => all.might_ever_hold(&author, &log.space),
+        });
         if !may {
             self.broke(AUTHORS_MAY_WRITE, format!("node {node}: {log:?}"));
         }
-        if !all.might_ever_hold(&device, &log.space) {
+        if !self.might(|all| all.might_ever_hold(&device, &log.space)) {
             self.broke(HOLDERS_ARE_ENTITLED, format!("node {node}: {log:?}"));
         }
         if log.space.is_conversation() {
@@ -356,7 +357,6 @@ impl World {
     }
 
     fn check_speakers(&mut self, node: usize, segment: &Segment) {
-        let all = self.ever();
         let author = segment.log.author.as_device();
         for entry in &segment.entries {
             let Some(payload) = &entry.payload else {
@@ -364,7 +364,9 @@ impl World {
             };
             let speaker = Message::from_body(&payload.body).map(|message| message.staff());
             let right = speaker.is_ok_and(|staff| {
-                all.ever_at_home(&author, &staff) && all.ever_in(&staff, &segment.log.space)
+                self.might(|all| {
+                    all.ever_at_home(&author, &staff) && all.ever_in(&staff, &segment.log.space)
+                })
             });
             if !right {
                 self.broke(
@@ -556,8 +558,7 @@ impl World {
             self.broke(AUDIT_BEFORE_READING, format!("node {node}: {space:?}"));
         }
         let device = self.nodes[node].device;
-        let all = self.ever();
-        if !all.ever_at_home(&device, &staff) || !all.ever_in(&staff, space) {
+        if !self.might(|all| all.ever_at_home(&device, &staff) && all.ever_in(&staff, space)) {
             self.broke(READERS_ARE_MEMBERS, format!("node {node}: {space:?}"));
         }
     }

@@ -416,13 +416,18 @@ impl World {
                 };
                 let word = self.nodes[author].disk.attestations.get(&subject);
                 let extent = word.map_or(0, |word| word.extent());
-                let held = self.nodes[*holder].disk.logs.get(log);
-                let seq = held.map_or(0, |held| held.head.seq.min(*seq));
+                // An author may have to wait for bodies of its own log as well.
+                let held = |node: usize| {
+                    let held = self.nodes[node].disk.logs.get(log);
+                    held.map_or(0, |held| held.head.seq)
+                };
+                let seq = held(*holder).min(held(author)).min(*seq);
                 if may(*holder) && extent < seq && !self.lies.contains(&subject) {
                     return Some(Broken {
                         rule: ATTESTED_IN_FULL,
                         what: format!(
-                            "node {author} has {extent} of {seq} by node {holder} of {log:?}"
+                            "node {author} has {extent} of {seq} by node {holder} of {log:?}\n{}",
+                            self.about_space(*holder, &log.space)
                         ),
                     });
                 }

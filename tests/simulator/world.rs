@@ -575,6 +575,12 @@ impl World {
         self.ever.clone().expect("it was just made")
     }
 
+    /// Whether something may be by what counts in the end, or by what counted for whoever had not heard
+    /// of an admin's end.
+    pub(crate) fn might(&mut self, may: impl Fn(&Model) -> bool) -> bool {
+        may(&self.everything()) || may(&self.ever())
+    }
+
     /// The plain reading of what is on a node's disk.
     pub(crate) fn model(&mut self, node: usize) -> Arc<Model> {
         if self.nodes[node].model.is_none() {

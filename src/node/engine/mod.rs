@@ -105,6 +105,8 @@ pub struct Engine {
     passwords: BTreeMap<StaffId, (Position, String)>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
+    /// Whether the input at hand is a tick.
+    tick: bool,
     next_witness: Duration,
 }
 
@@ -175,6 +177,7 @@ impl Engine {
             passwords: people::newest_passwords(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
+            tick: false,
             next_witness: now.mono + WITNESS,
         };
         engine.begin();
@@ -199,6 +202,7 @@ impl Engine {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.tick = false;
         self.check_clock();
         match input {
             Input::Time => self.on_time(),
@@ -251,6 +255,7 @@ impl Engine {
             return;
         }
         self.next_tick = self.now.mono + TICK;
+        self.tick = true;
         self.check_links();
         self.retry_wants();
         self.check_purge();
