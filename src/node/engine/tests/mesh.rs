@@ -37,11 +37,15 @@ pub(super) struct Mesh {
     links: BTreeMap<LinkId, (String, String)>,
     down: BTreeSet<String>,
     queue: VecDeque<(String, Input)>,
-    time: Duration,
+    pub(super) time: Duration,
     last_link: u64,
     last_ticket: u64,
     /// Entries carried to each office.
     pub(super) carried: BTreeMap<String, usize>,
+    /// Offices that keep their clock to themselves and show in other ways that they are there.
+    pub(super) coy: BTreeSet<String>,
+    /// When each office last told another its clock.
+    pub(super) said_time: BTreeMap<(String, String), Duration>,
 }
 
 impl Mesh {
@@ -56,6 +60,8 @@ impl Mesh {
             last_link: 0,
             last_ticket: 0,
             carried: BTreeMap::new(),
+            coy: BTreeSet::new(),
+            said_time: BTreeMap::new(),
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -297,7 +303,14 @@ impl Mesh {
             return;
         };
         let to = if a == from { b.clone() } else { a.clone() };
-        let frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        let mut frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
+            self.said_time.insert((from.into(), to.clone()), self.time);
+            if self.coy.contains(from) {
+                let attestations = Vec::new();
+                frame = Frame::Attest { attestations };
+            }
+        }
         if let Frame::Entries(segment) = &frame
             && segment.log.space.is_conversation()
         {
