@@ -111,6 +111,8 @@ pub struct Engine {
     passwords: BTreeMap<StaffId, (Position, String)>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
+    /// Whether the input at hand is a tick.
+    tick: bool,
     next_witness: Duration,
 }
 
@@ -181,6 +183,7 @@ impl Engine {
             passwords: people::newest_passwords(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
+            tick: false,
             next_witness: now.mono + WITNESS,
         };
         engine.begin();
@@ -205,6 +208,7 @@ impl Engine {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.tick = false;
         self.check_clock();
         match input {
             Input::Time => self.on_time(),
@@ -257,6 +261,7 @@ impl Engine {
             return;
         }
         self.next_tick = self.now.mono + TICK;
+        self.tick = true;
         self.check_links();
         self.retry_wants();
         self.check_purge();

@@ -26,6 +26,8 @@ pub(super) struct Office {
     pub(super) skew: i64,
     /// Commits wait here while the disk is slow.
     pub(super) held: Option<Vec<Commit>>,
+    /// How often it wrote.
+    pub(super) commits: usize,
 }
 
 /// Offices, the links between them, and the time.
@@ -100,6 +102,7 @@ impl Mesh {
             started: self.time,
             skew,
             held: None,
+            commits: 0,
         };
         self.offices.insert(name.into(), office);
         self.drain(name);
@@ -274,6 +277,7 @@ impl Mesh {
             .disk
             .apply(clinic, commit)
             .expect("a commit fits the disk");
+        office.commits += 1;
         let input = Input::Committed { id: commit.id };
         self.queue.push_back((name.into(), input));
     }
