@@ -96,8 +96,12 @@ impl<'a> Bot<'a> {
     ) -> Result<Self, Failure> {
         let request = LoginRequest::with_password(name, password);
         let login = node.login(&request).await?;
+        let token = login
+            .token
+            .as_deref()
+            .ok_or("no token: is this the node's own socket?")?;
         Ok(Self {
-            client: node.clone().with_token(&login.token),
+            client: node.clone().with_token(token),
             name: login.name.clone(),
             conversation,
         })
