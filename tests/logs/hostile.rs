@@ -178,8 +178,7 @@ impl Traitor {
         text: &str,
     ) -> Segment {
         let now = Clock::start().now();
-        let text = text.to_owned();
-        let body = Message::Text { staff, text }.to_body();
+        let body = Message::text(staff, text.into()).to_body();
         let payload = Payload {
             salt: [3; 16],
             body,
