@@ -38,10 +38,11 @@ const OWNERS: [(&str, &[&str]); 9] = [
 ];
 
 /// Everything that may stand at the top of the project.
-const TOP: [&str; 9] = [
+const TOP: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "src",
+    "assets",
     "tests",
     "examples",
     "benches",

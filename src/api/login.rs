@@ -88,8 +88,15 @@ impl fmt::Debug for Proof<'_> {
 /// A login.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginAnswer {
-    /// Shown with every request, as `Authorization: Bearer TOKEN`.
-    pub token: String,
+    /// How far the login has come: `ready`.
+    pub state: String,
+    /// At the socket: shown with every request, as `Authorization: Bearer TOKEN`. A browser has a
+    /// cookie instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// In a browser: shown with every act, in the header `Clinic-Proof`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Who is signed in.
     pub staff: String,
     /// Their name.
@@ -103,6 +110,36 @@ pub struct LoginAnswer {
 impl fmt::Debug for LoginAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LoginAnswer({})", self.staff)
+    }
+}
+
+/// Who is signed in, and how.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeView {
+    /// How far the login has come: `ready`.
+    pub state: String,
+    /// Staff id.
+    pub staff: String,
+    /// Name.
+    pub name: String,
+    /// `clinician`, `front_desk`, `billing`, `auditor`.
+    pub roles: Vec<String>,
+    /// The office of this node.
+    pub office: Option<String>,
+    /// The clinic's name.
+    pub clinic: Option<String>,
+    /// When the login ends whatever happens.
+    pub ends: Moment,
+    /// Minutes without activity after which it ends.
+    pub idle_minutes: u16,
+    /// In a browser: shown with every act, in the header `Clinic-Proof`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+impl fmt::Debug for MeView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MeView({})", self.staff)
     }
 }
 

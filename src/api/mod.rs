@@ -29,6 +29,9 @@ pub const SOCKET: &str = "api.sock";
 /// not put off automatic logoff.
 pub const BACKGROUND: &str = "clinic-mesh-background";
 
+/// Header in which a page shows, with every act, the proof that it is one of the node's own.
+pub const PROOF: &str = "clinic-proof";
+
 /// Largest body of a request or answer in bytes.
 ///
 /// 1 MiB: the clinic record is given in parts, and no message comes near it.

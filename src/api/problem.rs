@@ -24,6 +24,8 @@ pub enum Code {
     NotFound,
     /// A name stands for more than one thing.
     Ambiguous,
+    /// The request was meant for another host.
+    Misdirected,
     /// Understood and turned down by a rule of the clinic.
     Refused,
     /// Too many tries; wait.
@@ -40,7 +42,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
@@ -50,6 +52,7 @@ impl Code {
         Self::Forbidden,
         Self::NotFound,
         Self::Ambiguous,
+        Self::Misdirected,
         Self::Refused,
         Self::Throttled,
         Self::Busy,
@@ -68,6 +71,7 @@ impl Code {
             Self::TooSlow => 408,
             Self::Ambiguous | Self::Refused => 409,
             Self::TooLarge => 413,
+            Self::Misdirected => 421,
             Self::Throttled => 429,
             Self::Internal => 500,
             Self::Busy | Self::Stopping => 503,

@@ -49,6 +49,8 @@ pub enum RouteId {
     Login,
     /// Signing out.
     Logout,
+    /// Who is signed in.
+    Me,
     /// Changing one's password.
     Password,
     /// The list of conversations.
@@ -149,7 +151,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 23] = [
+pub const ROUTES: [Route; 24] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -184,6 +186,13 @@ pub const ROUTES: [Route; 23] = [
         Access::Staff,
         (None, "Done"),
         "End the login that this request shows.",
+    ),
+    get(
+        RouteId::Me,
+        "/v1/me",
+        Access::Staff,
+        "MeView",
+        "Who is signed in, how, and until when.",
     ),
     post(
         RouteId::Password,

@@ -50,11 +50,27 @@ const SCHEMAS: &[(&str, Fields)] = &[
     (
         "LoginAnswer",
         &[
-            ("token", Text),
+            ("state", Text),
+            ("token", MaybeText),
+            ("proof", MaybeText),
             ("staff", Text),
             ("name", Text),
             ("ends", Object("Moment")),
             ("idle_minutes", Number),
+        ],
+    ),
+    (
+        "MeView",
+        &[
+            ("state", Text),
+            ("staff", Text),
+            ("name", Text),
+            ("roles", Texts),
+            ("office", MaybeText),
+            ("clinic", MaybeText),
+            ("ends", Object("Moment")),
+            ("idle_minutes", Number),
+            ("proof", MaybeText),
         ],
     ),
     (

@@ -113,6 +113,7 @@ impl From<Problem> for Failure {
             | Code::LoginEnded
             | Code::LoginRefused
             | Code::Forbidden
+            | Code::Misdirected
             | Code::Refused
             | Code::Throttled => Exit::Refused,
             Code::Stopping => Exit::Unreachable,

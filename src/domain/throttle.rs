@@ -37,10 +37,17 @@ const NAMES_MAX: usize = 4096;
 /// Longest name that is told apart in bytes; what is longer shares its fate with its beginning.
 const NAME_MAX: usize = 128;
 
-/// Wrong passwords by name.
+/// Wrong passwords from one address that cost nothing beyond those of a name.
+///
+/// An office may have a single PC: twenty people mistype there before it counts.
+const PER_ADDRESS: u32 = 17;
+
+/// Wrong passwords by name, or by address.
 #[derive(Clone, Debug, Default)]
 pub struct Throttle {
     names: BTreeMap<String, Failures>,
+    /// Wrong passwords that cost nothing beyond [`FREE`].
+    patience: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +65,20 @@ pub struct Wait {
 }
 
 impl Throttle {
+    /// The one for addresses, which many people share.
+    pub fn of_addresses() -> Self {
+        Self {
+            patience: PER_ADDRESS,
+            ..Self::default()
+        }
+    }
+
     /// Whether a password for `name` is to be looked at now; asked before anything is hashed.
     pub fn check(&self, name: &str, now: WallTime) -> Result<(), Wait> {
         let Some(failures) = self.names.get(key(name)) else {
             return Ok(());
         };
-        let until = failures.until();
+        let until = failures.until(self.patience);
         // A clock that was put back must not lock anyone for longer than a lock lasts.
         if now >= until || now.plus(LOCK) < failures.last {
             Ok(())
@@ -91,6 +106,14 @@ impl Throttle {
         self.names.remove(key(name));
     }
 
+    /// Notes a right password from an address: two wrong ones are forgiven, of which one is this try's
+    /// own booking. Not all of them, or whoever has an account could guess at others in between.
+    pub fn forgive(&mut self, name: &str) {
+        if let Some(known) = self.names.get_mut(key(name)) {
+            known.count = known.count.saturating_sub(2);
+        }
+    }
+
     /// Makes room for one name more; returns the count that it takes over.
     fn make_room(&mut self, now: WallTime) -> u32 {
         if self.names.len() < NAMES_MAX {
@@ -111,8 +134,9 @@ impl Throttle {
 }
 
 impl Failures {
-    fn until(&self) -> WallTime {
-        self.last.plus(wait_after(self.count))
+    fn until(&self, patience: u32) -> WallTime {
+        self.last
+            .plus(wait_after(self.count.saturating_sub(patience)))
     }
 
     fn is_old(&self, now: WallTime) -> bool {
@@ -182,6 +206,26 @@ mod tests {
         throttle.failed("ana", later);
         let until = later.plus(LOCK);
         assert_eq!(throttle.check("ana", later), Err(Wait { until }));
+    }
+
+    #[test]
+    fn an_address_mistypes_twenty_times_before_it_waits_and_no_account_clears_it() {
+        let mut throttle = Throttle::of_addresses();
+        for _ in 0..20 {
+            assert!(throttle.check("ana", NOON).is_ok());
+            throttle.failed("ana", NOON);
+        }
+        assert_eq!(wait(&throttle), 0);
+        throttle.failed("ana", NOON);
+        assert_eq!(wait(&throttle), 1);
+        for _ in 0..6 {
+            throttle.failed("ana", NOON);
+        }
+        assert_eq!(wait(&throttle), 900);
+        // Each sign-in that is right books a try of its own first.
+        throttle.failed("ana", NOON);
+        throttle.forgive("ana");
+        assert_eq!(wait(&throttle), 32);
     }
 
     #[test]

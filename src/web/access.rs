@@ -1,5 +1,6 @@
 //! Who calls, and whether the table lets them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -7,11 +8,14 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::login::{LoginKey, Use};
-use super::state::{Api, Door, idle_limit};
-use crate::api::BACKGROUND;
+use subtle::ConstantTimeEq as _;
+
+use super::door::{Door, Peer, of_login};
+use super::login::{LoginKey, Use, proof_of};
+use super::state::{Api, idle_limit};
 use crate::api::problem::{Code, Problem};
-use crate::api::routes::{Access, Route, Span};
+use crate::api::routes::{Access, Method, Route, Span};
+use crate::api::{BACKGROUND, PROOF};
 use crate::domain::audit::{Actor, Origin};
 use crate::domain::id::StaffId;
 use crate::domain::statement::Role;
@@ -25,8 +29,10 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Who calls. Every handler finds it in the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
-    /// The door.
-    pub(super) door: Door,
+    /// Through which kind of door.
+    pub(super) origin: Origin,
+    /// From which address, if the door has such a thing.
+    pub(super) address: Option<IpAddr>,
     /// The login, if one was shown.
     pub(super) login: Option<Shown>,
 }
@@ -50,7 +56,7 @@ impl Caller {
 
     /// From where, for the audit trail.
     pub(super) const fn origin(&self) -> Origin {
-        self.door.origin()
+        self.origin
     }
 
     /// Who, for the audit trail.
@@ -74,9 +80,11 @@ pub(super) struct Gate {
 
 /// Judges a request by the table; only then does its handler run.
 pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    match admit(&gate, request.headers()).await {
+    let peer = request.extensions().get::<Peer>().copied();
+    match admit(&gate, peer, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(gate.door.clone());
             run(&gate, request, next).await
         }
         Err(problem) => problem.into_response(),
@@ -99,17 +107,18 @@ async fn run(gate: &Gate, request: Request, next: Next) -> Response {
     }
 }
 
-async fn admit(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let login = match (gate.route.access, bearer(headers)) {
+async fn admit(gate: &Gate, peer: Option<Peer>, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let login = match (gate.route.access, token(gate, headers)) {
         // Signing in does not depend on an old login.
         (Access::Anyone, _) | (_, None) => None,
         (_, Some(token)) => Some(live(gate, token, headers).await?),
     };
     let caller = Caller {
-        door: gate.door,
+        origin: gate.door.origin(),
+        address: peer.map(|Peer(address)| address),
         login,
     };
-    let operator = gate.door == Door::Socket;
+    let operator = matches!(gate.door, Door::Socket);
     let allowed = match gate.route.access {
         Access::Anyone => true,
         Access::Staff => login.is_some(),
@@ -125,6 +134,33 @@ async fn admit(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
     }
 }
 
+/// What a request shows of its login: a token at the socket, a cookie at a door for browsers.
+///
+/// Never the other way round: a browser sends its cookie by itself, so with it goes a proof.
+fn token<'a>(gate: &Gate, headers: &'a HeaderMap) -> Option<&'a str> {
+    match gate.door.site() {
+        None => bearer(headers),
+        Some(site) => of_login(site, headers),
+    }
+}
+
+/// Whether the page that acts is ours: only our pages can read the proof.
+fn check_proof(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    if gate.door.site().is_none() || gate.route.method == Method::Get {
+        return Ok(());
+    }
+    let shown = headers
+        .get(PROOF)
+        .map_or(&b""[..], |proof| proof.as_bytes());
+    if bool::from(shown.ct_eq(proof_of(token).as_bytes())) {
+        return Ok(());
+    }
+    Err(
+        Problem::new(Code::Forbidden, "the page did not prove that it is ours")
+            .remedy("load the page again"),
+    )
+}
+
 async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Problem> {
     let key = LoginKey::of(token);
     let idle = idle_limit(&*gate.api.clinic().await?);
@@ -133,6 +169,9 @@ async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Pr
     } else {
         Use::Person
     };
+    if gate.api.logins().is_live(key) {
+        check_proof(gate, token, headers)?;
+    }
     let now = gate.api.now();
     let found = gate.api.logins().check(key, now, idle, usage);
     match found {
@@ -167,7 +206,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     )
 }
 
-fn login_required() -> Problem {
+pub(super) fn login_required() -> Problem {
     Problem::new(Code::LoginRequired, "nobody is signed in").remedy("sign in first")
 }
 

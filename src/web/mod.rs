@@ -6,6 +6,8 @@
 
 mod access;
 mod answer;
+mod assets;
+mod door;
 mod events;
 mod login;
 mod names;
@@ -15,9 +17,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use door::{Door, DoorError, Site, WebDoor};
 pub use routes::router;
 pub use socket::{Socket, SocketError};
-pub use state::{Api, Door};
+pub use state::Api;
 
 use crate::node::engine::Now;
 

@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use super::door::Door;
 use super::routes::router;
-use super::state::{Api, Door};
+use super::state::Api;
 use crate::api::SOCKET;
 use crate::platform::lock::{Lock, LockError};
 

@@ -29,25 +29,6 @@ const STREAMS_MAX: usize = 1024;
 /// How often idle logins are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// The door a request came in by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// The Unix socket, which only the machine's operator can open.
-    Socket,
-    /// HTTPS, which everyone on the network can reach.
-    Browser,
-}
-
-impl Door {
-    /// How the audit trail names it.
-    pub(super) const fn origin(self) -> Origin {
-        match self {
-            Self::Socket => Origin::Socket,
-            Self::Browser => Origin::Browser,
-        }
-    }
-}
-
 /// What the routes of one node share. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
@@ -60,6 +41,7 @@ struct Inner {
     now: Timepiece,
     logins: Mutex<Logins>,
     throttle: Mutex<Throttle>,
+    addresses: Mutex<Throttle>,
     hashing: Hashing,
     /// One first sign-in at a time, so that a code cannot be used twice at once.
     first: tokio::sync::Mutex<()>,
@@ -81,6 +63,7 @@ impl Api {
                 now,
                 logins: Mutex::default(),
                 throttle: Mutex::default(),
+                addresses: Mutex::new(Throttle::of_addresses()),
                 hashing: Hashing::new(cost),
                 first: tokio::sync::Mutex::default(),
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -117,6 +100,14 @@ impl Api {
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.inner
             .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wrong passwords by the address they come from.
+    pub(super) fn addresses(&self) -> MutexGuard<'_, Throttle> {
+        self.inner
+            .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

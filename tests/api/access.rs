@@ -3,7 +3,10 @@
 use clinic_mesh::api::routes::{Access, Method, ROUTES, Route, RouteId};
 use clinic_mesh::domain::statement::Role;
 
-use crate::desk::{Desk, status};
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::desk::{Desk, PASSWORD, status};
 
 /// Who tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,19 +15,31 @@ enum Who {
     Operator,
     /// At the socket, with a login that has ended.
     OperatorWithEndedLogin,
-    /// At the browsers' door.
+    /// In a browser, as every one below.
     SignedOut,
-    /// At the browsers' door, with a login.
+    /// With a login.
     Staff,
-    /// At the browsers' door, with the login of an auditor.
+    /// With the login of an auditor.
     Auditor,
-    /// At the browsers' door, with a login that has ended.
+    /// With a login that has ended.
     Ended,
-    /// At the browsers' door, with a token that never was one.
+    /// With a login that never was one.
     Invented,
+    /// With a login shown as a token, which is the socket's way.
+    WithToken,
+    /// With a login, on a page that another name leads to.
+    ForeignHost,
+    /// With a login, from a page of another site.
+    ForeignOrigin,
+    /// The same, from a browser that says so in another way.
+    ForeignFetch,
+    /// With a login, but without the proof that the page is ours.
+    WithoutProof,
+    /// With a login and another login's proof.
+    ForeignProof,
 }
 
-const EVERYONE: [Who; 7] = [
+const EVERYONE: [Who; 13] = [
     Who::Operator,
     Who::OperatorWithEndedLogin,
     Who::SignedOut,
@@ -32,25 +47,33 @@ const EVERYONE: [Who; 7] = [
     Who::Auditor,
     Who::Ended,
     Who::Invented,
+    Who::WithToken,
+    Who::ForeignHost,
+    Who::ForeignOrigin,
+    Who::ForeignFetch,
+    Who::WithoutProof,
+    Who::ForeignProof,
 ];
 
 /// The status that turns someone away, or none if they are let in.
 ///
-/// Written down a second time, from the design: reading a conversation always needs a staff login.
-fn turned_away(access: Access, who: Who) -> Option<u16> {
-    use Who::{Auditor, Ended, Invented, Operator, OperatorWithEndedLogin, SignedOut, Staff};
-    match (access, who) {
-        (Access::Anyone, _) => None,
-        (_, OperatorWithEndedLogin | Ended | Invented) => Some(401),
-        (Access::Staff, Staff | Auditor) => None,
-        (Access::Staff, Operator | SignedOut) => Some(401),
-        (Access::Operator, Operator) => None,
-        (Access::Operator, _) => Some(403),
-        (Access::StaffOrOperator, SignedOut) => Some(401),
-        (Access::StaffOrOperator, _) => None,
-        (Access::AuditorOrOperator, Operator | Auditor) => None,
-        (Access::AuditorOrOperator, Staff) => Some(403),
-        (Access::AuditorOrOperator, SignedOut) => Some(401),
+/// Written down a second time, from the design: reading a conversation always needs a staff login, and
+/// what a page of another site asks for is never done.
+fn turned_away(route: &Route, who: Who) -> Option<u16> {
+    let acts = route.method == Method::Post;
+    match (who, route.access) {
+        (Who::ForeignHost, _) => Some(421),
+        (Who::ForeignOrigin | Who::ForeignFetch, _) => Some(403),
+        (_, Access::Anyone) => None,
+        (Who::OperatorWithEndedLogin | Who::Ended | Who::Invented, _) => Some(401),
+        (Who::WithoutProof | Who::ForeignProof, _) if acts => Some(403),
+        (Who::Operator, Access::Staff) => Some(401),
+        (Who::Operator, _) => None,
+        (_, Access::Operator) => Some(403),
+        (Who::SignedOut | Who::WithToken, _) => Some(401),
+        (Who::Auditor, _) => None,
+        (_, Access::AuditorOrOperator) => Some(403),
+        (_, Access::Staff | Access::StaffOrOperator) => None,
     }
 }
 
@@ -59,46 +82,97 @@ fn ends_something(route: &Route) -> bool {
     matches!(route.id, RouteId::Logout | RouteId::Stop)
 }
 
+/// Everyone's logins.
+struct Logins {
+    staff: Browser,
+    auditor: Browser,
+    ended: Browser,
+    token: String,
+    ended_token: String,
+}
+
+impl Logins {
+    async fn of(desk: &mut Desk) -> Self {
+        desk.signed_in("Ana", &[Role::Clinician]).await;
+        desk.signed_in("Cy", &[Role::Auditor]).await;
+        let (token, ended_token) = (desk.token("Ana").await, desk.token("Ana").await);
+        let operator = desk.operator().with_token(&ended_token);
+        operator.logout().await.expect("signed out");
+        let mut staff = desk.browser().await;
+        let (mut auditor, mut ended) = (staff.clone(), staff.clone());
+        staff.sign_in("Ana", PASSWORD).await;
+        auditor.sign_in("Cy", PASSWORD).await;
+        ended.sign_in("Ana", PASSWORD).await;
+        ended.clone().post("/v1/logout", json!({})).await;
+        Self {
+            staff,
+            auditor,
+            ended,
+            token,
+            ended_token,
+        }
+    }
+
+    /// What a browser sends in somebody's place.
+    fn headers(&self, who: Who) -> Vec<(&'static str, String)> {
+        let mut browser = match who {
+            Who::Auditor => self.auditor.clone(),
+            Who::Ended => self.ended.clone(),
+            _ => self.staff.clone(),
+        };
+        match who {
+            Who::SignedOut | Who::WithToken => (browser.cookie, browser.proof) = (None, None),
+            Who::Invented => {
+                browser.cookie = Some(format!("clinic-mesh-login-{}=x", browser.port));
+            }
+            Who::WithoutProof => browser.proof = None,
+            Who::ForeignProof => browser.proof.clone_from(&self.auditor.proof),
+            _ => {}
+        }
+        let mut headers = browser.usual();
+        let mut set = |name: &'static str, value: &str| {
+            headers.retain(|(known, _)| *known != name);
+            headers.push((name, value.to_owned()));
+        };
+        match who {
+            Who::WithToken => set("authorization", &format!("Bearer {}", self.token)),
+            Who::ForeignHost => set("host", &format!("evil.example:{}", browser.port)),
+            Who::ForeignOrigin => set("origin", "https://evil.example"),
+            Who::ForeignFetch => {
+                headers.retain(|(known, _)| *known != "origin");
+                headers.retain(|(known, _)| *known != "sec-fetch-site");
+                headers.push(("sec-fetch-site", "same-site".to_owned()));
+            }
+            _ => {}
+        }
+        headers
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
     let mut desk = Desk::open().await;
-    desk.signed_in("Ana", &[Role::Clinician]).await;
-    desk.signed_in("Cy", &[Role::Auditor]).await;
-    let (staff, auditor, ended) = (
-        desk.token("Ana").await,
-        desk.token("Cy").await,
-        desk.token("Ana").await,
-    );
-    desk.operator()
-        .with_token(&ended)
-        .logout()
-        .await
-        .expect("signed out");
-    let (socket, browser) = (desk.socket(), desk.browser_door());
+    let logins = Logins::of(&mut desk).await;
+    let socket = desk.socket();
+    let ended = [("authorization", format!("Bearer {}", logins.ended_token))];
+    let ended = ended
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
     for route in ROUTES.iter().filter(|route| !ends_something(route)) {
         for who in EVERYONE {
-            let (door, token) = match who {
-                Who::Operator => (&socket, None),
-                Who::OperatorWithEndedLogin => (&socket, Some(&ended)),
-                Who::SignedOut => (&browser, None),
-                Who::Staff => (&browser, Some(&staff)),
-                Who::Auditor => (&browser, Some(&auditor)),
-                Who::Ended => (&browser, Some(&ended)),
-                Who::Invented => (&browser, None),
+            let (method, path) = request(route);
+            let got = match who {
+                Who::Operator => status(&socket, (method, path), &[], "{}").await,
+                Who::OperatorWithEndedLogin => status(&socket, (method, path), &ended, "{}").await,
+                _ => {
+                    let headers = logins.headers(who);
+                    logins.staff.status(method, path, &headers, "{}").await
+                }
             };
-            let mut shown = token.map(|token| format!("Bearer {token}"));
-            if who == Who::Invented {
-                shown = Some("Basic YW5hOnNlY3JldA==".to_owned());
-            }
-            let headers: Vec<(&str, &str)> = shown
-                .iter()
-                .map(|value| ("authorization", value.as_str()))
-                .collect();
-            let got = status(door, request(route), &headers, "{}").await;
-            match turned_away(route.access, who) {
+            match turned_away(route, who) {
                 Some(expected) => assert_eq!(got, expected, "{who:?} at {}", route.path),
                 None => assert!(
-                    ![401, 403].contains(&got),
+                    ![401, 403, 421].contains(&got),
                     "{who:?} at {}: {got}",
                     route.path
                 ),

@@ -14,10 +14,11 @@ use clinic_mesh::domain::statement::Role;
 use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::node::engine::Now;
 use clinic_mesh::platform::clock::Clock;
-use clinic_mesh::web::{Api, Door, Socket, router};
+use clinic_mesh::web::{Api, Socket, WebDoor};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
+use crate::browser::Browser;
 use crate::offices::{Clinic, Office, name, open, run};
 
 /// A password that the rules accept.
@@ -126,7 +127,11 @@ impl Desk {
             .login(&request)
             .await
             .expect("the first sign-in");
-        (person, self.operator().with_token(&login.token))
+        (
+            person,
+            self.operator()
+                .with_token(login.token.as_deref().expect("a token")),
+        )
     }
 
     /// Signs in with the password, and returns the token.
@@ -138,6 +143,7 @@ impl Desk {
             .expect("the password is right")
             .token
             .clone()
+            .expect("tokens are the socket's")
     }
 
     /// Gives a signed statement to the node, through the API.
@@ -150,13 +156,14 @@ impl Desk {
         assert_eq!(submitted.void, []);
     }
 
-    /// The same API behind the door that browsers use.
-    pub(crate) fn browser_door(&self) -> PathBuf {
-        let path = self.dir().join("browser.sock");
-        let listener = UnixListener::bind(&path).expect("a free place");
-        let router = router(self.api.clone(), Door::Browser);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        path
+    /// A browser at the same API, by a loopback door of its own.
+    pub(crate) async fn browser(&self) -> Browser {
+        let door = WebDoor::loopback(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        Browser::new(port)
     }
 
     /// Where the operator's door is.

@@ -4,8 +4,10 @@
 mod offices;
 
 mod access;
+mod browser;
 mod chat;
 mod desk;
+mod door;
 mod login;
 mod socket;
 mod trail;

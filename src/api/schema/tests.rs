@@ -39,6 +39,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<login::Done>("Done"),
         fits::<login::LoginRequest>("LoginRequest"),
         fits::<login::LoginAnswer>("LoginAnswer"),
+        fits::<login::MeView>("MeView"),
         fits::<login::PasswordChange>("PasswordChange"),
         fits::<clinic::ClinicView>("ClinicView"),
         fits::<clinic::StaffView>("StaffView"),

@@ -29,8 +29,12 @@ pub(super) struct Saved {
 
 /// Keeps a login for the commands to come.
 pub(super) fn keep(context: &Context, answer: &LoginAnswer) -> Outcome {
+    let token = answer.token.clone().ok_or_else(|| {
+        Failure::error("the node answered without a token")
+            .remedy("is it of this program's version?")
+    })?;
     let saved = Saved {
-        token: answer.token.clone(),
+        token,
         staff: answer.staff.clone(),
         name: answer.name.clone(),
     };

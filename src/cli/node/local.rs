@@ -18,6 +18,10 @@ pub(super) struct Local {
     #[arg(long, value_name = "ADDRESS:PORT")]
     enrolment: Option<SocketAddr>,
 
+    /// Address and port where browsers on this machine are served, in clear
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    web_loopback: Option<SocketAddr>,
+
     /// Discovery of other nodes
     #[arg(long, value_enum)]
     mdns: Option<Mdns>,
@@ -49,6 +53,7 @@ impl Local {
                 self.listen.clone()
             },
             enrolment: self.enrolment.unwrap_or(usual.enrolment),
+            web_loopback: self.web_loopback.or(usual.web_loopback),
             mdns: self.mdns.unwrap_or(usual.mdns),
             interfaces: given(&self.interfaces, usual.interfaces),
             mdns_port: self.mdns_port.unwrap_or(usual.mdns_port),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::logs::{self, Look};
@@ -13,7 +15,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::node::engine::Command;
 use crate::node::{self, Handle, Running, Store, StoreOptions};
 use crate::platform::files;
-use crate::web::{Api, Socket};
+use crate::web::{Api, Socket, WebDoor};
 
 /// How long stopping in order may take before the process ends all the same.
 ///
@@ -49,8 +51,8 @@ impl Run {
             Look::Text
         });
         files::check_dir(context.dir()).map_err(|error| missing(context, error))?;
-        let settings = Settings::load(context.dir())?;
-        let (settings, unknown) = settings.start(self.days_ahead);
+        let local = Settings::load(context.dir())?;
+        let (settings, unknown) = local.start(self.days_ahead);
         for peer in unknown {
             warn!(peer, "a bootstrap peer's name does not resolve");
         }
@@ -61,7 +63,7 @@ impl Run {
             .worker_threads(workers())
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(serve(context, store, settings));
+        let outcome = runtime.block_on(serve(context, store, settings, &local));
         runtime.shutdown_timeout(STOP_MAX);
         outcome
     }
@@ -83,19 +85,26 @@ fn missing(context: &Context, error: files::FileError) -> Failure {
     }
 }
 
-async fn serve(context: &Context, store: Store, settings: node::Settings) -> Outcome {
+async fn serve(
+    context: &Context,
+    store: Store,
+    settings: node::Settings,
+    local: &Settings,
+) -> Outcome {
     let mut stop = Stop::listen()?;
     let socket =
         Socket::open(context.dir()).map_err(|error| super::with_remedy(Failure::error(error)))?;
+    let doors = open_doors(local).await?;
     let mut running =
         node::start(store, settings).map_err(|error| super::with_remedy(Failure::error(error)))?;
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone());
-    let (close, closing) = tokio::sync::oneshot::channel::<()>();
-    let faces = tokio::spawn(socket.serve(api, async {
-        // An error says that the node is gone, which is as good a reason to close.
-        let _ = closing.await;
-    }));
+    let (close, closing) = tokio::sync::watch::channel(());
+    let mut faces = JoinSet::new();
+    for door in doors {
+        faces.spawn(door.serve(api.clone(), closed(closing.clone())));
+    }
+    faces.spawn(socket.serve(api, closed(closing)));
     let watchdog = tokio::spawn(feed_watchdog(running.handle.clone()));
     info!(device = %running.identity.keys.device().short(), "node is ready");
     tell(&[NotifyState::Ready]);
@@ -104,8 +113,28 @@ async fn serve(context: &Context, store: Store, settings: node::Settings) -> Out
     watchdog.abort();
     drop(close);
     // Whether the faces ended well changes nothing.
-    let _ = faces.await;
+    while faces.join_next().await.is_some() {}
     outcome
+}
+
+/// Resolves once the other end is gone.
+async fn closed(mut closing: watch::Receiver<()>) {
+    while closing.changed().await.is_ok() {}
+}
+
+/// Opens the doors for browsers, before anything else runs: a mistake in an address is told at once.
+async fn open_doors(local: &Settings) -> Result<Vec<WebDoor>, Failure> {
+    let mut doors = Vec::new();
+    if let Some(address) = local.web_loopback {
+        let door = WebDoor::loopback(address).await.map_err(|error| {
+            Failure::error(error).remedy("choose another address for web_loopback in node.toml")
+        })?;
+        doors.push(door);
+    }
+    for door in &doors {
+        info!(address = door.site().address(), "browsers are served");
+    }
+    Ok(doors)
 }
 
 /// Lives until the node ends by itself or is told to stop.

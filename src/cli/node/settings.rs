@@ -32,6 +32,10 @@ pub(super) struct Settings {
     pub(super) listen: Vec<SocketAddr>,
     /// Address and port where an invited machine is heard while an invitation is open.
     pub(super) enrolment: SocketAddr,
+    /// Address and port where browsers on this machine are served, in clear; loopback only. Without
+    /// it they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) web_loopback: Option<SocketAddr>,
     /// Discovery on the LAN: "on", "off", or "loopback" for several nodes on one machine.
     pub(super) mdns: Mdns,
     /// Interfaces that discovery uses, by name; empty for all.
@@ -59,6 +63,7 @@ impl Default for Settings {
         Self {
             listen: vec![(Ipv4Addr::UNSPECIFIED, PORT).into()],
             enrolment: (Ipv4Addr::UNSPECIFIED, ENROLMENT_PORT).into(),
+            web_loopback: None,
             mdns: Mdns::On,
             interfaces: Vec::new(),
             mdns_port: MDNS_PORT,

@@ -16,6 +16,7 @@ pub(super) use hashing::{Cost, Hashing};
 pub(super) use sign_in::{change_password, sign_in};
 
 use crate::domain::id::{Hash, StaffId};
+use crate::domain::time::WallTime;
 use crate::node::engine::Now;
 
 /// How long a login lasts whatever happens: a long shift.
@@ -36,6 +37,13 @@ impl LoginKey {
     pub(super) fn of(token: &str) -> Self {
         Self(Hash::of("login/v1", &[token.as_bytes()]))
     }
+}
+
+/// What a page shows with every act besides the cookie: a page of another site cannot know it.
+///
+/// It follows from the token, so the node keeps nothing of it.
+pub(super) fn proof_of(token: &str) -> String {
+    Hash::of("login-proof/v1", &[token.as_bytes()]).to_string()
 }
 
 /// Whether a person stands behind a request.
@@ -106,6 +114,11 @@ impl Logins {
             login.used = now;
         }
         Ok(login.staff)
+    }
+
+    /// When a login ends whatever happens.
+    pub(super) fn ends(&self, key: LoginKey) -> Option<WallTime> {
+        self.live.get(&key).map(|login| login.began.wall.plus(LIFE))
     }
 
     /// Whether a login is live; asking changes nothing.

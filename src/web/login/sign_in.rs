@@ -30,7 +30,7 @@ const CODE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// One try to sign in.
 struct Attempt<'a> {
     api: &'a Api,
-    origin: Origin,
+    caller: Caller,
     clinic: Arc<Clinic>,
     /// Who that would be, if there is such a person.
     staff: Option<StaffId>,
@@ -40,7 +40,7 @@ struct Attempt<'a> {
 /// Signs in, and returns the token.
 pub(in crate::web) async fn sign_in(
     api: &Api,
-    origin: Origin,
+    caller: Caller,
     request: &LoginRequest,
 ) -> Result<LoginAnswer, Problem> {
     let proof = request.proof()?;
@@ -51,10 +51,10 @@ pub(in crate::web) async fn sign_in(
     }
     let place = api.hashing().queue()?;
     let name = throttle_name(staff, &request.name);
-    book(api, &name)?;
+    book(api, &name, caller)?;
     let attempt = Attempt {
         api,
-        origin,
+        caller,
         clinic,
         staff,
         place,
@@ -64,23 +64,39 @@ pub(in crate::web) async fn sign_in(
         Proof::Code { code, new_password } => attempt.by_code(code, new_password).await?,
     };
     attempt.check_person(staff).await?;
-    api.throttle().succeeded(&name);
+    settle(api, &name, caller);
     attempt.begin(staff).await
 }
 
 /// Counts the try as a wrong one until it proves right, so that many at once gain nothing.
-fn book(api: &Api, name: &str) -> Result<(), Problem> {
+fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
     let now = api.now().wall;
-    let mut throttle = api.throttle();
-    if let Err(wait) = throttle.check(name, now) {
+    let address = caller.address.map(|address| address.to_string());
+    let (mut names, mut addresses) = (api.throttle(), api.addresses());
+    let mut wait = names.check(name, now);
+    if let Some(address) = &address {
+        wait = wait.and(addresses.check(address, now));
+    }
+    if let Err(wait) = wait {
         let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
         let message = format!("too many wrong passwords; wait {}", spoken(seconds));
         return Err(Problem::new(Code::Throttled, message)
             .remedy("if you have forgotten it, an admin can hand you another one-time code")
             .after(seconds));
     }
-    throttle.failed(name, now);
+    names.failed(name, now);
+    if let Some(address) = &address {
+        addresses.failed(address, now);
+    }
     Ok(())
+}
+
+/// The try has proven right.
+fn settle(api: &Api, name: &str, caller: Caller) {
+    api.throttle().succeeded(name);
+    if let Some(address) = caller.address {
+        api.addresses().forgive(&address.to_string());
+    }
 }
 
 fn spoken(seconds: u64) -> String {
@@ -136,7 +152,7 @@ impl Attempt<'_> {
         if self.is_spent(&staff, self.stored().await?) {
             return Err(self.refuse(Deed::PasswordSet).await?);
         }
-        let origin = self.origin;
+        let origin = self.caller.origin();
         self.api
             .ask(Command::SetPassword { staff, phc, origin })
             .await?;
@@ -191,7 +207,7 @@ impl Attempt<'_> {
         self.api
             .note(AuditRecord::refused(
                 Actor::Staff(staff),
-                self.origin,
+                self.caller.origin(),
                 Deed::SignedIn,
             ))
             .await?;
@@ -202,7 +218,7 @@ impl Attempt<'_> {
     async fn refuse(&self, deed: Deed) -> Result<Problem, Problem> {
         let actor = self.staff.map_or(Actor::Stranger, Actor::Staff);
         self.api
-            .note(AuditRecord::refused(actor, self.origin, deed))
+            .note(AuditRecord::refused(actor, self.caller.origin(), deed))
             .await?;
         let remedy = match deed {
             Deed::PasswordSet => {
@@ -214,14 +230,16 @@ impl Attempt<'_> {
     }
 
     async fn begin(&self, staff: StaffId) -> Result<LoginAnswer, Problem> {
-        let record = AuditRecord::done(Actor::Staff(staff), self.origin, Deed::SignedIn);
+        let record = AuditRecord::done(Actor::Staff(staff), self.caller.origin(), Deed::SignedIn);
         self.api.note(record).await?;
         let token = hex(&*entropy::secret::<32>());
         let now = self.api.now();
         let ended = self.api.logins().begin(LoginKey::of(&token), staff, now);
         self.api.end(ended, Origin::Inside).await;
         Ok(LoginAnswer {
-            token,
+            state: "ready".to_owned(),
+            token: Some(token),
+            proof: None,
             staff: staff.to_string(),
             name: crate::api::clinic::staff_name(&self.clinic, &staff),
             ends: now.wall.plus(LIFE).into(),
@@ -242,17 +260,17 @@ pub(in crate::web) async fn change_password(
     check_rules(&clinic, &own, &change.new_password)?;
     let place = api.hashing().queue()?;
     let name = throttle_name(Some(staff), "");
-    book(api, &name)?;
+    book(api, &name, caller)?;
     let origin = caller.origin();
     let attempt = Attempt {
         api,
-        origin,
+        caller,
         clinic,
         staff: Some(staff),
         place,
     };
     attempt.by_password(&change.password).await?;
-    api.throttle().succeeded(&name);
+    settle(api, &name, caller);
     let new_password = Zeroizing::new(password::normal(&change.new_password));
     let phc = api.hashing().hash(&attempt.place, &new_password).await?;
     api.ask(Command::SetPassword { staff, phc, origin }).await?;

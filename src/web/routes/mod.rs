@@ -3,6 +3,7 @@
 mod audit;
 mod conversation;
 mod enrolment;
+mod login;
 mod node;
 mod record;
 
@@ -12,8 +13,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
 use super::access::{Gate, check};
+use super::assets::{asset, page};
+use super::door::{Door, judge};
 use super::events::events;
-use super::state::{Api, Door};
+use super::state::Api;
 use crate::api::BODY_MAX;
 use crate::api::problem::{Code, Problem};
 use crate::api::routes::{ROUTES, RouteId};
@@ -21,22 +24,31 @@ use crate::api::routes::{ROUTES, RouteId};
 /// The routes of one door.
 pub fn router(api: Api, door: Door) -> Router {
     let mut router = Router::new();
+    if door.site().is_some() {
+        router = router
+            .route("/", get(page))
+            .route("/assets/{name}", get(asset));
+    }
     for route in &ROUTES {
         let gate = Gate {
             api: api.clone(),
-            door,
+            door: door.clone(),
             route,
         };
         let handler = handler(route.id).layer(from_fn_with_state(gate, check));
         router = router.route(route.path, handler);
     }
-    router
+    let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "there is no such route") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::NotFound, "there is no such route for this method")
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(api)
+        .with_state(api);
+    match door.site() {
+        None => router,
+        Some(site) => router.layer(from_fn_with_state(site.clone(), judge)),
+    }
 }
 
 /// Who serves a route.
@@ -45,9 +57,10 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::OpenApi => get(node::openapi),
         RouteId::Status => get(node::status),
         RouteId::Clinic => get(node::clinic),
-        RouteId::Login => post(node::login),
-        RouteId::Logout => post(node::logout),
-        RouteId::Password => post(node::password),
+        RouteId::Login => post(login::login),
+        RouteId::Logout => post(login::logout),
+        RouteId::Me => get(login::me),
+        RouteId::Password => post(login::password),
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
         RouteId::Send => post(conversation::send),

@@ -1,17 +1,15 @@
 //! The node itself, and signing in to it.
 
-use axum::extract::{Extension, State};
+use axum::extract::State;
 
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
-use crate::api::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
+use crate::api::login::Done;
 use crate::api::status::{ForkView, PeerView, StatusView, WitnessView};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
 use crate::node::engine::{Command, DeviceStanding, Reply, Status};
-use crate::web::access::Caller;
 use crate::web::answer::{Answer, Json};
-use crate::web::login::{change_password, sign_in};
 use crate::web::state::{Api, unexpected};
 
 pub(super) async fn openapi() -> Json<serde_json::Value> {
@@ -101,34 +99,6 @@ fn office(clinic: &Clinic, device: &DeviceId) -> Option<String> {
 
 pub(super) async fn clinic(State(api): State<Api>) -> Answer<ClinicView> {
     Ok(Json(ClinicView::from(&*api.clinic().await?)))
-}
-
-pub(super) async fn login(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<LoginRequest>,
-) -> Answer<LoginAnswer> {
-    sign_in(&api, caller.origin(), &request).await.map(Json)
-}
-
-pub(super) async fn logout(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Answer<Done> {
-    if let Some(shown) = caller.login {
-        let ended = api.logins().end(shown.key);
-        api.end(ended.into_iter().collect(), caller.origin()).await;
-    }
-    Ok(Json(Done {}))
-}
-
-pub(super) async fn password(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Json(change): Json<PasswordChange>,
-) -> Answer<Done> {
-    change_password(&api, caller, &change).await?;
-    Ok(Json(Done {}))
 }
 
 pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {

@@ -1,0 +1,146 @@
+//! A browser at the loopback door: what one sends, and nothing a page could not.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A browser with at most one login.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub(crate) port: u16,
+    pub(crate) cookie: Option<String>,
+    pub(crate) proof: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+impl Browser {
+    pub(crate) fn new(port: u16) -> Self {
+        Self {
+            port,
+            cookie: None,
+            proof: None,
+        }
+    }
+
+    /// What a page of ours sends besides what the request is about.
+    pub(crate) fn usual(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("host", format!("localhost:{}", self.port)),
+            ("origin", format!("http://localhost:{}", self.port)),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ];
+        headers.extend(self.cookie.clone().map(|cookie| ("cookie", cookie)));
+        headers.extend(self.proof.clone().map(|proof| ("clinic-proof", proof)));
+        headers
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &self.usual(), "").await
+    }
+
+    /// Acts; a login that comes with the answer is kept, as a browser and its page would.
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> Answer {
+        let answer = self
+            .send("POST", path, &self.usual(), &body.to_string())
+            .await;
+        if let Some(set) = answer.header("set-cookie") {
+            let pair = set.split(';').next().expect("a pair");
+            self.cookie = Some(pair.to_owned()).filter(|pair| !pair.ends_with('='));
+            self.proof = answer.json()["proof"].as_str().map(str::to_owned);
+        }
+        answer
+    }
+
+    /// Signs in with a password.
+    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+        let request = json!({ "name": name, "password": password });
+        self.post("/v1/login", request).await
+    }
+
+    /// The status alone, of an answer that may go on.
+    pub(crate) async fn status(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> u16 {
+        let mut stream = self.ask(method, path, headers, body).await;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.expect("an answer");
+        let head = std::str::from_utf8(&head).expect("a status line");
+        head[9..12].parse().expect("a status")
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Answer {
+        let mut stream = self.ask(method, path, headers, body).await;
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.expect("an answer");
+        parse(&all)
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> TcpStream {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))
+            .await
+            .expect("an open door");
+        // A server that has seen enough may close before the whole body is written.
+        let _ = stream.write_all(request.as_bytes()).await;
+        stream
+    }
+}
+
+fn parse(all: &[u8]) -> Answer {
+    let end = all
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a head");
+    let head = std::str::from_utf8(&all[..end]).expect("text");
+    let mut lines = head.lines();
+    let status = lines.next().expect("a status line")[9..12]
+        .parse()
+        .expect("a status");
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    Answer {
+        status,
+        headers: headers
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect(),
+        body: all[end + 4..].to_vec(),
+    }
+}
