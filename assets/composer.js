@@ -36,7 +36,7 @@ export class Composer {
     const name = conversation(id)?.name ?? '';
     this.area = el('textarea', {
       id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message', autocomplete: 'off',
-      spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people', 'aria-expanded': 'false', role: 'combobox',
+      spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
       on: { input: () => this.changed(), keydown: (/** @type {KeyboardEvent} */ event) => this.key(event), blur: () => setTimeout(() => this.offer([]), 150) },
     });
     this.about = el('div', { class: 'about', hidden: true });
@@ -216,7 +216,6 @@ export class Composer {
     this.people = people;
     this.offered = people.length ? 0 : -1;
     this.offers.hidden = people.length === 0;
-    this.area.setAttribute('aria-expanded', String(people.length > 0));
     refill(this.offers, ...people.map((one, index) => {
       const item = el('li', { role: 'option', id: `offer-${index}`, on: { mousedown: (/** @type {Event} */ event) => { event.preventDefault(); this.pick(index); } } },
         el('span', { class: 'face', 'aria-hidden': 'true' }, initials(one.name)), named(one.name), el('span', { class: 'hint' }, ' ', one.homes.join(', ')));

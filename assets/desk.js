@@ -34,7 +34,7 @@ export class Desk {
     this.banner = el('div', { class: 'banner', role: 'status' });
     this.title = el('h1', { tabindex: '-1' });
     this.members = el('p', { class: 'members' });
-    this.head = el('header', { class: 'head', hidden: true },
+    this.head = el('header', { class: 'headline', hidden: true },
       iconButton('back', 'Back to the conversations', () => this.close(), { class: 'plain back' }),
       el('div', { class: 'middle' }, this.title, this.members),
       iconButton('people', 'Members', () => { if (known.open) openMembers(known.open); }));

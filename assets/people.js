@@ -17,7 +17,7 @@ export function openBegin(open) {
   const people = (known.clinic?.staff ?? []).filter(one => one.id !== known.me?.staff && !one.suspended);
   /** @type {Set<string>} */
   const picked = new Set();
-  const filter = el('input', { type: 'search', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
+  const filter = el('input', { type: 'text', role: 'searchbox', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
   const list = el('ul', { class: 'people' });
   const name = el('input', { id: 'group-name', maxlength: '60', autocomplete: 'off' });
   const naming = el('div', { class: 'field', hidden: true }, el('label', { for: 'group-name' }, 'Name of the group'), name);

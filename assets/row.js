@@ -28,7 +28,8 @@ export const isMine = one => one.mine ?? one.staff === known.me?.staff;
 export function stateWords(delivery) {
   switch (delivery.state) {
     case 'on_this_node': return 'On this node';
-    case 'left': return delivery.stored_at.length ? `Stored at ${spoken(delivery.stored_at)}, not yet at all` : 'Left this node';
+    case 'left': return !delivery.stored_at.length ? 'Left this node'
+      : `Stored at ${spoken(delivery.stored_at)}${delivery.missing.length ? `; not known to be with ${spoken(delivery.missing)}` : ''}`;
     case 'stored_at_theirs': return delivery.stored_at.length ? `Stored at ${spoken(delivery.stored_at)}` : 'On this node, which is theirs too';
     case 'opened': return `Opened by ${spoken(delivery.opened_by)}`;
     case 'acknowledged': return `In hand: ${spoken(delivery.acknowledged_by)}`;
@@ -67,7 +68,7 @@ export function messageRow(one, how, acts) {
 function frame(one, how, mine, line) {
   const kind = ['row', mine && 'mine', how.head && 'head', one.retracted && 'retracted'].filter(Boolean).join(' ');
   return el('article', { class: kind, tabindex: '-1', data: { id: one.id } },
-    how.day && el('h3', { class: 'day' }, el('span', {}, dayName(one.written.ms))),
+    how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.written.ms))),
     how.unread && el('p', { class: 'fresh' }, el('span', {}, 'Not opened before')),
     line);
 }
@@ -180,7 +181,7 @@ export function pendingRow(one, how, acts) {
     one.reply && quote(one.reply, acts),
     el('p', { class: 'said' }, written(shorten(one.text), one.mentions.map(staffName))), foot);
   return el('article', { class: `row mine pending${how.head ? ' head' : ''}`, tabindex: '-1', data: { key: one.key } },
-    how.day && el('h3', { class: 'day' }, el('span', {}, dayName(one.at))),
+    how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.at))),
     el('div', { class: 'line' }, bubble));
 }
 

@@ -12,7 +12,7 @@ const SHOWN = 30;
 
 /** @param {(conversation: string, message: string, words: string) => void} go */
 export function openSearch(go) {
-  const input = el('input', { type: 'search', id: 'search', 'aria-label': 'Search in your conversations', placeholder: 'Words in any order', autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
+  const input = el('input', { type: 'text', role: 'searchbox', inputmode: 'search', id: 'search', 'aria-label': 'Search in your conversations', placeholder: 'Words in any order', autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
   const count = el('p', { class: 'hint', role: 'status' });
   const list = el('ol', { class: 'hits' });
   const rest = el('div');

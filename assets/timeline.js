@@ -293,7 +293,7 @@ export class Timeline {
     } else if (event.key === 'End') this.scroll.toEnd();
     else if (event.key === 'Home') this.scroll.toRow(0, 0);
     else if (!item || isPending(item) || !onRow) return;
-    else if (event.key === 'Enter' || event.key === ' ') this.menu(item, event.target);
+    else if (event.key === 'Enter' || event.key === ' ') this.menu(item, event.target.querySelector('.bubble') ?? event.target);
     else if (event.key === 'r') this.composer.reply(item);
     else if (event.key === 'i') this.details(item);
     else if (event.key === 'h') this.acknowledge(item);
@@ -304,7 +304,7 @@ export class Timeline {
 
   /**
    * @param {Message} one
-   * @param {HTMLElement} from
+   * @param {Element} from
    */
   menu(one, from) {
     const mine = isMine(one);
@@ -400,7 +400,7 @@ function guess(item, width) {
 /**
  * A menu at an element.
  * @param {[string, string, () => void][]} acts
- * @param {HTMLElement} from
+ * @param {Element} from
  */
 export function openMenu(acts, from) {
   const back = document.activeElement;
