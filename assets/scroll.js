@@ -4,7 +4,7 @@
 import { el } from './dom.js';
 
 /** Rows are kept ready this far beyond the screen, in pixels. */
-const BEYOND = 500;
+const BEYOND = 300;
 /** This close to the end counts as at the end. */
 const AT_END = 60;
 /** This close to the beginning more is asked for. */
@@ -71,17 +71,20 @@ export class Scroll {
   constructor(how) {
     this.how = how;
     this.rows = el('div', { class: 'rows', role: 'feed', 'aria-label': how.label });
-    this.space = el('div', { class: 'space' }, this.rows);
-    this.node = el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${how.label}, scrollable` }, this.space);
+    this.node = el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${how.label}, scrollable` }, this.rows);
     /** @type {T[]} */
     this.items = [];
     this.heights = new Heights(new Float64Array(0));
     /** @type {WeakMap<T, number>} */
     this.measured = new WeakMap();
-    /** @type {Map<T, { node: HTMLElement, depends: unknown }>} */
+    /** @type {Map<T, { node: HTMLElement, depends: unknown, top: number, index: number, of: number }>} */
     this.shown = new Map();
     this.atEnd = true;
+    // What the browser would have to lay out the page for to tell is kept here.
     this.width = 0;
+    this.view = 0;
+    this.top = 0;
+    this.tall = -1;
     this.drawing = 0;
     this.first = 0;
     this.last = -1;
@@ -99,27 +102,47 @@ export class Scroll {
     if (this.drawing) return;
     this.drawing = requestAnimationFrame(() => {
       this.drawing = 0;
-      this.atEnd = this.distanceToEnd() < AT_END;
+      this.top = this.node.scrollTop;
+      this.atEnd = this.total() - this.top - this.view < AT_END;
       this.draw();
     });
   }
 
-  distanceToEnd() {
-    return this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight;
+  total() {
+    return this.heights.before(this.items.length);
   }
 
   resize() {
-    const width = this.node.clientWidth;
+    const { clientWidth: width, clientHeight: view } = this.node;
     if (width === 0) return;
-    if (width !== this.width) {
-      this.width = width;
-      this.measured = new WeakMap();
-      this.shown.clear();
-      this.rows.replaceChildren();
-      this.set(this.items);
-    } else {
+    this.view = view;
+    this.top = this.node.scrollTop;
+    if (width === this.width) {
+      if (this.atEnd) this.go(this.total());
       this.draw();
+      return;
     }
+    this.width = width;
+    this.measured = new WeakMap();
+    this.shown.clear();
+    this.rows.replaceChildren();
+    this.set(this.items);
+  }
+
+  /** @param {number} top */
+  go(top) {
+    const to = Math.round(Math.max(0, Math.min(top, this.total() - this.view)));
+    if (to === this.top) return;
+    this.top = to;
+    this.stretch();
+    this.node.scrollTop = to;
+  }
+
+  stretch() {
+    const tall = this.total();
+    if (tall === this.tall) return;
+    this.tall = tall;
+    this.rows.style.height = `${tall}px`;
   }
 
   /**
@@ -127,56 +150,34 @@ export class Scroll {
    * @param {T[]} items
    */
   set(items) {
-    const anchor = this.anchor();
-    const index = anchor ? items.indexOf(anchor.item) : -1;
+    // The item itself may be replaced by a changed one; then the place stays as it is.
+    const before = this.items.length ? this.heights.find(this.top) : -1;
+    const into = this.top - this.heights.before(Math.max(before, 0));
+    const index = before < 0 ? -1 : this.items === items ? before : items.indexOf(this.items[before]);
     this.items = items;
     const all = new Float64Array(items.length);
     for (let i = 0; i < items.length; i++) all[i] = this.measured.get(items[i]) ?? this.how.guess(items[i], this.width);
     this.heights = new Heights(all);
-    this.stretch();
-    if (this.atEnd) this.node.scrollTop = this.heights.before(items.length);
-    else if (anchor && index >= 0) this.node.scrollTop = this.heights.before(index) + anchor.into;
+    if (this.atEnd) this.go(this.total());
+    else if (index >= 0) this.go(this.heights.before(index) + into);
     this.draw();
-  }
-
-  /** The first item on the screen and how much of it is hidden above. */
-  anchor() {
-    if (this.items.length === 0) return null;
-    const top = this.node.scrollTop;
-    const index = this.heights.find(top);
-    // The item itself may be replaced by a changed one; any neighbour on the screen will do.
-    return { item: this.items[index], into: top - this.heights.before(index) };
-  }
-
-  stretch() {
-    this.space.style.height = `${Math.ceil(this.heights.before(this.items.length))}px`;
   }
 
   /** Draws the part on the screen, measures it, and draws again if that moved something. */
   draw() {
-    for (let pass = 0; pass < 4; pass++) {
-      if (!this.pass()) break;
-    }
-    if (this.node.scrollTop < AT_START) this.how.start();
+    for (let pass = 0; pass < 4 && this.pass(); pass++);
+    this.lay();
+    if (this.top < AT_START) this.how.start();
     this.how.moved();
   }
 
-  /** @returns {boolean} whether heights turned out otherwise than guessed */
+  /** @returns {boolean} whether heights turned out so that other rows are on the screen */
   pass() {
-    const { node, heights, items } = this;
-    if (items.length === 0) {
-      this.rows.replaceChildren();
-      this.shown.clear();
-      this.first = 0;
-      this.last = -1;
-      return false;
-    }
-    const top = node.scrollTop;
-    const view = node.clientHeight;
+    const { heights, items, top } = this;
     const anchor = heights.find(top);
-    const into = top - heights.before(anchor);
-    this.first = heights.find(Math.max(0, top - BEYOND));
-    this.last = heights.find(top + view + BEYOND);
+    const into = top - heights.before(Math.max(anchor, 0));
+    this.first = items.length ? heights.find(Math.max(0, top - BEYOND)) : 0;
+    this.last = items.length ? heights.find(top + this.view + BEYOND) : -1;
     this.place();
     let changed = false;
     for (let i = this.first; i <= this.last; i++) {
@@ -184,18 +185,30 @@ export class Scroll {
       if (!row || this.measured.has(items[i])) continue;
       const height = row.node.offsetHeight;
       this.measured.set(items[i], height);
-      if (Math.abs(height - heights.all[i]) > 0.5) {
+      if (height !== heights.all[i]) {
         heights.set(i, height);
         changed = true;
       }
     }
-    if (changed) {
-      this.stretch();
-      const to = this.atEnd ? heights.before(items.length) : heights.before(anchor) + into;
-      if (Math.abs(node.scrollTop - to) > 0.5) node.scrollTop = to;
+    if (!changed) return false;
+    this.go(this.atEnd ? this.total() : heights.before(anchor) + into);
+    return heights.find(this.top + this.view + BEYOND) > this.last || heights.find(Math.max(0, this.top - BEYOND)) < this.first;
+  }
+
+  /** Puts each row to its place; those that stay where they are cost nothing. */
+  lay() {
+    let top = this.heights.before(this.first);
+    const { length } = this.items;
+    for (let i = this.first; i <= this.last; i++) {
+      const row = this.shown.get(this.items[i]);
+      if (!row) continue;
+      if (row.top !== top) row.node.style.transform = `translateY(${top}px)`;
+      if (row.index !== i) row.node.setAttribute('aria-posinset', String(i + 1));
+      if (row.of !== length) row.node.setAttribute('aria-setsize', String(length));
+      Object.assign(row, { top, index: i, of: length });
+      top += this.heights.all[i];
     }
-    this.rows.style.transform = `translateY(${heights.before(this.first)}px)`;
-    return changed;
+    this.stretch();
   }
 
   /** Makes the rows of the part on the screen, and lets go of the others. */
@@ -208,31 +221,28 @@ export class Scroll {
       row.node.remove();
       shown.delete(item);
     }
+    /** @type {Element | null} */
     let next = rows.firstElementChild;
     for (let i = this.first; i <= this.last; i++) {
       const item = items[i];
       const depends = this.how.same(item, i);
-      let row = shown.get(item);
-      if (!row || row.depends !== depends) {
-        const fresh = this.how.row(item, i);
-        if (row) {
-          if (next === row.node) next = row.node.nextElementSibling;
-          const focused = row.node.contains(document.activeElement);
-          row.node.replaceWith(fresh);
-          if (focused) fresh.focus({ preventScroll: true });
-          this.measured.delete(item);
-        } else {
-          rows.insertBefore(fresh, next);
-        }
-        row = { node: fresh, depends };
-        shown.set(item, row);
-      } else if (row.node === next) {
-        next = next.nextElementSibling;
-      } else {
-        rows.insertBefore(row.node, next);
+      const row = shown.get(item);
+      if (row && row.depends === depends) {
+        if (row.node === next) next = next.nextElementSibling;
+        else rows.insertBefore(row.node, next);
+        continue;
       }
-      row.node.setAttribute('aria-posinset', String(i + 1));
-      row.node.setAttribute('aria-setsize', String(items.length));
+      const fresh = this.how.row(item, i);
+      if (row) {
+        if (next === row.node) next = next.nextElementSibling;
+        const focused = row.node.contains(document.activeElement);
+        row.node.replaceWith(fresh);
+        if (focused) fresh.focus({ preventScroll: true });
+        this.measured.delete(item);
+      } else {
+        rows.insertBefore(fresh, next);
+      }
+      shown.set(item, { node: fresh, depends, top: -1, index: -1, of: -1 });
     }
   }
 
@@ -248,21 +258,17 @@ export class Scroll {
   /** Puts the end on the screen. */
   toEnd() {
     this.atEnd = true;
-    this.node.scrollTop = this.heights.before(this.items.length);
+    this.go(this.total());
     this.draw();
   }
 
   /**
-   * Puts a row into the upper third of the screen and gives its node.
+   * Puts a row on the screen, its top at a share of the height, and gives its node.
    * @param {number} index
    * @param {number} [share]
    */
   toRow(index, share = 0.3) {
-    for (let tries = 0; tries < 3; tries++) {
-      this.node.scrollTop = Math.max(0, this.heights.before(index) - this.node.clientHeight * share);
-      this.atEnd = this.distanceToEnd() < AT_END;
-      this.draw();
-    }
+    for (let tries = 0; tries < 3; tries++) this.to(this.heights.before(index) - this.view * share);
     return this.shown.get(this.items[index])?.node;
   }
 
@@ -273,21 +279,25 @@ export class Scroll {
   reveal(index) {
     const top = this.heights.before(index);
     const end = top + this.heights.all[index];
-    const seen = this.node.scrollTop;
-    if (top < seen) this.node.scrollTop = top - 8;
-    else if (end > seen + this.node.clientHeight) this.node.scrollTop = end - this.node.clientHeight + 8;
-    this.atEnd = this.distanceToEnd() < AT_END;
-    this.draw();
+    if (top < this.top) this.to(top - 8);
+    else if (end > this.top + this.view) this.to(end - this.view + 8);
     return this.shown.get(this.items[index])?.node;
   }
 
+  /** @param {number} top */
+  to(top) {
+    this.atEnd = false;
+    this.go(top);
+    this.atEnd = this.total() - this.top - this.view < AT_END;
+    this.draw();
+  }
+
   /**
-   * The item whose row holds a node.
+   * The place of the row that holds a node.
    * @param {Element | null} node
    */
   indexOf(node) {
     const row = node?.closest('[aria-posinset]');
-    if (!row || !this.rows.contains(row)) return -1;
-    return Number(row.getAttribute('aria-posinset')) - 1;
+    return row && this.rows.contains(row) ? Number(row.getAttribute('aria-posinset')) - 1 : -1;
   }
 }

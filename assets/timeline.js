@@ -42,6 +42,8 @@ export class Timeline {
     this.find = '';
     this.seen = '';
     this.missed = 0;
+    this.told = -1;
+    this.unreadAt = -1;
     this.gone = false;
     this.ended = false;
     /** @type {Item[]} */
@@ -94,8 +96,7 @@ export class Timeline {
     }
     if (this.ended) return;
     this.show();
-    const unread = this.items.findIndex(item => !isPending(item) && item.id === this.firstUnread);
-    if (unread >= 0) this.scroll.toRow(unread);
+    if (this.unreadAt >= 0) this.scroll.toRow(this.unreadAt);
     else this.scroll.toEnd();
     this.moved();
     this.markSoon();
@@ -149,6 +150,7 @@ export class Timeline {
     settled(have);
     const waiting = pendingIn(this.id).filter(one => !(one.id && have.has(one.id)));
     this.items = [...this.messages.list, ...waiting];
+    this.unreadAt = this.firstUnread === null ? -1 : this.messages.list.findIndex(one => one.id === this.firstUnread);
     this.scroll.set(this.items);
   }
 
@@ -214,11 +216,13 @@ export class Timeline {
     const { atEnd } = this.scroll;
     if (atEnd) this.missed = 0;
     this.down.hidden = atEnd;
-    refill(this.down, icon('down'), this.missed ? `${this.missed} below` : 'To the newest');
-    const index = this.items.findIndex(item => !isPending(item) && item.id === this.firstUnread);
+    if (this.told !== this.missed) refill(this.down, icon('down'), this.missed ? `${this.missed} below` : 'To the newest');
+    this.told = this.missed;
+    const index = this.unreadAt;
     const above = this.firstUnread !== null && (index < 0 ? this.unread > 0 && this.messages.earlier !== null : index < this.scroll.first);
-    this.up.hidden = !above || this.gone;
-    if (above) refill(this.up, `${this.unread} not opened before`);
+    const hidden = !above || this.gone;
+    if (this.up.hidden && !hidden) refill(this.up, `${this.unread} not opened before`);
+    this.up.hidden = hidden;
     if (atEnd) this.markSoon();
   }
 
@@ -265,8 +269,8 @@ export class Timeline {
 
   /** Id of the newest message that is wholly on the screen. */
   lastSeen() {
-    const { node, heights } = this.scroll;
-    const end = node.scrollTop + node.clientHeight + 4;
+    const { top, view, heights } = this.scroll;
+    const end = top + view + 4;
     for (let i = Math.min(this.scroll.last, this.messages.list.length - 1); i >= this.scroll.first; i--) {
       if (heights.before(i + 1) <= end || i === this.scroll.first) return this.messages.list[i]?.id;
     }

@@ -59,6 +59,10 @@ pub enum RouteId {
     Messages,
     /// Sending a message.
     Send,
+    /// Marking messages as opened.
+    Opened,
+    /// Keeping what somebody has begun to write.
+    Draft,
     /// Taking a message in hand.
     Acknowledge,
     /// Hints.
@@ -151,7 +155,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 24] = [
+pub const ROUTES: [Route; 26] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -223,7 +227,21 @@ pub const ROUTES: [Route; 24] = [
         "/v1/conversations/{conversation}/messages",
         Access::Staff,
         (Some("SendRequest"), "Sent"),
-        "Send a message; the answer comes once it is durable on this node.",
+        "Send a message; the answer comes once it is durable on this node. One key sends once.",
+    ),
+    post(
+        RouteId::Draft,
+        "/v1/conversations/{conversation}/draft",
+        Access::Staff,
+        (Some("DraftRequest"), "Done"),
+        "Keep what one has begun to write, in this node's memory; sending forgets it.",
+    ),
+    post(
+        RouteId::Opened,
+        "/v1/conversations/{conversation}/opened",
+        Access::Staff,
+        (Some("OpenedRequest"), "Done"),
+        "Mark everything up to a message as opened; others see it where policy says so.",
     ),
     post(
         RouteId::Acknowledge,

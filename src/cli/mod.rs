@@ -88,6 +88,7 @@ enum Noun {
     Conversations(chat::Conversations),
     Read(chat::Read),
     Send(chat::Send),
+    Reply(chat::Reply),
     Watch(chat::Watch),
     Acknowledge(chat::Acknowledge),
     #[command(subcommand)]
@@ -130,6 +131,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Conversations(command) => command.run(context),
         Noun::Read(command) => command.run(context),
         Noun::Send(command) => command.run(context),
+        Noun::Reply(command) => command.run(context),
         Noun::Watch(command) => command.run(context),
         Noun::Acknowledge(command) => command.run(context),
         Noun::Audit(command) => command.run(context),

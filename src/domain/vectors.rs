@@ -12,7 +12,7 @@ use super::id::{
 };
 use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
-use super::message::{EntryId, Message, Position, StaffItem};
+use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::policy::{Network, Policy};
 use super::sign::Signed;
 use super::space::Space;
@@ -21,7 +21,7 @@ use super::statement::{
     StatementId,
 };
 use super::testing::{ADMIN, NOON, SampleClinic, name};
-use super::time::{Day, Hlc};
+use super::time::Day;
 use super::trust::{Credentials, Refusal};
 
 const FROZEN: &str = include_str!("vectors.txt");
@@ -226,12 +226,11 @@ fn actors() -> [(&'static str, Actor); 6] {
     ]
 }
 
-fn messages() -> [(&'static str, Message); 3] {
+fn messages() -> Vec<(&'static str, Message)> {
     let (staff, author) = (ANA, AUTHOR);
-    let up_to = Position {
-        time: Hlc::at(NOON),
+    let mark = |epoch| Mark {
         author,
-        epoch: Epoch(7),
+        epoch: Epoch(epoch),
         seq: 9,
     };
     let entry = EntryId {
@@ -240,15 +239,35 @@ fn messages() -> [(&'static str, Message); 3] {
         epoch: Epoch(7),
         seq: 9,
     };
-    [
+    let text = "Bed 4 is free — höchste Zeit".to_owned();
+    vec![
         (
             "text",
             Message::Text {
                 staff,
-                text: "Bed 4 is free — höchste Zeit".into(),
+                text: text.clone(),
+                reply_to: None,
+                mentions: Vec::new(),
+                key: None,
             },
         ),
-        ("opened", Message::Opened { staff, up_to }),
+        (
+            "text in full",
+            Message::Text {
+                staff,
+                text,
+                reply_to: Some(entry),
+                mentions: vec![ANA, BEN],
+                key: Some(SendKey::of(&staff, "tab 3, message 17")),
+            },
+        ),
+        (
+            "opened",
+            Message::Opened {
+                staff,
+                marks: vec![mark(7), mark(8)],
+            },
+        ),
         ("acknowledged", Message::Acknowledged { staff, entry }),
     ]
 }
@@ -395,7 +414,7 @@ fn every_frozen_statement_record_and_message_is_read_back() {
         assert_eq!(read.map(|record| record.actor), Ok(actor));
     }
     for (what, message) in messages() {
-        let read = Message::from_body(&frozen(&format!("message {what}")));
+        let read = Message::from_body(&Space::Room(ROOM), &frozen(&format!("message {what}")));
         assert_eq!(read, Ok(message));
     }
     assert!(StaffItem::from_body(&frozen("staff-item password")).is_ok());

@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::domain::codec;
 use crate::domain::id::{ClinicId, DeviceId};
-use crate::domain::message::{Message, Position};
+use crate::domain::log::{Entry, Header};
+use crate::domain::message::{EntryId, Message, Position};
 use crate::domain::space::Space;
 use crate::domain::time::WallTime;
 use crate::domain::trust::TrustView;
@@ -425,7 +426,8 @@ fn read(store: &Store, clinic: &ClinicId, load: Load) -> Result<Loaded, StoreErr
                     .collect(),
             )
         }
-        Load::Receipts { space } => Loaded::Receipts(receipts(store, &space)?),
+        Load::Facts { space } => Loaded::Facts(facts(store, &space)?),
+        Load::Entries { ids } => Loaded::Entries(entries(store, ids)?),
     })
 }
 
@@ -447,8 +449,8 @@ fn trim(
     segments
 }
 
-fn entry_id(held: &Held) -> crate::domain::message::EntryId {
-    crate::domain::message::EntryId::new(&held.log, held.seq)
+fn entry_id(held: &Held) -> EntryId {
+    EntryId::new(&held.log, held.seq)
 }
 
 fn store_position(position: Position) -> store::Position {
@@ -460,33 +462,33 @@ fn store_position(position: Position) -> store::Position {
     }
 }
 
-/// Everything in a conversation that is not a text.
-fn receipts(
-    store: &Store,
-    space: &Space,
-) -> Result<
-    Vec<(
-        crate::domain::message::EntryId,
-        crate::domain::time::Hlc,
-        Message,
-    )>,
-    StoreError,
-> {
+/// Everything in a conversation, oldest first and without its words.
+fn facts(store: &Store, space: &Space) -> Result<Vec<(EntryId, Header, Message)>, StoreError> {
     const STEP: usize = 1024;
     let mut found = Vec::new();
     let mut before = None;
     loop {
         let held = store.newest(space, before, STEP)?;
         let Some(last) = held.last() else {
+            found.reverse();
             return Ok(found);
         };
         before = Some(last.position());
         for held in &held {
-            let body = held.entry.payload.as_ref().map(|payload| &payload.body);
-            match body.and_then(|body| Message::from_body(body).ok()) {
-                Some(Message::Text { .. }) | None => {}
-                Some(message) => found.push((entry_id(held), held.entry.header.time, message)),
+            let payload = held.entry.payload.as_ref();
+            let message = payload.map(|payload| Message::from_body(space, &payload.body));
+            if let Some(Ok(message)) = message {
+                found.push((entry_id(held), held.entry.header, message.without_words()));
             }
         }
     }
+}
+
+fn entries(store: &Store, ids: Vec<EntryId>) -> Result<Vec<(EntryId, Entry)>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let entry = store.entry(&id.log(), id.seq)?;
+        found.extend(entry.map(|entry| (id, entry)));
+    }
+    Ok(found)
 }

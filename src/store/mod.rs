@@ -41,7 +41,7 @@ use writer::{Command, Done, Writer};
 
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
-use crate::domain::log::{Log, Segment};
+use crate::domain::log::{Entry, Log, Segment};
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
@@ -203,6 +203,12 @@ impl Store {
     ) -> Result<Vec<Segment>, StoreError> {
         self.shared.check()?;
         read::segments(&self.shared, log, from, budget)
+    }
+
+    /// Entry `seq` of a log, if it is held; without its body once that is purged.
+    pub fn entry(&self, log: &Log, seq: u64) -> Result<Option<Entry>, StoreError> {
+        self.shared.check()?;
+        read::entry(&self.shared, log, seq)
     }
 
     /// The header hash of entry `seq` of a log.

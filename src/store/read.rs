@@ -102,6 +102,22 @@ pub(crate) fn segments(
     Ok(segments)
 }
 
+/// One entry.
+pub(crate) fn entry(shared: &Shared, log: &Log, seq: u64) -> Result<Option<Entry>, StoreError> {
+    let Some(number) = number_of(shared, log) else {
+        return Ok(None);
+    };
+    let keyring = shared.keyring();
+    let read = shared.db.begin_read()?;
+    let row = row_with(&read.open_table(tables::HEADERS)?, number, seq)?;
+    let Some(header) = row.and_then(|row| row.header(seq)) else {
+        return Ok(None);
+    };
+    let bodies = read.open_table(tables::BODIES)?;
+    let payload = Bodies::new(bodies, &keyring, shared, log, number).find(seq, &header)?;
+    Ok(Some(Entry { header, payload }))
+}
+
 /// The header hash of one entry.
 pub(crate) fn hash_at(
     shared: &Shared,

@@ -116,6 +116,7 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
             split(Code::Forbidden, why)
         }
         CommandRefusal::TextLength
+        | CommandRefusal::TooManyMentions
         | CommandRefusal::DeviceRevoked
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),

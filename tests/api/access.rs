@@ -214,6 +214,8 @@ fn request(route: &Route) -> (&'static str, &'static str) {
     };
     let path = match route.id {
         RouteId::Messages | RouteId::Send => "/v1/conversations/nowhere/messages",
+        RouteId::Draft => "/v1/conversations/nowhere/draft",
+        RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",
         RouteId::Ends => "/v1/devices/front-desk/ends",
         RouteId::Trail => "/v1/audit/front-desk",

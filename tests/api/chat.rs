@@ -1,6 +1,7 @@
 //! Conversations through the API.
 
-use clinic_mesh::api::conversation::State;
+use clinic_mesh::api::client::Client;
+use clinic_mesh::api::conversation::{ConversationView, SendRequest, State};
 use clinic_mesh::api::event::Hint;
 use clinic_mesh::api::problem::Code;
 use clinic_mesh::domain::statement::{History, Role};
@@ -136,4 +137,83 @@ async fn hints_say_where_to_look_to_those_it_concerns_and_nobody_else() {
         assert_eq!(found, sent.conversation);
     }
     desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_names_what_it_answers_and_a_second_try_sends_nothing() {
+    let mut desk = Desk::open().await;
+    let (ana_is, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let asked = ana.send("Bo", "Who takes bed 4?").await.expect("sent");
+    let answer = SendRequest {
+        text: "I do".to_owned(),
+        reply_to: Some(asked.id.clone()),
+        mentions: vec![ana_is.id.to_string()],
+        key: Some("tab 1, message 1".to_owned()),
+    };
+    let first = bo.send_as("Ana", &answer).await.expect("sent");
+    let again = bo.send_as("Ana", &answer).await.expect("the same");
+    assert_eq!(first.id, again.id);
+
+    let page = ana.messages("Bo", None, 10).await.expect("a page");
+    assert_eq!(page.messages.len(), 2);
+    let shown = &page.messages[1];
+    assert_eq!((page.messages[0].mine, shown.mine), (true, false));
+    assert_eq!(shown.mentions, [ana_is.id.to_string()]);
+    let quote = shown.reply_to.as_ref().expect("an answer");
+    assert_eq!(quote.id, asked.id);
+    let said = (quote.by.as_deref(), quote.text.as_deref());
+    assert_eq!(said, (Some("Ana"), Some("Who takes bed 4?")));
+
+    let bad = [
+        SendRequest {
+            key: Some("x".repeat(65)),
+            ..answer.clone()
+        },
+        SendRequest {
+            mentions: vec!["Ana".to_owned()],
+            ..answer.clone()
+        },
+        SendRequest {
+            reply_to: Some("nonsense".to_owned()),
+            ..answer
+        },
+    ];
+    for request in bad {
+        assert_eq!(code(bo.send_as("Ana", &request).await), Code::Malformed);
+    }
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_list_tells_what_is_unread_and_what_was_begun() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let first = ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    let second = ana.send("Bo", "Bed 5 too").await.expect("sent");
+    bo.draft("Ana", "Thank").await.expect("kept");
+    let line = only_line(&bo).await;
+    assert_eq!((line.unread, line.mentioned), (2, false));
+    assert_eq!(line.first_unread, Some(first.id));
+    assert_eq!(line.draft.as_deref(), Some("Thank"));
+    assert_eq!(only_line(&ana).await.draft, None);
+
+    bo.messages("Ana", None, 10).await.expect("a page");
+    assert_eq!(only_line(&bo).await.unread, 2);
+    bo.opened("Ana", &second.id).await.expect("opened");
+    assert_eq!(only_line(&bo).await.unread, 0);
+    let page = ana.messages("Bo", None, 10).await.expect("a page");
+    for message in &page.messages {
+        assert_eq!(message.delivery.state, State::Opened);
+        assert_eq!(message.delivery.opened_by, ["Bo"]);
+    }
+    bo.send("Ana", "Thanks").await.expect("sent");
+    assert_eq!(only_line(&bo).await.draft, None);
+    desk.stop().await;
+}
+
+async fn only_line(client: &Client) -> ConversationView {
+    let list = client.conversations().await.expect("signed in");
+    list.conversations.into_iter().next().expect("one")
 }

@@ -261,7 +261,7 @@ impl World {
                 staff,
                 origin: Origin::Socket,
                 space,
-                text: text.clone(),
+                written: text.as_str().into(),
             };
             self.ask(node, command, Waiting::Post { node, text });
         }
@@ -287,6 +287,16 @@ impl World {
         let (staff, space) = self.someone_at(node, rng);
         let limit = rng.random_range(1..20);
         self.read(node, staff, space, limit);
+        let stored = self.nodes[node].disk.of_space(&space).next();
+        let newest = stored.map(|(log, stored)| EntryId::new(log, stored.head.seq));
+        if let Some(entry) = newest {
+            let command = Command::Open {
+                staff,
+                origin: Origin::Socket,
+                entry,
+            };
+            self.ask(node, command, Waiting::Other { node });
+        }
     }
 
     /// Asks for the newest page of a conversation.

@@ -120,8 +120,7 @@ impl World {
     }
 
     fn entry(&self, staff: StaffId, text: &str, time: Hlc, last_day: Day) -> Entry {
-        let text = text.to_owned();
-        let body = Message::Text { staff, text }.to_body();
+        let body = Message::text(staff, text.into()).to_body();
         let salt = [9; 16];
         Entry::new(time, last_day, Payload { salt, body })
     }

@@ -247,7 +247,7 @@ impl World {
                     }
                     _ => false,
                 });
-                if !covered && !is_opening(entry) {
+                if !covered && entry.payload.is_some() {
                     self.broke(AUDIT_WITH_THE_ACT, format!("{:?} {seq}", segment.log));
                 }
             }
@@ -362,7 +362,8 @@ impl World {
             let Some(payload) = &entry.payload else {
                 continue;
             };
-            let speaker = Message::from_body(&payload.body).map(|message| message.staff());
+            let speaker = Message::from_body(&segment.log.space, &payload.body)
+                .map(|message| message.staff());
             let right = speaker.is_ok_and(|staff| {
                 all.ever_at_home(&author, &staff) && all.ever_in(&staff, &segment.log.space)
             });
@@ -594,17 +595,6 @@ impl World {
             );
         }
     }
-}
-
-/// Whether an entry only says that something was opened, which is not recorded as sent.
-fn is_opening(entry: &clinic_mesh::domain::log::Entry) -> bool {
-    let Some(payload) = &entry.payload else {
-        return true;
-    };
-    matches!(
-        Message::from_body(&payload.body),
-        Ok(Message::Opened { .. })
-    )
 }
 
 /// Whether a disk holds a body of a space whose last day is before a day.

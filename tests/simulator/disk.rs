@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clinic_mesh::domain::attest::{Attestation, Subject};
 use clinic_mesh::domain::id::{AuthorId, ClinicId};
-use clinic_mesh::domain::log::{Epoch, Head, Log, Segment};
+use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
 use clinic_mesh::domain::sign::{Signature, SigningKey};
 use clinic_mesh::domain::space::Space;
@@ -62,9 +62,7 @@ impl StoredLog {
     }
 
     /// Every entry with its number.
-    pub(crate) fn entries(
-        &self,
-    ) -> impl DoubleEndedIterator<Item = (u64, &clinic_mesh::domain::log::Entry)> {
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
         self.rows
             .iter()
             .flat_map(|row| (row.first..).zip(row.entries.iter()).collect::<Vec<_>>())
@@ -245,7 +243,8 @@ impl Disk {
                 before,
                 limit,
             } => Loaded::Page(self.page(space, *before, *limit)),
-            Load::Receipts { space } => Loaded::Receipts(self.receipts(space)),
+            Load::Facts { space } => Loaded::Facts(self.facts(space)),
+            Load::Entries { ids } => Loaded::Entries(self.some(ids)),
         }
     }
 
@@ -264,12 +263,7 @@ impl Disk {
         found
     }
 
-    fn page(
-        &self,
-        space: &Space,
-        before: Option<Position>,
-        limit: usize,
-    ) -> Vec<(EntryId, clinic_mesh::domain::log::Entry)> {
+    fn page(&self, space: &Space, before: Option<Position>, limit: usize) -> Vec<(EntryId, Entry)> {
         let mut found = Vec::new();
         for (log, stored) in self.of_space(space) {
             for (seq, entry) in stored.entries() {
@@ -292,22 +286,24 @@ impl Disk {
             .collect()
     }
 
-    fn receipts(&self, space: &Space) -> Vec<(EntryId, Hlc, Message)> {
-        let mut found = Vec::new();
-        for (log, stored) in self.of_space(space) {
-            for (seq, entry) in stored.entries() {
-                let message = entry
-                    .payload
-                    .as_ref()
-                    .and_then(|payload| Message::from_body(&payload.body).ok());
-                match message {
-                    None | Some(Message::Text { .. }) => {}
-                    Some(message) => {
-                        found.push((EntryId::new(log, seq), entry.header.time, message))
-                    }
-                }
-            }
-        }
-        found
+    /// Everything in a space, oldest first and without its words.
+    fn facts(&self, space: &Space) -> Vec<(EntryId, Header, Message)> {
+        let mut all = self.page(space, None, usize::MAX);
+        all.reverse();
+        let fact = |(id, entry): &(EntryId, Entry)| {
+            let body = &entry.payload.as_ref()?.body;
+            let message = Message::from_body(space, body).ok()?;
+            Some((*id, entry.header, message.without_words()))
+        };
+        all.iter().filter_map(fact).collect()
+    }
+
+    fn some(&self, ids: &[EntryId]) -> Vec<(EntryId, Entry)> {
+        let found = |id: &EntryId| {
+            let stored = self.logs.get(&id.log())?;
+            let (_, entry) = stored.entries().find(|(seq, _)| *seq == id.seq)?;
+            Some((*id, entry.clone()))
+        };
+        ids.iter().filter_map(found).collect()
     }
 }

@@ -339,13 +339,13 @@ impl Office {
 
 /// Posts and waits until the message is durable on the poster's node.
 pub(crate) async fn post(handle: &Handle, staff: StaffId, space: Space, text: String) -> EntryId {
-    let origin = Origin::Socket;
+    let (origin, written) = (Origin::Socket, text.as_str().into());
     match handle
         .ask(Command::Post {
             staff,
             origin,
             space,
-            text,
+            written,
         })
         .await
         .expect("the node runs")

@@ -23,7 +23,9 @@ pub use events::Events;
 
 use super::audit::{TrailRecords, TrailSegments, TrailView};
 use super::clinic::ClinicView;
-use super::conversation::{AcknowledgeRequest, ConversationsView, PageView, SendRequest, Sent};
+use super::conversation::{
+    AcknowledgeRequest, ConversationsView, DraftRequest, OpenedRequest, PageView, SendRequest, Sent,
+};
 use super::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
@@ -162,10 +164,30 @@ impl Client {
 
     /// Sends a message; returns once it is durable on the node.
     pub async fn send(&self, conversation: &str, text: &str) -> Answer<Sent> {
-        let request = SendRequest {
+        self.send_as(conversation, &SendRequest::text(text)).await
+    }
+
+    /// Sends a message with all that belongs to it.
+    pub async fn send_as(&self, conversation: &str, request: &SendRequest) -> Answer<Sent> {
+        self.post(&conversation_path(conversation, "messages"), request)
+            .await
+    }
+
+    /// Marks everything up to a message as opened.
+    pub async fn opened(&self, conversation: &str, message: &str) -> Answer<Done> {
+        let request = OpenedRequest {
+            message: message.to_owned(),
+        };
+        self.post(&conversation_path(conversation, "opened"), &request)
+            .await
+    }
+
+    /// Keeps what one has begun to write; an empty text forgets it.
+    pub async fn draft(&self, conversation: &str, text: &str) -> Answer<Done> {
+        let request = DraftRequest {
             text: text.to_owned(),
         };
-        self.post(&conversation_path(conversation, "messages"), &request)
+        self.post(&conversation_path(conversation, "draft"), &request)
             .await
     }
 

@@ -1,9 +1,11 @@
-//! What staff members do: sign in, read, send, acknowledge, follow.
+//! What staff members do: sign in, read, send, answer, acknowledge, follow.
 
 mod acknowledge;
 mod list;
 mod login;
+mod pick;
 mod read;
+mod reply;
 mod saved;
 mod send;
 mod show;
@@ -13,6 +15,7 @@ pub(super) use acknowledge::Acknowledge;
 pub(super) use list::Conversations;
 pub(super) use login::{Login, Logout, Password};
 pub(super) use read::Read;
+pub(super) use reply::Reply;
 pub(super) use send::Send;
 pub(super) use watch::Watch;
 

@@ -1,6 +1,6 @@
 //! Messages on a terminal.
 
-use crate::api::conversation::{DeliveryView, MessageView, PageView, State};
+use crate::api::conversation::{DeliveryView, MessageView, PageView, QuoteView, State};
 use crate::cli::Context;
 use crate::cli::output::{Style, clock_time, day_name, plain, screen_width, wrap};
 use crate::domain::time::WallTime;
@@ -82,12 +82,28 @@ pub(super) fn line(screen: &Screen, message: &MessageView) -> String {
         screen.style.bold(&name)
     );
     let indent = " ".repeat(margin);
+    if let Some(quote) = &message.reply_to {
+        let quoted = quoted(quote, room);
+        shown.push_str(&format!("{}\n{indent}", screen.style.dim(&quoted)));
+    }
     shown.push_str(&wrap(&body, room).join(&format!("\n{indent}")));
     shown.push('\n');
     for remark in remarks(screen, message) {
         shown.push_str(&format!("{indent}{}\n", screen.style.dim(&remark)));
     }
     shown
+}
+
+/// One line that reminds of the message that is answered.
+fn quoted(quote: &QuoteView, room: usize) -> String {
+    let (Some(by), Some(text)) = (&quote.by, &quote.text) else {
+        return "> a message that is purged or not held here".to_owned();
+    };
+    let line = plain(&format!("> {by}: {text}")).replace('\n', " ");
+    match line.chars().count() {
+        count if count <= room => line,
+        _ => line.chars().take(room - 1).chain(['…']).collect(),
+    }
 }
 
 fn remarks(screen: &Screen, message: &MessageView) -> Vec<String> {
@@ -140,6 +156,9 @@ mod tests {
             written: NOON.into(),
             staff: by.to_lowercase(),
             by: by.into(),
+            mine: false,
+            reply_to: None,
+            mentions: Vec::new(),
             text: Some(text.into()),
             before_removal_was_known: false,
             delivery: DeliveryView {

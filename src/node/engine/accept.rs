@@ -254,7 +254,7 @@ impl Engine {
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),
             Space::Audit(_) => None,
-            Space::Direct(..) | Space::Room(_) => match Message::from_body(body) {
+            Space::Direct(..) | Space::Room(_) => match Message::from_body(&log.space, body) {
                 // The writer's homes may be known there and not here yet.
                 Ok(_) if planted!("speaks-for-anyone") => None,
                 Ok(message) if !self.may_speak_for(log, &message) => Some(Verdict::Later),

@@ -16,6 +16,7 @@ use crate::domain::log::{
     Entry, Head, Log, Payload, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment,
 };
 use crate::domain::message::EntryId;
+use crate::domain::policy::Policy;
 use crate::domain::space::Space;
 use crate::domain::time::{AHEAD_MAX, Day};
 use crate::domain::trust::MeshKey;
@@ -95,9 +96,24 @@ impl Batch {
 impl Engine {
     /// Appends to one of this node's own logs; the entry's number is final at once.
     pub(super) fn write(&mut self, space: Space, body: Vec<u8>) -> EntryId {
+        self.write_lasting(space, body, |by_policy, _| by_policy)
+    }
+
+    /// Appends an entry that lives as long as what it is about; `last_day` is told what policy says
+    /// and the latest day that anyone accepts.
+    pub(super) fn write_lasting(
+        &mut self,
+        space: Space,
+        body: Vec<u8>,
+        last_day: impl FnOnce(Day, Day) -> Day,
+    ) -> EntryId {
         let log = self.own_log(space);
         let time = self.tick_clock();
-        let last_day = self.record.clinic.policy.last_day(&space, time.wall());
+        let by_policy = self.record.clinic.policy.last_day(&space, time.wall());
+        let last_day = last_day(
+            by_policy,
+            Policy::latest_last_day(&space, time.wall().day()),
+        );
         let mut salt = [0; 16];
         self.rng.fill_bytes(&mut salt);
         self.batch.bytes += body.len();

@@ -11,15 +11,19 @@
 
 mod accept;
 mod batch;
+mod drafts;
+mod facts;
 mod holdings;
 mod link;
 mod people;
 mod pull;
 mod purge;
+mod reading;
 mod record;
 mod send;
 mod trail;
 mod types;
+mod views;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -43,9 +47,10 @@ use crate::planted::planted;
 use crate::wire::{self, Frame};
 
 use batch::Batch;
+use drafts::Drafts;
+use facts::Facts;
 use holdings::Holdings;
 use link::{Link, Stage};
-use people::SpaceReceipts;
 use pull::Wants;
 use record::RecordState;
 
@@ -101,7 +106,10 @@ pub struct Engine {
     last_job: u64,
     jobs: BTreeMap<JobId, Job>,
     effects: VecDeque<Effect>,
-    receipts: BTreeMap<Space, SpaceReceipts>,
+    facts: BTreeMap<Space, Facts>,
+    drafts: Drafts,
+    /// Commands that wait for facts to be read.
+    parked: Vec<(Ticket, Command)>,
     passwords: BTreeMap<StaffId, (Position, String)>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
@@ -122,9 +130,11 @@ enum Job {
     /// Finding where a revoked device's log ends.
     FindEnd { log: Log },
     /// A page for a reader.
-    Page(people::PageJob),
-    /// The receipts of a conversation, with the readers that wait for them.
-    Receipts { space: Space },
+    Page(reading::PageJob),
+    /// What a page refers to.
+    Related(Box<reading::RelatedJob>),
+    /// The facts of a conversation.
+    Facts { space: Space },
     /// Part of an audit trail.
     Trail { ticket: Ticket, log: Log },
     /// The clinic record, log by log.
@@ -171,7 +181,9 @@ impl Engine {
             last_job: 0,
             jobs: BTreeMap::new(),
             effects: VecDeque::new(),
-            receipts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            drafts: Drafts::default(),
+            parked: Vec::new(),
             passwords: people::newest_passwords(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
@@ -331,7 +343,8 @@ impl Engine {
             }
             (Job::FindEnd { log }, Loaded::Segments(segments)) => self.on_end_found(log, &segments),
             (Job::Page(job), Loaded::Page(entries)) => self.on_page(job, entries),
-            (Job::Receipts { space }, Loaded::Receipts(found)) => self.on_receipts(space, &found),
+            (Job::Related(job), Loaded::Entries(entries)) => self.on_related(*job, entries),
+            (Job::Facts { space }, Loaded::Facts(found)) => self.on_facts(id, space, found),
             (Job::Trail { ticket, log }, Loaded::Segments(segments)) => {
                 self.on_trail(ticket, log, segments)
             }
@@ -339,7 +352,11 @@ impl Engine {
             // The runner answers a reading with what was asked for, or stops the process.
             (
                 _,
-                Loaded::Segments(_) | Loaded::HashAt(_) | Loaded::Page(_) | Loaded::Receipts(_),
+                Loaded::Segments(_)
+                | Loaded::HashAt(_)
+                | Loaded::Page(_)
+                | Loaded::Facts(_)
+                | Loaded::Entries(_),
             ) => {}
         }
     }

@@ -65,8 +65,9 @@ impl Engine {
         if horizon == Day(0) {
             return;
         }
-        // Openings and acknowledgements whose days are over are forgotten with the rest.
-        self.receipts.clear();
+        // What was known of messages whose days are over is forgotten with them.
+        self.facts.clear();
+        self.drafts.forget_before(horizon);
         for space in spaces {
             let before = self.batch.attestations.len();
             self.attest_purged(space, horizon);
@@ -97,7 +98,7 @@ impl Engine {
             .collect();
         for space in leaving {
             self.batch.drops.push(space);
-            self.receipts.remove(&space);
+            self.facts.remove(&space);
             let deed = Deed::SpaceDropped {
                 space: space.id(&self.clinic_id),
             };

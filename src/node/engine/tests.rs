@@ -5,6 +5,7 @@
 mod disk;
 mod lessons;
 mod mesh;
+mod talk;
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ fn post(staff: StaffId, space: Space, text: &str) -> Command {
         staff,
         origin: Origin::Socket,
         space,
-        text: text.into(),
+        written: text.into(),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
-use crate::domain::log::{Entry, Head, Log, Segment};
-use crate::domain::message::{EntryId, Message, Position, StaffItem};
+use crate::domain::log::{Entry, Head, Header, Log, Segment};
+use crate::domain::message::{EntryId, Message, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
 use crate::domain::sign::{Signature, SigningKey};
 use crate::domain::space::Space;
@@ -17,6 +17,8 @@ use crate::domain::statement::{LogEnd, StatementId};
 use crate::domain::time::{Day, Hlc, WallTime};
 use crate::domain::trust::{MeshKey, Refusal, TrustView};
 use crate::wire::Frame;
+
+pub use super::views::*;
 
 /// The moment of an input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -259,10 +261,15 @@ pub enum Load {
         /// At most how many.
         limit: usize,
     },
-    /// Everything in a conversation that is not a text.
-    Receipts {
+    /// Everything in a conversation, without its words.
+    Facts {
         /// Which conversation.
         space: Space,
+    },
+    /// Single entries, as far as they are held.
+    Entries {
+        /// Which.
+        ids: Vec<EntryId>,
     },
 }
 
@@ -275,8 +282,10 @@ pub enum Loaded {
     HashAt(Option<Hash>),
     /// For [`Load::Page`].
     Page(Vec<(EntryId, Entry)>),
-    /// For [`Load::Receipts`].
-    Receipts(Vec<(EntryId, Hlc, Message)>),
+    /// For [`Load::Facts`].
+    Facts(Vec<(EntryId, Header, Message)>),
+    /// For [`Load::Entries`].
+    Entries(Vec<(EntryId, Entry)>),
 }
 
 /// Who asks, and from where.
@@ -300,7 +309,7 @@ pub enum Command {
         /// In which conversation.
         space: Space,
         /// What.
-        text: String,
+        written: Written,
     },
     /// Take a message in hand.
     Acknowledge {
@@ -311,7 +320,25 @@ pub enum Command {
         /// Which message.
         entry: EntryId,
     },
-    /// Read a page of a conversation; also marks it as opened where policy says so.
+    /// Mark everything up to a message as opened, for others to see where policy says so.
+    Open {
+        /// Who saw it.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// The newest message seen.
+        entry: EntryId,
+    },
+    /// Keep what somebody has begun to write; empty to forget it.
+    Draft {
+        /// Whose.
+        staff: StaffId,
+        /// In which conversation.
+        space: Space,
+        /// What, so far.
+        text: String,
+    },
+    /// Read a page of a conversation.
     Read {
         /// The reader, already signed in.
         staff: StaffId,
@@ -446,6 +473,12 @@ pub enum CommandRefusal {
     /// A segment of the record is not acceptable.
     #[error("the statement was not accepted: {0}")]
     BadSegment(String),
+    /// Too many people are mentioned.
+    #[error(
+        "a message mentions at most {} people",
+        crate::domain::message::MENTIONS_MAX
+    )]
+    TooManyMentions,
     /// There is no such thing.
     #[error("there is no such {0}")]
     Unknown(&'static str),
@@ -455,65 +488,6 @@ pub enum CommandRefusal {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
-}
-
-/// A page of a conversation, newest message last.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The messages.
-    pub messages: Vec<MessageLine>,
-    /// Where to continue backwards, if there is more.
-    pub earlier: Option<Position>,
-}
-
-/// One message as a face shows it.
-#[derive(Clone, Debug)]
-pub struct MessageLine {
-    /// Its id.
-    pub id: EntryId,
-    /// When it was written.
-    pub time: Hlc,
-    /// Who wrote it.
-    pub staff: StaffId,
-    /// What; none once it is purged.
-    pub text: Option<String>,
-    /// Whether it was sent before its writer's removal was known.
-    pub standing: Standing,
-    /// Who is behind each state of delivery.
-    pub receipts: Receipts,
-}
-
-/// Whether a message counts like any other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It does.
-    Good,
-    /// It was written before the writer's removal was known.
-    BeforeRemovalWasKnown,
-}
-
-/// What is known of a message's way; see [`Delivery`](crate::domain::message::Delivery).
-#[derive(Clone, Debug, Default)]
-pub struct Receipts {
-    /// Devices that hold it, by their own signature.
-    pub held_by: Vec<DeviceId>,
-    /// Whether it was sent to any other node.
-    pub left: bool,
-    /// Who opened it.
-    pub opened_by: Vec<StaffId>,
-    /// Who acknowledged it.
-    pub acknowledged_by: Vec<StaffId>,
-}
-
-/// One conversation in a list.
-#[derive(Clone, Debug)]
-pub struct ConversationLine {
-    /// Which.
-    pub space: Space,
-    /// Its members.
-    pub members: Vec<StaffId>,
-    /// When something was last written in it, as far as this node holds it.
-    pub newest: Option<Hlc>,
 }
 
 /// The state of a node.

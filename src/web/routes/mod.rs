@@ -64,6 +64,8 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
         RouteId::Send => post(conversation::send),
+        RouteId::Draft => post(conversation::draft),
+        RouteId::Opened => post(conversation::opened),
         RouteId::Acknowledge => post(conversation::acknowledge),
         RouteId::Events => get(events),
         RouteId::Record => get(record::record),

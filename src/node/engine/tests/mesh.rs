@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::disk::Disk;
 use crate::domain::audit::Origin;
 use crate::domain::id::{ClinicId, StaffId};
-use crate::domain::message::EntryId;
+use crate::domain::message::{EntryId, Written};
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
 use crate::node::engine::{
-    Command, CommandRefusal, Commit, Effect, Engine, Input, LinkId, Now, Page, Reply, Ticket,
+    Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now, Page,
+    Reply, Ticket,
 };
 use crate::wire::Frame;
 
@@ -347,11 +348,22 @@ impl Mesh {
         space: Space,
         text: &str,
     ) -> Result<EntryId, CommandRefusal> {
+        self.send(name, staff, space, text.into())
+    }
+
+    /// Posts a message with all that belongs to it; the answer is awaited.
+    pub(super) fn send(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        space: Space,
+        written: Written,
+    ) -> Result<EntryId, CommandRefusal> {
         let command = Command::Post {
             staff,
             origin: Origin::Socket,
             space,
-            text: text.into(),
+            written,
         };
         let ticket = self.ask(name, command);
         match self.answer(name, ticket) {
@@ -384,6 +396,38 @@ impl Mesh {
             .into_iter()
             .filter_map(|line| line.text)
             .collect()
+    }
+
+    /// Marks everything up to a message as opened.
+    pub(super) fn open(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        entry: EntryId,
+    ) -> Result<(), CommandRefusal> {
+        let command = Command::Open {
+            staff,
+            origin: Origin::Socket,
+            entry,
+        };
+        let ticket = self.ask(name, command);
+        match self.answer(name, ticket) {
+            Some(Reply::Done) => Ok(()),
+            Some(Reply::Refused(why)) => Err(why.clone()),
+            other => panic!("not an answer to an opening: {other:?}"),
+        }
+    }
+
+    /// One conversation in a person's list.
+    pub(super) fn listed(&mut self, name: &str, staff: StaffId, space: Space) -> ConversationLine {
+        let ticket = self.ask(name, Command::Conversations { staff });
+        match self.answer(name, ticket) {
+            Some(Reply::Conversations(lines)) => {
+                let line = lines.iter().find(|line| line.space == space);
+                line.expect("it is theirs").clone()
+            }
+            other => panic!("not a list: {other:?}"),
+        }
     }
 
     /// Submits at an office what its disk lacks of the record.
