@@ -4,7 +4,7 @@
  * @typedef {{ iso: string, ms: number }} Moment
  * @typedef {'on_this_node' | 'left' | 'stored_at_theirs' | 'opened' | 'acknowledged'} State
  * @typedef {{ state: State, stored_at: string[], missing: string[], opened_by: string[], acknowledged_by: string[] }} Delivery
- * @typedef {{ id: string, by: string, text: string | null }} Quoted
+ * @typedef {{ id: string, by: string | null, text: string | null }} Quoted
  * @typedef {{ by: string, when: Moment, reason: string }} Retracted
  * @typedef {{ id: string, written: Moment, staff: string, by: string, text: string | null,
  *   before_removal_was_known: boolean, delivery: Delivery, reply_to?: Quoted | null, mentions?: string[],

@@ -1,6 +1,6 @@
 // Where messages are written: drafts that stay, replies, mentions, amendments.
 
-import { at, post } from './api.js';
+import { at, post, Problem } from './api.js';
 import { announce, el, icon, iconButton, refill, settle } from './dom.js';
 import { draft, keepDraft, send, storeDrafts } from './outbox.js';
 import { firstLine } from './row.js';
@@ -81,7 +81,7 @@ export class Composer {
     const now = Date.now();
     if (this.area.value && now - this.told > TYPING && known.link === 'open') {
       this.told = now;
-      post(`${at(this.id)}/typing`, {}).catch(() => undefined);
+      post(`${at(this.id)}/typing`, {}).catch(error => { if (error instanceof Problem) this.told = Infinity; });
     }
   }
 
@@ -125,7 +125,6 @@ export class Composer {
     this.offer([]);
     send(this.id, text, reply && { id: reply.id, by: reply.by, text: reply.text }, this.mentions(text));
     this.picked.clear();
-    this.told = 0;
   }
 
   /**

@@ -117,9 +117,9 @@ function shorten(text) {
  */
 function quote(quoted, acts) {
   const node = el('button', { type: 'button', class: 'quote', title: 'Go to this message', on: { click: () => acts.jump(quoted.id) } },
-    el('span', { class: 'who' }, named(quoted.by)), ' ');
+    quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
   const said = el('bdi', { class: 'quoted' });
-  put(said, quoted.text === null ? 'no longer there' : firstLine(quoted.text));
+  put(said, quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text));
   node.append(said);
   return node;
 }
