@@ -1,7 +1,7 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
 import { get, post, Problem, watchCalls } from './api.js';
-import { announce, closeDialogs, refill } from './dom.js';
+import { announce, closeDialogs, hushAnnouncements, refill } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
 import { hushIdle, watchIdle } from './idle.js';
@@ -10,7 +10,7 @@ import { flush, leaveDrafts, storeDrafts, unkept } from './outbox.js';
 import { openBegin } from './people.js';
 import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
-import { away, enrol, factor, locked, signIn } from './sign-in.js';
+import { away, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
 import { forget, known, on, setMe, unreadTotal } from './state.js';
 
 /** @typedef {import('./api.js').Me} Me */
@@ -37,6 +37,8 @@ function show(page) {
   desk?.end();
   desk = null;
   refill(app, page);
+  hushAnnouncements();
+  if (page.matches('.door')) focusFirst(page);
 }
 
 /** Finds out from the node who is signed in. */

@@ -185,6 +185,14 @@ export function closeDialogs() {
   }
 }
 
+let saying = 0;
+
+/** Takes back what was said: it may name somebody who should not be named to whoever comes next. */
+export function hushAnnouncements() {
+  clearTimeout(saying);
+  for (const where of ['live', 'alert']) document.getElementById(where)?.replaceChildren();
+}
+
 /**
  * Says something to those who listen rather than look.
  * @param {string} text
@@ -195,7 +203,7 @@ export function announce(text, where = 'live') {
   if (!region) return;
   region.textContent = '';
   // In a later task, so that the same words said twice are heard twice.
-  setTimeout(() => { region.textContent = text; }, 50);
+  saying = window.setTimeout(() => { region.textContent = text; }, 50);
 }
 
 /**

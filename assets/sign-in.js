@@ -107,7 +107,6 @@ export function signIn(ways, why) {
     el('div', { class: 'other' },
       passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page, name.input.value.trim()); }, { class: 'quiet' }),
       button('First time here: use a sign-in code', () => replace(page, firstTime(ways)), { class: 'quiet' })));
-  later(name.input);
   return page;
 }
 
@@ -123,7 +122,6 @@ function firstTime(ways) {
     const answer = await post('/login', { name: name.input.value.trim(), code: code.input.value.trim(), new_password: first.input.value });
     await onward(ways, answer);
   }), el('div', { class: 'other' }, button('I have a password already', () => ways.again(), { class: 'quiet' })));
-  later(name.input);
   return page;
 }
 
@@ -148,7 +146,6 @@ export function factor(ways, me) {
       recovery.input.focus();
     }, { class: 'quiet' }),
     leave(ways)));
-  later(code.input);
   return page;
 }
 
@@ -186,7 +183,6 @@ async function app(ways, page) {
         setProof(answer.proof);
         replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
       }, leave(ways))));
-    later(code.input);
   } catch (error) {
     announce(error instanceof Error ? error.message : '', 'alert');
     failed(page, error);
@@ -226,7 +222,6 @@ export function locked(ways, name) {
     el('div', { class: 'other' }, button('Somebody else: sign out and switch', () => {
       call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());
     }, { class: 'quiet' })));
-  later(password.input);
   return page;
 }
 
@@ -254,6 +249,14 @@ export function away(why, again) {
  */
 function replace(old, page) {
   old.replaceWith(page);
+  focusFirst(page);
+}
+
+/**
+ * Whoever comes to a door can type at once.
+ * @param {Element} page
+ */
+export function focusFirst(page) {
   const target = page.querySelector('input:not([type=hidden])') ?? page.querySelector('button');
   if (target instanceof HTMLElement) target.focus();
 }
@@ -267,11 +270,6 @@ function failed(page, error) {
   const wrong = el('div', { class: 'problem loose', role: 'alert' });
   explain(wrong, error);
   fill(page.firstElementChild ?? page, wrong);
-}
-
-/** @param {HTMLElement} input */
-function later(input) {
-  requestAnimationFrame(() => input.focus());
 }
 
 // Passkeys: the node's words go to the browser as they are, and the browser's back to the node.

@@ -47,10 +47,7 @@ impl Window {
     /// What an expression gives; a promise is waited for.
     #[track_caller]
     pub(crate) fn eval(&self, expression: &str) -> Value {
-        let params = json!({
-            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
-        });
-        let answer = self.call("Runtime.evaluate", params);
+        let answer = self.evaluated(expression);
         assert!(
             answer["exceptionDetails"].is_null(),
             "{expression}: {}",
@@ -59,12 +56,21 @@ impl Window {
         answer["result"]["value"].clone()
     }
 
+    #[track_caller]
+    fn evaluated(&self, expression: &str) -> Value {
+        let params = json!({
+            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
+        });
+        self.call("Runtime.evaluate", params)
+    }
+
     /// Waits until an expression gives something true, and gives that.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) -> Value {
         let begun = Instant::now();
         loop {
-            let value = self.eval(expression);
+            // An exception is as good as nothing yet: what it looks for is not there.
+            let value = self.evaluated(expression)["result"]["value"].clone();
             let nothing = match &value {
                 Value::Null | Value::Bool(false) => true,
                 Value::String(text) => text.is_empty(),
@@ -91,7 +97,6 @@ impl Window {
             json!(words)
         ));
     }
-
 
     /// Everything that can be read.
     pub(crate) fn text(&self) -> String {
