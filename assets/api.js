@@ -1,31 +1,5 @@
 // The node's API: one function to call it, and the shapes of what it answers.
 
-/**
- * @typedef {{ iso: string, ms: number }} Moment
- * @typedef {'on_this_node' | 'left' | 'stored_at_theirs' | 'opened' | 'acknowledged'} State
- * @typedef {{ state: State, stored_at: string[], missing: string[], opened_by: string[], acknowledged_by: string[] }} Delivery
- * @typedef {{ id: string, by: string | null, text: string | null }} Quoted
- * @typedef {{ by: string, when: Moment, reason: string }} Retracted
- * @typedef {{ id: string, written: Moment, staff: string, by: string, text: string | null,
- *   before_removal_was_known: boolean, delivery: Delivery, reply_to?: Quoted | null, mentions?: string[],
- *   amended?: boolean, retracted?: Retracted | null, mine?: boolean }} Message
- * @typedef {{ conversation: string, name: string, messages: Message[], earlier: string | null }} Page
- * @typedef {{ id: string, kind: string, name: string, members: string[], newest: Moment | null,
- *   unread?: number, mentioned?: boolean, first_unread?: string | null, draft?: string | null }} Conversation
- * @typedef {{ id: string, name: string, roles: string[], homes: string[], suspended: boolean, presence?: string }} Staff
- * @typedef {{ opened_receipts: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number }} Policy
- * @typedef {{ id: string, name: string | null, staff: Staff[], rooms: { id: string, name: string, members: string[] }[],
- *   policy: Policy }} Clinic
- * @typedef {{ name: string, office: string | null, clinic_name: string | null, standing: string,
- *   peers: { name: string, office: string | null }[], away: string[] }} Status
- * @typedef {'ready' | 'locked' | 'factor' | 'enrol'} LoginState
- * @typedef {{ staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,
- *   ends?: Moment, idle_minutes?: number, proof: string, state: LoginState, factors?: string[], recovery_left?: number }} Me
- * @typedef {{ conversation: string, name: string, message: Message }} Hit
- * @typedef {{ id: string, began: Moment, used: Moment, door: string, this: boolean }} Login
- * @typedef {{ kind: string, conversation?: string, name?: string, by?: string, peer?: string, staff?: string, state?: string }} Hint
- */
-
 /** Longest wait for an answer: past that the node counts as lost. The node itself gives up after 30 s. */
 const PATIENCE = 15_000;
 
@@ -34,13 +8,13 @@ const BACKGROUND = 'clinic-mesh-background';
 
 /** What the node turned down, in its own words. */
 export class Problem extends Error {
-  /** @param {{ code: string, message: string, remedy?: string, retry_after?: number }} body */
-  constructor(body) {
-    super(body.message);
-    this.code = body.code;
-    this.remedy = body.remedy ?? '';
-    this.retryAfter = body.retry_after ?? 0;
-  }
+	/** @param {{ code: string, message: string, remedy?: string, retry_after?: number }} body */
+	constructor(body) {
+		super(body.message);
+		this.code = body.code;
+		this.remedy = body.remedy ?? '';
+		this.retryAfter = body.retry_after ?? 0;
+	}
 }
 
 /** The node did not answer: whether it did what was asked is not known. */
@@ -53,7 +27,7 @@ let proof = '';
  * @param {string | undefined} value
  */
 export function setProof(value) {
-  proof = value ?? '';
+	proof = value ?? '';
 }
 
 /**
@@ -64,7 +38,7 @@ let watcher = () => undefined;
 
 /** @param {(error: Problem | Unreachable) => void} hear */
 export function watchCalls(hear) {
-  watcher = hear;
+	watcher = hear;
 }
 
 let lastActive = Date.now();
@@ -80,25 +54,25 @@ export const lastActivity = () => lastActive;
  * @returns {Promise<any>}
  */
 export async function call(method, path, body, how = {}) {
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), PATIENCE);
-  try {
-    const response = await fetch(`/v1${path}`, {
-      method,
-      headers: headers(method, body, how.background ?? false),
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: stop.signal,
-      cache: 'no-store',
-    });
-    if (!how.background && response.status < 500) lastActive = Date.now();
-    return await answer(response);
-  } catch (error) {
-    const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
-    watcher(known);
-    throw known;
-  } finally {
-    clearTimeout(timer);
-  }
+	const stop = new AbortController();
+	const timer = setTimeout(() => stop.abort(), PATIENCE);
+	try {
+		const response = await fetch(`/v1${path}`, {
+			method,
+			headers: headers(method, body, how.background ?? false),
+			body: body === undefined ? undefined : JSON.stringify(body),
+			signal: stop.signal,
+			cache: 'no-store',
+		});
+		if (!how.background && response.status < 500) lastActive = Date.now();
+		return await answer(response);
+	} catch (error) {
+		const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
+		watcher(known);
+		throw known;
+	} finally {
+		clearTimeout(timer);
+	}
 }
 
 /**
@@ -107,22 +81,22 @@ export async function call(method, path, body, how = {}) {
  * @param {boolean} background
  */
 function headers(method, body, background) {
-  /** @type {Record<string, string>} */
-  const set = { accept: 'application/json' };
-  if (body !== undefined) set['content-type'] = 'application/json';
-  if (method === 'POST' && proof) set['clinic-proof'] = proof;
-  if (background) set[BACKGROUND] = '1';
-  return set;
+	/** @type {Record<string, string>} */
+	const set = { accept: 'application/json' };
+	if (body !== undefined) set['content-type'] = 'application/json';
+	if (method === 'POST' && proof) set['clinic-proof'] = proof;
+	if (background) set[BACKGROUND] = '1';
+	return set;
 }
 
 /** @param {Response} response */
 async function answer(response) {
-  if (response.ok) return response.json();
-  const body = await response.json().catch(() => null);
-  if (body && typeof body.code === 'string') throw new Problem(body);
-  // Not our node's words: something in between answered, or a node that is going down.
-  if (response.status >= 500) throw new Unreachable('the node does not answer');
-  throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
+	if (response.ok) return response.json();
+	const body = await response.json().catch(() => null);
+	if (body && typeof body.code === 'string') throw new Problem(body);
+	// Not our node's words: something in between answered, or a node that is going down.
+	if (response.status >= 500) throw new Unreachable('the node does not answer');
+	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
 
 /**
@@ -150,29 +124,29 @@ const SILENCE = 35_000;
  * @param {AbortSignal} signal
  */
 export async function hints(hear, signal) {
-  const stop = new AbortController();
-  signal.addEventListener('abort', () => stop.abort());
-  let timer = setTimeout(() => stop.abort(), PATIENCE);
-  try {
-    const response = await fetch('/v1/events', { headers: { accept: 'text/event-stream', [BACKGROUND]: '1' }, signal: stop.signal, cache: 'no-store' });
-    if (!response.ok || !response.body) await answer(response);
-    const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-    const decoder = new TextDecoder();
-    let text = '';
-    for (;;) {
-      clearTimeout(timer);
-      timer = setTimeout(() => stop.abort(), SILENCE);
-      const { done, value } = await reader.read();
-      if (done) return;
-      text += decoder.decode(value, { stream: true });
-      const lines = text.split(/\r?\n/);
-      text = lines.pop() ?? '';
-      for (const line of lines) if (line.startsWith('data:')) hear(JSON.parse(line.slice(5)));
-    }
-  } catch (error) {
-    throw error instanceof Problem ? error : new Unreachable('the node does not answer');
-  } finally {
-    clearTimeout(timer);
-    stop.abort();
-  }
+	const stop = new AbortController();
+	signal.addEventListener('abort', () => stop.abort());
+	let timer = setTimeout(() => stop.abort(), PATIENCE);
+	try {
+		const response = await fetch('/v1/events', { headers: { accept: 'text/event-stream', [BACKGROUND]: '1' }, signal: stop.signal, cache: 'no-store' });
+		if (!response.ok || !response.body) await answer(response);
+		const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+		const decoder = new TextDecoder();
+		let text = '';
+		for (;;) {
+			clearTimeout(timer);
+			timer = setTimeout(() => stop.abort(), SILENCE);
+			const { done, value } = await reader.read();
+			if (done) return;
+			text += decoder.decode(value, { stream: true });
+			const lines = text.split(/\r?\n/);
+			text = lines.pop() ?? '';
+			for (const line of lines) if (line.startsWith('data:')) hear(JSON.parse(line.slice(5)));
+		}
+	} catch (error) {
+		throw error instanceof Problem ? error : new Unreachable('the node does not answer');
+	} finally {
+		clearTimeout(timer);
+		stop.abort();
+	}
 }

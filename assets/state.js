@@ -3,38 +3,17 @@
 
 import { get, setProof } from './api.js';
 
-/** @typedef {import('./api.js').Me} Me */
-
-/**
- * @typedef {object} Known
- * @property {Me | null} me
- * @property {import('./api.js').Clinic | null} clinic
- * @property {import('./api.js').Status | null} status
- * @property {import('./api.js').Conversation[]} conversations
- * @property {string | null} open id of the conversation on the screen
- * @property {'joining' | 'open' | 'lost'} link whether the node answers
- * @property {Map<string, Map<string, number>>} typing conversation, name, until when
- * @property {Map<string, string>} presence staff id, `here` or `away`
- */
-
 /** @type {Known} */
 export const known = {
-  me: null,
-  clinic: null,
-  status: null,
-  conversations: [],
-  open: null,
-  link: 'joining',
-  typing: new Map(),
-  presence: new Map(),
+	me: null,
+	clinic: null,
+	status: null,
+	conversations: [],
+	open: null,
+	link: 'joining',
+	typing: new Map(),
+	presence: new Map(),
 };
-
-/**
- * - `conversations`: the list or a count in it; `messages`: look at a conversation's messages again
- * - `link`: the node or an office came or went; `typing`; `outbox`; `drafts`
- * - `gone`: nobody is signed in any more; `locked`; `open`: another conversation is on the screen
- * @typedef {'conversations' | 'messages' | 'receipts' | 'link' | 'typing' | 'outbox' | 'drafts' | 'gone' | 'locked' | 'open' | 'clinic'} Topic
- */
 
 /** @type {Map<Topic, Set<(data?: any) => void>>} */
 const ears = new Map();
@@ -45,9 +24,9 @@ const ears = new Map();
  * @param {(data?: any) => void} hear
  */
 export function on(topic, hear) {
-  const set = ears.get(topic) ?? new Set();
-  ears.set(topic, set.add(hear));
-  return () => { set.delete(hear); };
+	const set = ears.get(topic) ?? new Set();
+	ears.set(topic, set.add(hear));
+	return () => { set.delete(hear); };
 }
 
 /**
@@ -55,24 +34,24 @@ export function on(topic, hear) {
  * @param {any} [data]
  */
 export function tell(topic, data) {
-  for (const hear of [...ears.get(topic) ?? []]) hear(data);
+	for (const hear of [...ears.get(topic) ?? []]) hear(data);
 }
 
 /** @param {Me | null} me */
 export function setMe(me) {
-  known.me = me;
-  setProof(me?.proof);
+	known.me = me;
+	setProof(me?.proof);
 }
 
 /** Forgets everything that belongs to the person who was here. */
 export function forget() {
-  setMe(null);
-  known.clinic = null;
-  known.status = null;
-  known.conversations = [];
-  known.open = null;
-  known.typing.clear();
-  known.presence.clear();
+	setMe(null);
+	known.clinic = null;
+	known.status = null;
+	known.conversations = [];
+	known.open = null;
+	known.typing.clear();
+	known.presence.clear();
 }
 
 /** @param {string} id */
@@ -81,23 +60,23 @@ export const conversation = id => known.conversations.find(one => one.id === id)
 export const unreadTotal = () => known.conversations.reduce((sum, one) => sum + (one.unread ?? 0), 0);
 
 export async function loadConversations() {
-  const answer = await get('/conversations', { background: true });
-  known.conversations = answer.conversations;
-  tell('conversations');
+	const answer = await get('/conversations', { background: true });
+	known.conversations = answer.conversations;
+	tell('conversations');
 }
 
 export async function loadClinic() {
-  known.clinic = await get('/clinic', { background: true });
-  for (const one of known.clinic?.staff ?? []) if (one.presence) known.presence.set(one.id, one.presence);
-  tell('clinic');
+	known.clinic = await get('/clinic', { background: true });
+	for (const one of known.clinic?.staff ?? []) if (one.presence) known.presence.set(one.id, one.presence);
+	tell('clinic');
 }
 
 export async function loadStatus() {
-  known.status = await get('/status', { background: true });
-  tell('link');
+	known.status = await get('/status', { background: true });
+	tell('link');
 }
 
 /** @param {string} id */
 export function staffName(id) {
-  return known.clinic?.staff.find(one => one.id === id)?.name ?? id.slice(0, 8);
+	return known.clinic?.staff.find(one => one.id === id)?.name ?? id.slice(0, 8);
 }

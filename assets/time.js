@@ -19,15 +19,15 @@ export const exactly = ms => FULL.format(ms);
  * @param {number} ms
  */
 export function day(ms) {
-  return Math.floor((ms - new Date(ms).getTimezoneOffset() * 60_000) / DAY_MS);
+	return Math.floor((ms - new Date(ms).getTimezoneOffset() * 60_000) / DAY_MS);
 }
 
 /** @param {number} ms */
 export function dayName(ms) {
-  const ago = day(Date.now()) - day(ms);
-  if (ago === 0) return 'Today';
-  if (ago === 1) return 'Yesterday';
-  return DAY.format(ms);
+	const ago = day(Date.now()) - day(ms);
+	if (ago === 0) return 'Today';
+	if (ago === 1) return 'Yesterday';
+	return DAY.format(ms);
 }
 
 /**
@@ -35,8 +35,8 @@ export function dayName(ms) {
  * @param {number} ms
  */
 export function brief(ms) {
-  const ago = day(Date.now()) - day(ms);
-  if (ago === 0) return clock(ms);
-  if (ago === 1) return 'Yesterday';
-  return ago < 7 && ago > 0 ? WEEKDAY.format(ms) : SHORT.format(ms);
+	const ago = day(Date.now()) - day(ms);
+	if (ago === 0) return clock(ms);
+	if (ago === 1) return 'Yesterday';
+	return ago < 7 && ago > 0 ? WEEKDAY.format(ms) : SHORT.format(ms);
 }

@@ -134,11 +134,11 @@ fn whatever_people_and_rooms_are_called_stays_text_everywhere() {
     page.eval("window.pwn = () => { window.pwned = true; }; true");
     for name in NAMES {
         place.employ(name, 0);
-        place.room(&format!("{name} "), &["Ana", name]);
+        place.room(&format!("room {name}"), &["Ana", name]);
     }
 
     for name in NAMES {
-        open(&page, name.trim());
+        open(&page, &format!("room {name}"));
         page.click("[aria-label=Members]");
         page.until("document.querySelector('dialog[open] .people li') !== null");
         clean(&page);
