@@ -1,8 +1,11 @@
 //! A browser at the loopback door: what one sends, and nothing a page could not.
 
+use clinic_mesh::web::WebDoor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::desk::Desk;
 
 /// A browser with at most one login.
 #[derive(Clone)]
@@ -28,6 +31,18 @@ impl Answer {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+impl Desk {
+    /// A browser at the same API, by a loopback door of its own.
+    pub(crate) async fn browser(&self) -> Browser {
+        let door = WebDoor::loopback(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        Browser::new(port)
     }
 }
 

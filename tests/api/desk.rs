@@ -14,11 +14,10 @@ use clinic_mesh::domain::statement::Role;
 use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::node::engine::Now;
 use clinic_mesh::platform::clock::Clock;
-use clinic_mesh::web::{Api, Socket, WebDoor};
+use clinic_mesh::web::{Api, Socket};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::browser::Browser;
 use crate::offices::{Clinic, Office, name, open, run};
 
 /// A password that the rules accept.
@@ -154,16 +153,6 @@ impl Desk {
             .await
             .expect("taken");
         assert_eq!(submitted.void, []);
-    }
-
-    /// A browser at the same API, by a loopback door of its own.
-    pub(crate) async fn browser(&self) -> Browser {
-        let door = WebDoor::loopback(([127, 0, 0, 1], 0).into())
-            .await
-            .expect("a free port");
-        let port = door.port();
-        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
-        Browser::new(port)
     }
 
     /// Where the operator's door is.

@@ -314,7 +314,14 @@ impl World {
             before: None,
             limit,
         };
-        self.ask(node, command, Waiting::Read { node, staff, space })
+        let known = self.model(node);
+        let waiting = Waiting::Read {
+            node,
+            staff,
+            space,
+            known,
+        };
+        self.ask(node, command, waiting)
     }
 
     fn password(&mut self, rng: &mut StdRng) {
@@ -687,6 +694,8 @@ impl World {
             acked.lost |= held.is_none_or(|log| log.head.seq < acked.id.seq);
         }
         self.nodes[node].disk = snapshot;
+        // Whether it was shown a fork before the snapshot stands in the snapshot.
+        self.shown_forks.retain(|(shown, _), _| *shown != node);
         self.start(node);
     }
 

@@ -56,8 +56,9 @@ pub(crate) struct Node {
     pub(crate) ever_held: BTreeMap<Log, u64>,
     /// When a frame last arrived.
     pub(crate) heard: u64,
-    /// What peers' clocks were seen to say, with the moment of it.
-    pub(crate) peer_clocks: BTreeMap<usize, (u64, WallTime)>,
+    /// What peers' clocks were seen to say by link, with the moment of it: what was held up on one
+    /// link says nothing against what another one said since.
+    pub(crate) peer_clocks: BTreeMap<u64, (u64, WallTime)>,
     /// Whether its clock was ever so wrong that it may have ended days too early.
     pub(crate) horizon_off: bool,
 }
@@ -83,6 +84,9 @@ pub(crate) enum Waiting {
         node: usize,
         staff: StaffId,
         space: Space,
+        /// What was known when it was asked for: a page that waits for its audit record shows what
+        /// could be shown then.
+        known: Arc<Model>,
     },
     Other {
         node: usize,
@@ -569,6 +573,12 @@ impl World {
             self.ever = Some(Arc::new(Model::of(&self.authority.id, said)));
         }
         self.ever.clone().expect("it was just made")
+    }
+
+    /// Whether something may be by what counts in the end, or by what counted for whoever had not heard
+    /// of an admin's end.
+    pub(crate) fn might(&mut self, may: impl Fn(&Model) -> bool) -> bool {
+        may(&self.everything()) || may(&self.ever())
     }
 
     /// The plain reading of what is on a node's disk.

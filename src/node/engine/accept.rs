@@ -355,7 +355,8 @@ impl Engine {
             return;
         };
         for attestation in attestations {
-            // Our own word comes from our own disk only: that disk may have been put back since.
+            // This node's own word comes from its own disk only: after that disk was put back, what peers
+            // remember of it is more than it holds.
             let own = attestation.by == AuthorId::from(self.me);
             if own || !self.holdings.is_news(attestation) || !self.may_attest(attestation) {
                 continue;
@@ -394,10 +395,7 @@ impl Engine {
                 })
                 .is_some()
         });
-        // This node's own word comes from its own disk: after a disk was put back, what peers remember of
-        // it is more than it holds.
-        let own = attestation.by == AuthorId::from(self.me);
-        held_here && theirs && known && !own
+        held_here && theirs && known
     }
 
     fn accept_attestation(&mut self, id: LinkId, attestation: Attestation) {

@@ -32,6 +32,12 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries in a batch beyond which nothing more is put in.
 const BATCH_ENTRIES_MAX: usize = 16 * 1024;
 
+/// Attestations of others that wait for a commit with something else in it, or for the next tick.
+///
+/// A commit takes as long for one as for a thousand: answering every message with one would keep the
+/// next message waiting.
+const WORDS_WAITING_MAX: usize = 1024;
+
 /// What waits for the next commit.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -54,15 +60,27 @@ pub(super) struct Batch {
 impl Batch {
     /// Whether there is nothing to write and nobody waits.
     fn is_empty(&self) -> bool {
+        self.is_only_words() && self.attestations.is_empty()
+    }
+
+    /// Whether there is nothing in it but attestations.
+    fn is_only_words(&self) -> bool {
         self.own.is_empty()
             && self.received.is_empty()
             && self.audit.is_empty()
-            && self.attestations.is_empty()
             && self.forks.is_empty()
             && self.mesh_keys.is_empty()
             && self.horizon.is_none()
             && self.drops.is_empty()
             && self.replies.is_empty()
+    }
+
+    /// Whether there is nothing in it that anybody waits for: what others attest is true before it is
+    /// stored here, and is told again by peers if it is lost.
+    fn can_wait(&self) -> bool {
+        self.is_only_words()
+            && self.own_words.is_empty()
+            && self.attestations.len() < WORDS_WAITING_MAX
     }
 
     /// Whether the batch should be written before anything more is put in.
@@ -134,9 +152,10 @@ impl Engine {
         self.batch.audit.push(record);
     }
 
-    /// Hands the batch to the store if none is under way.
+    /// Hands the batch to the store if none is under way and it is worth a commit.
     pub(super) fn close_batch(&mut self) {
-        if self.in_flight.is_some() || self.batch.is_empty() {
+        let due = self.tick || self.stopping.is_some();
+        if self.in_flight.is_some() || self.batch.is_empty() || self.batch.can_wait() && !due {
             return;
         }
         let records = std::mem::take(&mut self.batch.audit);

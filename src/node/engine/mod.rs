@@ -60,6 +60,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// Silence after which we say that we are here.
 const BEAT: Duration = Duration::from_secs(4);
 
+/// How often a peer is told our clock, however busy the channel is.
+///
+/// Ten minutes: a peer believes a report for an hour ([`crate::domain::purge::REPORT_MAX_AGE`]), and
+/// needs one at midnight to end the day.
+const TELL: Duration = Duration::from_secs(10 * 60);
+
 /// Silence after which a peer counts as gone: three beats and a little. A killed peer is noticed
 /// within 15 seconds.
 const SILENCE: Duration = Duration::from_secs(13);
@@ -113,6 +119,8 @@ pub struct Engine {
     passwords: BTreeMap<StaffId, (Position, String)>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
+    /// Whether the input at hand is a tick.
+    tick: bool,
     next_witness: Duration,
 }
 
@@ -187,6 +195,7 @@ impl Engine {
             passwords: people::newest_passwords(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
+            tick: false,
             next_witness: now.mono + WITNESS,
         };
         engine.begin();
@@ -211,6 +220,7 @@ impl Engine {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.tick = false;
         self.check_clock();
         match input {
             Input::Time => self.on_time(),
@@ -263,6 +273,7 @@ impl Engine {
             return;
         }
         self.next_tick = self.now.mono + TICK;
+        self.tick = true;
         self.check_links();
         self.retry_wants();
         self.check_purge();
@@ -376,6 +387,9 @@ impl Engine {
     fn send(&mut self, id: LinkId, frame: Frame) {
         if let Some(link) = self.links.get_mut(&id) {
             link.sent = self.now.mono;
+            if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
+                link.said_time = self.now.mono;
+            }
             self.effects.push_back(Effect::Send { link: id, frame });
         }
     }
@@ -418,10 +432,9 @@ impl Engine {
             let Some(link) = self.links.get(&id) else {
                 continue;
             };
-            let (silent, quiet) = (
-                now.saturating_sub(link.heard),
-                now.saturating_sub(link.sent),
-            );
+            let silent = now.saturating_sub(link.heard);
+            let quiet = now.saturating_sub(link.sent);
+            let untold = now.saturating_sub(link.said_time);
             let due = now.saturating_sub(link.compared) >= COMPARE;
             let stale = link.stage == Stage::All && due;
             // By now the peer has learnt the newest mesh key, or will by another try.
@@ -438,7 +451,7 @@ impl Engine {
                 self.send_spaces(id);
                 self.ask_for_mesh_keys(id);
             }
-            if quiet >= BEAT {
+            if quiet >= BEAT || untold >= TELL {
                 self.send(id, Frame::Beat { now: self.now.wall });
             }
         }

@@ -54,6 +54,41 @@ fn a_clock_that_jumps_ahead_ends_no_day_while_a_peer_knows_better() {
 }
 
 #[test]
+fn what_a_peer_said_of_its_clock_before_midnight_ends_no_day_an_hour_later() {
+    let mut r = rounds();
+    r.mesh.cut("ward-2");
+    r.mesh.cut("pharmacy");
+    let today = r.mesh.clinic.now.day();
+    let evening = today.plus(1).start().minus(minutes(70));
+    r.mesh.clinic.now = evening.minus(r.mesh.time);
+    r.mesh.heal("ward-2");
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh.coy.insert("front-desk".into());
+    let ward = r.mesh.offices.get_mut("ward-2").expect("it runs");
+    ward.skew = 400 * DAY_MS as i64;
+    r.mesh.run_for(minutes(90));
+    assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today);
+
+    r.mesh.coy.clear();
+    r.mesh.run_for(Duration::from_secs(10));
+    assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today.plus(1));
+}
+
+#[test]
+fn a_busy_peer_says_the_time_as_well() {
+    let mut r = rounds();
+    let begun = r.mesh.time;
+    while r.mesh.time < begun + minutes(11) {
+        r.mesh
+            .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+            .expect("posted");
+        r.mesh.run_for(Duration::from_secs(2));
+    }
+    let between = ("front-desk".to_owned(), "ward-2".to_owned());
+    assert!(r.mesh.said_time[&between] > begun + minutes(9));
+}
+
+#[test]
 fn a_node_that_ran_for_days_ends_no_day_alone_when_it_is_cut_off_for_a_minute() {
     let mut r = rounds();
     r.mesh

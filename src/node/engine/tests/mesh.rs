@@ -27,6 +27,8 @@ pub(super) struct Office {
     pub(super) skew: i64,
     /// Commits wait here while the disk is slow.
     pub(super) held: Option<Vec<Commit>>,
+    /// How often it wrote.
+    pub(super) commits: usize,
 }
 
 /// Offices, the links between them, and the time.
@@ -36,11 +38,15 @@ pub(super) struct Mesh {
     links: BTreeMap<LinkId, (String, String)>,
     down: BTreeSet<String>,
     queue: VecDeque<(String, Input)>,
-    time: Duration,
+    pub(super) time: Duration,
     last_link: u64,
     last_ticket: u64,
     /// Entries carried to each office.
     pub(super) carried: BTreeMap<String, usize>,
+    /// Offices that keep their clock to themselves and show in other ways that they are there.
+    pub(super) coy: BTreeSet<String>,
+    /// When each office last told another its clock.
+    pub(super) said_time: BTreeMap<(String, String), Duration>,
 }
 
 impl Mesh {
@@ -55,6 +61,8 @@ impl Mesh {
             last_link: 0,
             last_ticket: 0,
             carried: BTreeMap::new(),
+            coy: BTreeSet::new(),
+            said_time: BTreeMap::new(),
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -95,6 +103,7 @@ impl Mesh {
             started: self.time,
             skew,
             held: None,
+            commits: 0,
         };
         self.offices.insert(name.into(), office);
         self.drain(name);
@@ -269,6 +278,7 @@ impl Mesh {
             .disk
             .apply(clinic, commit)
             .expect("a commit fits the disk");
+        office.commits += 1;
         let input = Input::Committed { id: commit.id };
         self.queue.push_back((name.into(), input));
     }
@@ -294,7 +304,14 @@ impl Mesh {
             return;
         };
         let to = if a == from { b.clone() } else { a.clone() };
-        let frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        let mut frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
+            self.said_time.insert((from.into(), to.clone()), self.time);
+            if self.coy.contains(from) {
+                let attestations = Vec::new();
+                frame = Frame::Attest { attestations };
+            }
+        }
         if let Frame::Entries(segment) = &frame
             && segment.log.space.is_conversation()
         {
