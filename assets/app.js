@@ -105,9 +105,12 @@ async function lock() {
 	setMe({ ...me, state: 'locked' });
 	show(locked(ways, me.name));
 	await kept;
-	await post('/lock').catch(() => undefined);
 	leaveDrafts();
 	forgetRead(me);
+	// Until the node has heard of it, whoever loads the page anew would find it open.
+	while (known.me?.state === 'locked' && !await post('/lock').then(() => true, error => error instanceof Problem)) {
+		await new Promise(done => setTimeout(done, 1000));
+	}
 }
 
 /**

@@ -16,8 +16,7 @@ const KEYS = [
 	['@', 'Mention somebody'],
 	['\u2191 in an empty field', 'To the messages'],
 	['\u2191 \u2193', 'From message to message'],
-	['R, E, H, I', 'On a message: reply, amend, take in hand, who has it'],
-	['Enter on a message', 'Everything that can be done with it'],
+	['R, E, H, I', 'On a message: reply, amend, take in hand, who has it; Enter shows all'],
 	['End', 'To the newest message'],
 ];
 

@@ -108,7 +108,7 @@ function shorten(text) {
  * @param {RowActs} acts
  */
 function quote(quoted, acts) {
-	const node = el('button', { type: 'button', class: 'quote', title: 'Go to this message', on: { click: () => acts.jump(quoted.id) } },
+	const node = el('button', { type: 'button', class: 'quote', on: { click: () => acts.jump(quoted.id) } },
 		quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
 	const said = el('bdi', { class: 'quoted' });
 	put(said, quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text));

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::cdp::Chromium;
-use super::processes::{Clinic, Node, Say as _, eventually, free_address};
-use super::window::Window;
+use crate::cdp::Chromium;
+use crate::processes::{Clinic, Node, Say as _, eventually, free_address};
+use crate::window::Window;
 
 /// Whatever they are called, their passwords are long and name nobody.
 pub(crate) const PASSWORD: &str = "seven green umbrellas";
@@ -62,7 +62,7 @@ impl Place {
         self.run(&create);
     }
 
-    fn run(&self, args: &[&str]) -> super::processes::Said {
+    fn run(&self, args: &[&str]) -> crate::processes::Said {
         self.clinic.on(&self.nodes[0], args).said().done()
     }
 

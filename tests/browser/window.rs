@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::cdp::{Chromium, Wire};
+use crate::cdp::{Chromium, Wire};
 
 /// Longest wait for the page to show something.
 const PATIENCE: Duration = Duration::from_secs(60);
