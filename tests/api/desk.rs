@@ -66,7 +66,8 @@ impl Desk {
                 mono: shift,
             }
         });
-        let api = Api::new(office.running.handle.clone(), timepiece);
+        let key = office.running.identity.keys.web_key().public();
+        let api = Api::new(office.running.handle.clone(), timepiece).showing(key);
         let mut desk = Self {
             clinic,
             office,
@@ -164,6 +165,40 @@ impl Desk {
         let port = door.port();
         tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
         Browser::new(port)
+    }
+
+    /// The door for the network, and what a browser needs to find it: its port, its name, and the
+    /// certificate of the web CA.
+    pub(crate) async fn network_door(&self) -> (u16, String, Vec<u8>) {
+        let keys = &self.office.running.identity.keys;
+        let door = WebDoor::network(([127, 0, 0, 1], 0).into(), keys.web_key()).await;
+        let door = door.expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        let web = self.operator().web().await.expect("the node answers");
+        let name = web.names.first().expect("certified at enrolment").clone();
+        while self
+            .operator()
+            .web()
+            .await
+            .expect("answers")
+            .addresses
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let record = self.clinic_as_known().await;
+        let found = record.devices.get(&self.office.device).expect("enrolled");
+        let authority = found.web.as_ref().expect("certified").authority.clone();
+        (port, name, authority)
+    }
+
+    async fn clinic_as_known(&self) -> std::sync::Arc<clinic_mesh::domain::record::Clinic> {
+        use clinic_mesh::node::engine::{Command, Reply};
+        match self.office.running.handle.ask(Command::Clinic).await {
+            Ok(Reply::Clinic(clinic)) => clinic,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Where the operator's door is.
