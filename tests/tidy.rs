@@ -23,17 +23,21 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates, and the only layers that may name them.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("ed25519_dalek", &["domain"]),
     // Where a key derivation (HKDF, HMAC) needs its hash named; everything that is hashed for meaning is
     // the domain's.
-    ("sha2", &["domain", "store", "authority"]),
+    ("sha2", &["domain", "platform", "store", "authority"]),
     ("snow", &["channel"]),
     ("redb", &["store"]),
     ("libp2p", &["net"]),
     ("mdns_sd", &["net"]),
     ("axum", &["web"]),
     ("hyper", &["api", "web"]),
+    // TLS and its certificates: the authority makes them, a door shows them.
+    ("rustls", &["web"]),
+    ("rcgen", &["authority"]),
+    ("p256", &["platform"]),
     ("clap", &["cli"]),
 ];
 

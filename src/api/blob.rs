@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use super::problem::{Code, Problem};
 use crate::domain::codec;
+use crate::domain::web::WebKey;
 
 /// Most bytes of one object: a segment full of bodies, or a single large one, with its headers.
 const BLOB_MAX: usize = 512 * 1024;
@@ -38,6 +39,29 @@ pub fn unwrap_key(text: &str) -> Result<[u8; 32], Problem> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| Problem::new(Code::Malformed, "a key has 32 bytes in base64"))
+}
+
+/// A key for browsers, in base64.
+pub fn wrap_web_key(key: &WebKey) -> String {
+    STANDARD.encode(key)
+}
+
+/// Reads what [`wrap_web_key`] makes.
+pub fn web_key(text: &str) -> Option<WebKey> {
+    let bytes = STANDARD.decode(text.trim()).ok()?;
+    bytes.try_into().ok().filter(|key: &WebKey| key[0] == 4)
+}
+
+/// A certificate in the form of a text file.
+pub fn pem(certificate: &[u8]) -> String {
+    let text = STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
 }
 
 #[cfg(test)]

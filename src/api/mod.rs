@@ -21,6 +21,7 @@ pub mod record;
 pub mod routes;
 mod schema;
 pub mod status;
+pub mod web;
 
 /// The socket file in a node's directory.
 pub const SOCKET: &str = "api.sock";

@@ -81,6 +81,8 @@ pub enum RouteId {
     TrailSegments,
     /// The accepted mesh keys.
     MeshKeys,
+    /// How browsers reach the node.
+    Web,
     /// Hosting an invitation.
     InvitationOpen,
     /// Where an invitation stands.
@@ -155,7 +157,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 27] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -317,6 +319,13 @@ pub const ROUTES: [Route; 26] = [
         Access::Operator,
         "MeshKeysView",
         "The accepted mesh keys, for an admin's tool that has to pass them on.",
+    ),
+    get(
+        RouteId::Web,
+        "/v1/web",
+        Access::StaffOrOperator,
+        "WebView",
+        "How browsers reach this node, and why they trust it.",
     ),
     post(
         RouteId::InvitationOpen,

@@ -268,6 +268,19 @@ const SCHEMAS: &[(&str, Fields)] = &[
     ("EndsView", &[("ends", Texts)]),
     ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
+        "WebView",
+        &[
+            ("addresses", Texts),
+            ("device", Text),
+            ("name", Text),
+            ("key", Text),
+            ("names", Texts),
+            ("until", MaybeObject("Moment")),
+            ("authority", MaybeText),
+            ("fingerprint", MaybeText),
+        ],
+    ),
+    (
         "InvitationOpening",
         &[
             ("invitation", Text),

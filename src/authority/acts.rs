@@ -22,6 +22,7 @@ use super::draft::SignError;
 use super::keyfile::Holder;
 use super::mesh_keys::{self, MeshKeys};
 use super::passphrase::{Cost, Passphrase};
+use super::web_ca::WebCa;
 use super::{Authority, AuthorityError};
 
 /// How long a one-time sign-in code is good for.
@@ -40,6 +41,9 @@ pub struct NewAdmin {
     pub not_after: WallTime,
     /// The mesh keys of an admin already there ([`Authority::mesh_keys`]), so that they can enrol.
     pub mesh_keys: Vec<SharedMeshKey>,
+    /// The web CA of an admin already there ([`Authority::web_ca`]), so that the nodes they enrol can
+    /// serve browsers.
+    pub web_ca: Option<WebCa>,
 }
 
 /// What became of something made by an act: its id or secret, and the statement to give to a node.
@@ -80,6 +84,10 @@ impl Authority {
         }
         self.directory
             .save_mesh_keys(&holder, clinic, &key, &keys, &mut *self.rng.0)?;
+        if let Some(web_ca) = &new.web_ca {
+            self.directory
+                .save_web_ca(&holder, clinic, &key, web_ca, &mut *self.rng.0)?;
+        }
         let segment = self.commit(segment)?;
         let made = admin;
         Ok(Changed { made, segment })

@@ -19,6 +19,7 @@ use super::AuthorityError;
 use super::keyfile::{Holder, KEY_FILE, KeyFile};
 use super::mesh_keys::{self, MESH_FILE, MeshKeys};
 use super::passphrase::{Cost, Passphrase};
+use super::web_ca::{self, WEB_FILE, WebCa};
 
 /// The file of the record's copy.
 ///
@@ -272,6 +273,43 @@ impl Directory {
         let path = self.mesh_path(holder).ok_or(AuthorityError::NotAnAdmin)?;
         let bytes = mesh_keys::seal(keys, clinic, key, rng);
         Ok(files::replace_and_scrub(&path, &bytes)?)
+    }
+
+    /// The web CA among an admin's files; none for the root, or when there is no file.
+    pub(super) fn load_web_ca(
+        &self,
+        holder: &Holder,
+        key: &SigningKey,
+    ) -> Result<Option<WebCa>, AuthorityError> {
+        let Some(path) = self.web_path(holder) else {
+            return Ok(None);
+        };
+        match files::read(&path, WEB_FILE.file_limit()) {
+            Err(FileError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(bytes) => Ok(Some(web_ca::open(&bytes, key)?)),
+        }
+    }
+
+    /// Writes the web CA for an admin.
+    pub(super) fn save_web_ca(
+        &self,
+        holder: &Holder,
+        clinic: ClinicId,
+        key: &SigningKey,
+        ca: &WebCa,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), AuthorityError> {
+        let path = self.web_path(holder).ok_or(AuthorityError::NotAnAdmin)?;
+        let bytes = web_ca::seal(ca, clinic, key, rng);
+        Ok(files::replace_and_scrub(&path, &bytes)?)
+    }
+
+    fn web_path(&self, holder: &Holder) -> Option<PathBuf> {
+        match holder {
+            Holder::Root => None,
+            Holder::Admin { name } => Some(self.path.join(format!("web-{}.ca", slug(name)))),
+        }
     }
 
     fn mesh_path(&self, holder: &Holder) -> Option<PathBuf> {

@@ -210,6 +210,7 @@ fn check_sense(copy: &RecordCopy, act: &Act, now: WallTime) -> Result<(), SignEr
         Act::Founded { .. } | Act::AdminGranted { .. } | Act::DeviceEnrolled { .. } => Ok(()),
         Act::AdminEnded { admin, last } => check_end(copy, &AuthorId::from(*admin), *last),
         Act::DeviceRevoked { revocation } => known_device(&clinic, &revocation.device),
+        Act::WebCertified { device, .. } => known_device(&clinic, device),
         Act::StaffAdded { staff, facts } => {
             if clinic.staff.contains_key(staff) {
                 return Err(exists("staff member", staff));

@@ -36,6 +36,8 @@ pub struct Enrolled {
     pub certificate: Certificate,
     /// The statement to give to a node.
     pub segment: Segment,
+    /// The statement that gives the device a certificate for browsers, if this admin can make one.
+    pub web: Option<Segment>,
 }
 
 impl Authority {
@@ -96,9 +98,15 @@ impl Authority {
             address: request.address,
         };
         let segment = self.sign(act, now)?;
+        let key = request.web_key.filter(|_| self.web_ca.is_some());
+        let web = match key.filter(|_| terms.kind == DeviceKind::Node) {
+            Some(key) => Some(self.certify_web(request.device, key, now)?),
+            None => None,
+        };
         Ok(Enrolled {
             certificate,
             segment,
+            web,
         })
     }
 

@@ -23,6 +23,7 @@ use super::draft;
 use super::keyfile::Holder;
 use super::mesh_keys::MeshKeys;
 use super::passphrase::{Cost, Passphrase};
+use super::web_ca::{self, WebCa, WebCaError};
 use super::{AuthorityError, recovery};
 
 /// How long the first admin's grant lasts.
@@ -39,6 +40,8 @@ const FIRST_MESH_KEY: u32 = 1;
 pub struct Founding {
     /// The clinic's name.
     pub clinic_name: Name,
+    /// The domain of its names for browsers; one made from its name, if none is chosen.
+    pub web_domain: Option<String>,
     /// The first admin's name.
     pub admin_name: Name,
     /// Seals the root key.
@@ -56,6 +59,8 @@ pub struct Founded {
     pub clinic: ClinicId,
     /// Its first admin.
     pub admin: AdminId,
+    /// The domain of its names for browsers, if one was chosen or could be made.
+    pub web_domain: Option<String>,
     /// The page to print, then forget.
     pub recovery_page: Zeroizing<String>,
 }
@@ -128,12 +133,34 @@ fn fill(
     directory.create_key(holder.clone(), clinic, &admin, admin_passphrase, *cost, rng)?;
     let keys = MeshKeys::from([(FIRST_MESH_KEY, mesh_key)]);
     directory.save_mesh_keys(&holder, clinic, &admin, &keys, rng)?;
+    let web_ca = first_web_ca(founding, now, rng)?;
+    if let Some(web_ca) = &web_ca {
+        directory.save_web_ca(&holder, clinic, &admin, web_ca, rng)?;
+    }
     directory.save_record(&record)?;
     Ok(Founded {
         clinic,
         admin: admin.id().as_admin(),
+        web_domain: web_ca.map(|made| made.domain().to_owned()),
         recovery_page: recovery::page(&founding.clinic_name, &root, now),
     })
+}
+
+/// A clinic whose name gives no domain is founded without; `authority web-ca` makes up for it.
+fn first_web_ca(
+    founding: &Founding,
+    now: WallTime,
+    rng: &mut dyn CryptoRng,
+) -> Result<Option<WebCa>, WebCaError> {
+    let name = &founding.clinic_name;
+    let domain = match &founding.web_domain {
+        Some(chosen) => chosen.clone(),
+        None => match web_ca::usual_domain(name) {
+            Ok(domain) => domain,
+            Err(_) => return Ok(None),
+        },
+    };
+    WebCa::make(name, &domain, now, rng).map(Some)
 }
 
 /// The genesis of the record: the clinic and its admin by the root, policy and mesh key by the admin.

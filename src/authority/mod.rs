@@ -10,6 +10,7 @@
 //! | `root.key` | the root key, sealed under its passphrase; best kept on a stick in a safe |
 //! | `admin-<name>.key` | an admin's key, sealed under that admin's passphrase |
 //! | `mesh-<name>.keys` | the newest mesh keys, sealed under that admin's key |
+//! | `web-<name>.ca` | the web CA, sealed under that admin's key |
 //! | `record` | the copy of the clinic record: public within the clinic, every byte signed |
 //! | `lock` | held while an [`Authority`] is open, so that no two of them continue one log |
 //!
@@ -28,6 +29,8 @@ mod keyfile;
 mod mesh_keys;
 mod passphrase;
 mod recovery;
+mod web;
+mod web_ca;
 
 use std::path::{Path, PathBuf};
 
@@ -59,6 +62,7 @@ pub use keyfile::{Holder, KeyFileError};
 pub use mesh_keys::MeshKeysError;
 pub use passphrase::{Cost, PASSPHRASE_MAX, PASSPHRASE_MIN, Passphrase, PassphraseError};
 pub use recovery::{RecoveryError, grouped};
+pub use web_ca::{LEAF_LIFE, LEAF_RENEWAL, WebCa, WebCaError};
 
 /// Why the authority did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +100,20 @@ pub enum AuthorityError {
         path: PathBuf,
         /// Why.
         source: MeshKeysError,
+    },
+    /// The web CA does not open, or did not do what it was asked.
+    #[error(transparent)]
+    WebCa(#[from] WebCaError),
+    /// There is no web CA among this admin's files.
+    #[error(
+        "this admin has no web CA; make one with `authority web-ca`, or have an admin do it who has one"
+    )]
+    NoWebCa,
+    /// A second web CA would have to be trusted on every machine anew.
+    #[error("the clinic has a web CA already, for {domain}")]
+    WebCaThere {
+        /// Its domain.
+        domain: String,
     },
     /// The record file cannot be read.
     #[error("{path}: {source}; take the record from a node, or put back your copy")]
@@ -169,6 +187,7 @@ pub struct Authority {
     record: RecordCopy,
     clinic: Clinic,
     mesh_keys: MeshKeys,
+    web_ca: Option<WebCa>,
     rng: Entropy,
 }
 
@@ -220,6 +239,7 @@ impl Authority {
         let (clinic, key) = directory.open_key(&holder, passphrase)?;
         let record = directory.load_record(clinic)?;
         let mesh_keys = directory.load_mesh_keys(&holder, &key)?;
+        let web_ca = directory.load_web_ca(&holder, &key)?;
         Ok(Self {
             clinic: record.clinic(),
             directory,
@@ -227,6 +247,7 @@ impl Authority {
             key,
             record,
             mesh_keys,
+            web_ca,
             rng: Entropy(Box::new(rng)),
         })
     }

@@ -16,6 +16,7 @@ mod answers;
 mod enrolment;
 mod founding;
 mod vectors;
+mod web;
 
 const CHEAP: Cost = Cost {
     memory_kib: 64,
@@ -106,6 +107,7 @@ impl Bench {
 fn founding() -> Founding {
     Founding {
         clinic_name: name("Harbour Clinic"),
+        web_domain: None,
         admin_name: name("ana"),
         root_passphrase: root_words(),
         admin_passphrase: admin_words(),
@@ -146,6 +148,7 @@ impl Machine {
             invitation: None,
             binding: None,
             made_at: NOW,
+            web_key: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod policy;
 mod room;
 mod secret;
 mod staff;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,6 +105,8 @@ enum Noun {
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
+    Web(web::Web),
+    #[command(subcommand)]
     Node(node::Node),
     Demo(demo::Demo),
     Completions(manuals::Completions),
@@ -140,6 +143,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Staff(command) => command.run(context),
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
+        Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
         Noun::Demo(command) => command.run(context),
         Noun::Completions(command) => command.run(context),

@@ -20,6 +20,7 @@ use super::name::Name;
 use super::record::{Clinic, InvitationState};
 use super::sign::{self, Label, Signed, SignedBody, SignedError, SigningKey};
 use super::time::WallTime;
+use super::web::WebKey;
 
 mod answer;
 mod check;
@@ -91,6 +92,10 @@ pub struct EnrolmentRequest {
     /// When it was made, by the machine's clock.
     #[n(7)]
     pub made_at: WallTime,
+    /// The key that browsers are to be shown, of a machine that serves browsers.
+    #[n(8)]
+    #[cbor(with = "minicbor::bytes")]
+    pub web_key: Option<WebKey>,
 }
 
 impl SignedBody for EnrolmentRequest {
@@ -283,6 +288,7 @@ impl EnrolmentRequest {
         sign::is_sound_key(self.device.as_bytes())
             && is_sound_noise_key(&self.noise_key)
             && address.is_none_or(|address| address.len() <= ADDRESS_MAX)
+            && self.web_key.is_none_or(|key| key[0] == 4)
     }
 }
 

@@ -31,3 +31,4 @@ pub mod trail;
 pub mod trust;
 #[cfg(test)]
 mod vectors;
+pub mod web;

@@ -22,6 +22,7 @@ use super::space::Space;
 use super::statement::{History, Invitation, Revocation, StaffFacts, Statement, StatementId};
 use super::time::{Hlc, WallTime};
 use super::trust::{AdminTrust, MeshKey, TrustView};
+use super::web::WebCertificate;
 
 mod fold;
 
@@ -87,6 +88,8 @@ pub struct Device {
     pub address: Option<String>,
     /// Every office it ever stood in as a node.
     pub ever_offices: BTreeSet<Name>,
+    /// Its newest certificate for browsers, if it has one.
+    pub web: Option<WebCertificate>,
     /// Its removal, if it was removed.
     pub revocation: Option<Revocation>,
 }

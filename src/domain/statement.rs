@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::sign::Signed;
 use super::space::Space;
 use super::time::WallTime;
+use super::web::WebCertificate;
 
 /// Most logs that a statement can say it has seen: more admins than any clinic appoints in its life.
 pub const SEEN_MAX: usize = 64;
@@ -330,6 +331,16 @@ pub enum Act {
         #[n(1)]
         by: Option<DeviceId>,
     },
+    /// A node has a certificate for browsers.
+    #[n(14)]
+    WebCertified {
+        /// Which node.
+        #[n(0)]
+        device: DeviceId,
+        /// What browsers are shown.
+        #[n(1)]
+        certificate: WebCertificate,
+    },
 }
 
 /// Who may sign an act.
@@ -351,7 +362,8 @@ impl Act {
             Self::DeviceEnrolled { .. }
             | Self::MeshKeyRotated { .. }
             | Self::InvitationIssued { .. }
-            | Self::InvitationUsed { .. } => Right::Scope(Scope::Enrol),
+            | Self::InvitationUsed { .. }
+            | Self::WebCertified { .. } => Right::Scope(Scope::Enrol),
             Self::DeviceRevoked { .. } => Right::Scope(Scope::Revoke),
             Self::StaffAdded { .. }
             | Self::StaffChanged { .. }
@@ -379,6 +391,7 @@ impl Act {
             Self::MembersChanged { .. } => "members changed",
             Self::InvitationIssued { .. } => "invitation issued",
             Self::InvitationUsed { .. } => "invitation used",
+            Self::WebCertified { .. } => "web certificate made",
         }
     }
 
@@ -399,6 +412,7 @@ impl Act {
                 add.len() + remove.len() <= MEMBERS_MAX && is_sorted(add) && is_sorted(remove)
             }
             Self::PolicySet { policy } => policy.check().is_ok(),
+            Self::WebCertified { certificate, .. } => certificate.is_well_formed(),
             Self::DeviceEnrolled { address, .. } => address.as_deref().is_none_or(is_address),
             Self::Founded { .. }
             | Self::AdminGranted { .. }

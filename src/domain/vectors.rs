@@ -23,6 +23,7 @@ use super::statement::{
 use super::testing::{ADMIN, NOON, SampleClinic, name};
 use super::time::Day;
 use super::trust::{Credentials, Refusal};
+use super::web::WebCertificate;
 
 const FROZEN: &str = include_str!("vectors.txt");
 
@@ -143,6 +144,16 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
         Act::InvitationUsed {
             invitation: INVITATION,
             by: Some(DEVICE),
+        },
+        Act::WebCertified {
+            device: DEVICE,
+            certificate: WebCertificate {
+                names: vec!["ward-2.sample-clinic.internal".to_owned()],
+                key: [4; 65],
+                leaf: vec![0x30, 0x82],
+                authority: vec![0x30, 0x83],
+                not_after: NOON,
+            },
         },
     ]
 }
@@ -438,7 +449,7 @@ fn the_frozen_signatures_verify() {
 fn every_kind_of_statement_is_frozen() {
     let kinds = acts(&SampleClinic::of([])).into_iter();
     let numbers: Vec<u8> = kinds.map(|act| codec::encode(&act)[1]).collect();
-    assert_eq!(numbers, (0..14).collect::<Vec<u8>>());
+    assert_eq!(numbers, (0..15).collect::<Vec<u8>>());
     let deeds: Vec<u8> = deeds()
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])

@@ -8,6 +8,7 @@ use crate::domain::codec::{self, CodecError};
 use crate::domain::id::{ClinicId, DeviceId};
 use crate::domain::sign::SigningKey;
 use crate::domain::trust::Credentials;
+use crate::platform::web_key::WebKey;
 use crate::store::{Meta, Store, StoreError};
 
 /// The name of the value in the store.
@@ -54,6 +55,11 @@ impl DeviceKeys {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (seed, noise) = bytes.split_at_checked(32)?;
         Some(Self::new(seed.try_into().ok()?, noise.try_into().ok()?))
+    }
+
+    /// The key that browsers are shown.
+    pub fn web_key(&self) -> WebKey {
+        WebKey::of_device(&self.seed)
     }
 
     /// The secret half of the Noise key.

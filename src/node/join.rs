@@ -105,6 +105,7 @@ impl DeviceKeys {
             invitation: through.map(|(invitation, _)| invitation),
             binding: through.map(|(_, binding)| binding),
             made_at: now,
+            web_key: Some(self.web_key().public()),
         };
         request.sign(clinic, &self.signing_key())
     }

@@ -9,3 +9,4 @@ pub mod files;
 pub mod lock;
 pub mod sealed;
 pub mod space;
+pub mod web_key;

@@ -1,5 +1,6 @@
 //! What all routes share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,12 +8,14 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::Timepiece;
 use super::answer::problem_of;
+use super::door::Site;
 use super::login::{Cost, Ended, Hashing, Logins};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
-use crate::domain::id::StaffId;
+use crate::domain::id::{DeviceId, StaffId};
 use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
+use crate::domain::web::{WebCertificate, WebKey};
 use crate::node::Handle;
 use crate::node::engine::{Changed, Command, Now, Reply};
 use crate::node::enrolment::Enrolment;
@@ -34,6 +37,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub struct Api {
     inner: Arc<Inner>,
     enrolment: Option<Enrolment>,
+    web_key: Option<WebKey>,
 }
 
 struct Inner {
@@ -48,6 +52,8 @@ struct Inner {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     ends: watch::Sender<u64>,
+    /// What browsers call the open doors, by port.
+    sites: Mutex<BTreeMap<u16, Site>>,
 }
 
 impl Api {
@@ -69,8 +75,10 @@ impl Api {
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
                 ends: watch::channel(0).0,
+                sites: Mutex::default(),
             }),
             enrolment: None,
+            web_key: None,
         }
     }
 
@@ -79,6 +87,35 @@ impl Api {
     pub fn enrolling(mut self, enrolment: Enrolment) -> Self {
         self.enrolment = Some(enrolment);
         self
+    }
+
+    /// The same API of a node with this key for browsers.
+    #[must_use]
+    pub fn showing(mut self, key: WebKey) -> Self {
+        self.web_key = Some(key);
+        self
+    }
+
+    pub(super) fn web_key(&self) -> Option<WebKey> {
+        self.web_key
+    }
+
+    /// A door for browsers is open.
+    pub(super) fn opened(&self, site: &Site) {
+        let mut sites = self.sites();
+        sites.insert(site.port(), site.clone());
+    }
+
+    /// What people type to reach the open doors.
+    pub(super) fn addresses_for_people(&self) -> Vec<String> {
+        self.sites().values().map(Site::address).collect()
+    }
+
+    fn sites(&self) -> MutexGuard<'_, BTreeMap<u16, Site>> {
+        self.inner
+            .sites
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn enrolment(&self) -> Option<&Enrolment> {
@@ -152,6 +189,21 @@ impl Api {
             Reply::Clinic(clinic) => Ok(clinic),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// This node's device.
+    pub(super) async fn device(&self) -> Result<DeviceId, Problem> {
+        match self.ask(Command::Status).await? {
+            Reply::Status(status) => Ok(status.device),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// This node's certificate for browsers, if the record has one.
+    pub(super) async fn own_web_certificate(&self) -> Option<WebCertificate> {
+        let device = self.device().await.ok()?;
+        let clinic = self.clinic().await.ok()?;
+        clinic.devices.get(&device)?.web.clone()
     }
 
     /// Writes an audit record; returns once it is durable.

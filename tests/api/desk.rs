@@ -65,7 +65,8 @@ impl Desk {
                 mono: shift,
             }
         });
-        let api = Api::new(office.running.handle.clone(), timepiece);
+        let key = office.running.identity.keys.web_key().public();
+        let api = Api::new(office.running.handle.clone(), timepiece).showing(key);
         let mut desk = Self {
             clinic,
             office,

@@ -10,4 +10,5 @@ mod desk;
 mod door;
 mod login;
 mod socket;
+mod tls;
 mod trail;

@@ -82,6 +82,7 @@ impl Clinic {
         };
         let founding = Founding {
             clinic_name: name("Elm Street Clinic"),
+            web_domain: None,
             admin_name: name("Ana"),
             root_passphrase: passphrase.clone(),
             admin_passphrase: passphrase.clone(),
@@ -146,6 +147,7 @@ impl Clinic {
             invitation: None,
             binding: None,
             made_at: now(),
+            web_key: Some(keys.web_key().public()),
         };
         let signed = request.sign(None, &keys.signing_key());
         let terms = Terms {

@@ -30,6 +30,7 @@ use super::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
 use super::status::StatusView;
+use super::web::WebView;
 use super::{BACKGROUND, blob};
 use crate::domain::id::DeviceId;
 use crate::domain::log::Segment;
@@ -288,6 +289,11 @@ impl Client {
         let device = escape(device);
         self.get(&format!("/v1/audit/{device}/{epoch}/segments?from={from}"))
             .await
+    }
+
+    /// How browsers reach the node, and why they trust it.
+    pub async fn web(&self) -> Answer<WebView> {
+        self.get("/v1/web").await
     }
 
     /// Stops the node in order.

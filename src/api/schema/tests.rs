@@ -1,7 +1,9 @@
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::api::{audit, clinic, conversation, enrolment, login, moment, problem, record, status};
+use crate::api::{
+    audit, clinic, conversation, enrolment, login, moment, problem, record, status, web,
+};
 
 /// A value with every field of a schema filled.
 fn sample(name: &str) -> Value {
@@ -69,6 +71,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<record::VoidStatement>("VoidStatement"),
         fits::<record::EndsView>("EndsView"),
         fits::<enrolment::MeshKeysView>("MeshKeysView"),
+        fits::<web::WebView>("WebView"),
         fits::<enrolment::InvitationOpening>("InvitationOpening"),
         fits::<enrolment::InvitationOpened>("InvitationOpened"),
         fits::<enrolment::InvitationView>("InvitationView"),

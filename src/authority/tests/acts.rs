@@ -239,6 +239,7 @@ fn an_admin_signs_only_what_its_scopes_allow() {
         scopes: Scopes::of([Scope::Staff]),
         not_after: later(1000),
         mesh_keys,
+        web_ca: None,
     };
     bench
         .root()

@@ -370,6 +370,7 @@ fn of_a_long_record_an_answer_holds_the_logs_that_it_is_checked_by() {
             scopes: Scopes::of(Scopes::ALL),
             not_after: later(9),
             mesh_keys: bench.admin().mesh_keys(),
+            web_ca: None,
         };
         bench
             .root()

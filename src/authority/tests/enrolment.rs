@@ -401,6 +401,7 @@ fn an_invitation_is_used_by_the_admin_who_issued_it_only() {
         scopes: Scopes::of(Scopes::ALL),
         not_after: later(1000),
         mesh_keys,
+        web_ca: None,
     };
     let mut root = bench.root();
     root.grant_admin(new, &admin_words(), CHEAP, NOW)

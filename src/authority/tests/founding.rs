@@ -42,6 +42,7 @@ fn nobody_else_can_read_anything_in_the_directory() {
         "mesh-ana.keys",
         "record",
         "root.key",
+        "web-ana.ca",
     ];
     assert_eq!(names, expected);
 }

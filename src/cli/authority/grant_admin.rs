@@ -56,7 +56,9 @@ struct Answer {
 impl GrantAdmin {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let now = context.clock.now();
-        let mesh_keys = self.key.open()?.mesh_keys();
+        let opened = self.key.open()?;
+        let (mesh_keys, web_ca) = (opened.mesh_keys(), opened.web_ca());
+        drop(opened);
         let path = self.key.dir.path();
         let file = self.new_passphrase_file.as_deref();
         let passphrase = choose(file, &format!("Passphrase for admin {}", self.name))?;
@@ -74,6 +76,7 @@ impl GrantAdmin {
                 scopes,
                 not_after,
                 mesh_keys,
+                web_ca,
             };
             let changed = desk
                 .authority

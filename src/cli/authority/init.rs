@@ -29,6 +29,10 @@ pub(in crate::cli) struct Init {
     #[arg(long, value_name = "NAME")]
     admin: Name,
 
+    /// Domain of the nodes' names for browsers, such as clinic.example; otherwise one under .internal
+    #[arg(long, value_name = "DOMAIN")]
+    web_domain: Option<String>,
+
     /// Write the recovery page to FILE instead of standard output; print it, then destroy the file
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     recovery_page: Option<PathBuf>,
@@ -53,6 +57,7 @@ struct Answer {
     name: String,
     admin: String,
     admin_name: String,
+    web_domain: Option<String>,
     directory: PathBuf,
     recovery_page: Option<PathBuf>,
 }
@@ -75,6 +80,7 @@ impl Init {
         }
         let founding = Founding {
             clinic_name: self.name.clone(),
+            web_domain: self.web_domain.clone(),
             admin_name: self.admin.clone(),
             root_passphrase,
             admin_passphrase,
@@ -87,6 +93,7 @@ impl Init {
             name: self.name.to_string(),
             admin: founded.admin.to_string(),
             admin_name: self.admin.to_string(),
+            web_domain: founded.web_domain.clone(),
             directory: path,
             recovery_page: self.recovery_page.clone(),
         };

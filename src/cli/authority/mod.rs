@@ -6,6 +6,7 @@ mod history;
 mod init;
 mod recover;
 mod show;
+mod web_ca;
 mod words;
 
 use clap::Subcommand;
@@ -21,6 +22,7 @@ pub(super) enum Authority {
     GrantAdmin(grant_admin::GrantAdmin),
     EndAdmin(end_admin::EndAdmin),
     Recover(recover::Recover),
+    WebCa(web_ca::WebCa),
 }
 
 impl Authority {
@@ -32,6 +34,7 @@ impl Authority {
             Self::GrantAdmin(command) => command.run(context),
             Self::EndAdmin(command) => command.run(context),
             Self::Recover(command) => command.run(context),
+            Self::WebCa(command) => command.run(context),
         }
     }
 }

@@ -65,6 +65,15 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             invitation.office,
             when_exactly(invitation.expires)
         ),
+        Act::WebCertified {
+            device,
+            certificate,
+        } => format!(
+            "gave {} a certificate for browsers as {}, until {}",
+            device_name(clinic, device),
+            list(&certificate.names),
+            when_exactly(certificate.not_after)
+        ),
         Act::InvitationUsed { by: Some(by), .. } => {
             format!(
                 "noted that {} has used its invitation",

@@ -69,8 +69,8 @@ impl Enrol {
         } else {
             context.block_on(async {
                 let mut desk = Desk::open(&self.key, context).await?;
-                let (answer, segment) = self.certify(context, &mut desk.authority, &request)?;
-                desk.submit(&segment).await?;
+                let (answer, segments) = self.certify(context, &mut desk.authority, &request)?;
+                desk.give(&segments, &[]).await?;
                 Ok(answer)
             })?
         };
@@ -91,7 +91,7 @@ impl Enrol {
         context: &Context,
         authority: &mut Authority,
         request: &SignedRequest,
-    ) -> Result<(Answer, Segment), Failure> {
+    ) -> Result<(Answer, Vec<Segment>), Failure> {
         let now = context.clock.now();
         let terms = Terms {
             office: self.office.clone(),
@@ -119,6 +119,7 @@ impl Enrol {
             certified_until: enrolled.certificate.not_after.into(),
             answer: self.out.clone(),
         };
-        Ok((answer, enrolled.segment))
+        let segments = std::iter::once(enrolled.segment).chain(enrolled.web);
+        Ok((answer, segments.collect()))
     }
 }

@@ -221,6 +221,9 @@ impl Invite {
             .authority
             .approve(&came.request, came.arrival, None, now)?;
         desk.submit(&enrolled.segment).await?;
+        if let Some(web) = &enrolled.web {
+            desk.submit(web).await?;
+        }
         let certificate = enrolled.certificate;
         let answer = EnrolmentAnswer {
             // The node adds the record, which it has and which may be long.

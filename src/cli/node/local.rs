@@ -18,6 +18,10 @@ pub(super) struct Local {
     #[arg(long, value_name = "ADDRESS:PORT")]
     enrolment: Option<SocketAddr>,
 
+    /// Address and port where browsers of the office are served
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    web_listen: Option<SocketAddr>,
+
     /// Address and port where browsers on this machine are served, in clear
     #[arg(long, value_name = "ADDRESS:PORT")]
     web_loopback: Option<SocketAddr>,
@@ -53,6 +57,7 @@ impl Local {
                 self.listen.clone()
             },
             enrolment: self.enrolment.unwrap_or(usual.enrolment),
+            web_listen: self.web_listen.or(usual.web_listen),
             web_loopback: self.web_loopback.or(usual.web_loopback),
             mdns: self.mdns.unwrap_or(usual.mdns),
             interfaces: given(&self.interfaces, usual.interfaces),

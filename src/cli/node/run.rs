@@ -15,7 +15,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::node::engine::Command;
 use crate::node::{self, Handle, Running, Store, StoreOptions};
 use crate::platform::files;
-use crate::web::{Api, Socket, WebDoor};
+use crate::web::{Api, DoorError, Socket, WebDoor};
 
 /// How long stopping in order may take before the process ends all the same.
 ///
@@ -94,11 +94,16 @@ async fn serve(
     let mut stop = Stop::listen()?;
     let socket =
         Socket::open(context.dir()).map_err(|error| super::with_remedy(Failure::error(error)))?;
-    let doors = open_doors(local).await?;
+    let loopback = open_loopback(local).await?;
     let mut running =
         node::start(store, settings).map_err(|error| super::with_remedy(Failure::error(error)))?;
+    let doors = open_network(local, &running)
+        .await?
+        .into_iter()
+        .chain(loopback);
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
-        .enrolling(running.enrolment.clone());
+        .enrolling(running.enrolment.clone())
+        .showing(running.identity.keys.web_key().public());
     let (close, closing) = tokio::sync::watch::channel(());
     let mut faces = JoinSet::new();
     for door in doors {
@@ -122,19 +127,29 @@ async fn closed(mut closing: watch::Receiver<()>) {
     while closing.changed().await.is_ok() {}
 }
 
-/// Opens the doors for browsers, before anything else runs: a mistake in an address is told at once.
-async fn open_doors(local: &Settings) -> Result<Vec<WebDoor>, Failure> {
-    let mut doors = Vec::new();
-    if let Some(address) = local.web_loopback {
-        let door = WebDoor::loopback(address).await.map_err(|error| {
-            Failure::error(error).remedy("choose another address for web_loopback in node.toml")
-        })?;
-        doors.push(door);
+/// Opens the door for browsers on this machine.
+async fn open_loopback(local: &Settings) -> Result<Option<WebDoor>, Failure> {
+    match local.web_loopback {
+        None => Ok(None),
+        Some(address) => opened(WebDoor::loopback(address).await, "web_loopback"),
     }
-    for door in &doors {
-        info!(address = door.site().address(), "browsers are served");
+}
+
+/// Opens the door for the office's browsers.
+async fn open_network(local: &Settings, running: &Running) -> Result<Option<WebDoor>, Failure> {
+    match local.web_listen {
+        None => Ok(None),
+        Some(address) => {
+            let key = running.identity.keys.web_key();
+            opened(WebDoor::network(address, key).await, "web_listen")
+        }
     }
-    Ok(doors)
+}
+
+fn opened(door: Result<WebDoor, DoorError>, setting: &str) -> Result<Option<WebDoor>, Failure> {
+    door.map(Some).map_err(|error| {
+        Failure::error(error).remedy(format!("choose another address for {setting} in node.toml"))
+    })
 }
 
 /// Lives until the node ends by itself or is told to stop.

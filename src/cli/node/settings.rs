@@ -32,6 +32,9 @@ pub(super) struct Settings {
     pub(super) listen: Vec<SocketAddr>,
     /// Address and port where an invited machine is heard while an invitation is open.
     pub(super) enrolment: SocketAddr,
+    /// Address and port where browsers of the office are served, by TLS. Without it they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) web_listen: Option<SocketAddr>,
     /// Address and port where browsers on this machine are served, in clear; loopback only. Without
     /// it they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,7 @@ impl Default for Settings {
         Self {
             listen: vec![(Ipv4Addr::UNSPECIFIED, PORT).into()],
             enrolment: (Ipv4Addr::UNSPECIFIED, ENROLMENT_PORT).into(),
+            web_listen: None,
             web_loopback: None,
             mdns: Mdns::On,
             interfaces: Vec::new(),

@@ -21,6 +21,7 @@ pub(super) fn run<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -
     let counted = clinic.judge_all(others);
     clinic.apply_revocations(&counted);
     let past = clinic.apply_devices(&counted);
+    clinic.apply_web_certificates(&counted);
     clinic.apply_invitations(&counted, &past);
     clinic.apply_policy(&counted);
     clinic.apply_mesh_keys(&counted);

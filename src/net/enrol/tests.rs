@@ -50,6 +50,7 @@ fn request(dialled: &Dialled, invitation: InvitationId) -> SignedRequest {
         invitation: Some(invitation),
         binding: Some(dialled.binding),
         made_at: NOON,
+        web_key: None,
     };
     request.sign(None, &key)
 }
@@ -400,6 +401,7 @@ fn a_request_fits_its_bound() {
         invitation: Some(secret(1).id()),
         binding: Some(crate::domain::id::Hash::ZERO),
         made_at: NOON,
+        web_key: Some([4; 65]),
     };
     assert!(codec::encode(&longest.sign(None, &key)).len() <= REQUEST_MAX);
 }

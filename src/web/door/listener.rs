@@ -1,4 +1,4 @@
-//! A door for browsers: a TCP port, in clear on loopback only.
+//! A door for browsers: a TCP port, in clear on loopback only, else by TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,27 +7,42 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
 
-use super::{Door, Peer, Site};
+use super::limits::Addresses;
+use super::{Door, Peer, Site, tls};
+use crate::domain::web::WebCertificate;
+use crate::node::engine::Changed;
+use crate::platform::web_key::WebKey;
 use crate::web::routes::router;
 use crate::web::state::Api;
 
 /// Connections open at once: every stream of hints that there may be, and requests beside them.
 const CONNECTIONS_MAX: usize = 1280;
 
+/// Longest wait for the end of the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// Longest wait for the head of a request; whoever sends it byte by byte is cut off.
 const HEAD: Duration = Duration::from_secs(10);
 
 /// Largest head of a request in bytes.
-const HEAD_MAX: usize = 16 * 1024;
+const HEAD_MAX: u32 = 16 * 1024;
+
+/// Requests and streams at once within one HTTP/2 connection, which is one browser's.
+const STREAMS_MAX: u32 = 32;
+
+/// How often an HTTP/2 connection has to show that it is alive.
+const ALIVE: Duration = Duration::from_secs(20);
 
 /// How long connections may finish what they do when the node stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -58,7 +73,15 @@ pub enum DoorError {
 pub struct WebDoor {
     listener: TcpListener,
     port: u16,
-    site: Site,
+    /// The key that TLS shows; none in clear.
+    key: Option<WebKey>,
+}
+
+/// What connections are served with.
+#[derive(Clone)]
+struct Served {
+    router: Router,
+    tls: Option<TlsAcceptor>,
 }
 
 impl WebDoor {
@@ -67,11 +90,23 @@ impl WebDoor {
         if !address.ip().is_loopback() {
             return Err(DoorError::NotLoopback { address });
         }
-        let (listener, port) = listen(address).await?;
+        Self::open(address, None).await
+    }
+
+    /// Opens the door by TLS. Browsers are served from the moment that the clinic record has a
+    /// certificate of this key.
+    pub async fn network(address: SocketAddr, key: WebKey) -> Result<Self, DoorError> {
+        Self::open(address, Some(key)).await
+    }
+
+    async fn open(address: SocketAddr, key: Option<WebKey>) -> Result<Self, DoorError> {
+        let refused = |source| DoorError::Io { address, source };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let port = listener.local_addr().map_err(refused)?.port();
         Ok(Self {
             listener,
             port,
-            site: Site::loopback(port),
+            key,
         })
     }
 
@@ -80,17 +115,17 @@ impl WebDoor {
         self.port
     }
 
-    /// What it is called.
-    pub fn site(&self) -> &Site {
-        &self.site
-    }
-
     /// Serves pages and API until `stop` resolves, then lets requests under way finish.
-    pub async fn serve(self, api: Api, stop: impl Future<Output = ()>) {
-        let router = router(api, Door::Browser(self.site.clone()));
+    pub async fn serve(mut self, api: Api, stop: impl Future<Output = ()>) {
+        let (served, serving) = watch::channel(None);
+        let key = self.key.take();
+        if key.is_none() {
+            open(&api, &served, Site::loopback(self.port), None);
+        }
         let mut connections = JoinSet::new();
         tokio::select! {
-            () = self.accept(&router, &mut connections) => {}
+            () = self.accept(serving, &mut connections) => {}
+            () = follow(&api, key, self.port, &served) => {}
             () = stop => {}
         }
         drop(self);
@@ -101,8 +136,9 @@ impl WebDoor {
         connections.abort_all();
     }
 
-    async fn accept(&self, router: &Router, connections: &mut JoinSet<()>) {
+    async fn accept(&self, served: watch::Receiver<Option<Served>>, connections: &mut JoinSet<()>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let addresses = Addresses::default();
         loop {
             while connections.try_join_next().is_some() {}
             let Ok(place) = places.clone().acquire_owned().await else {
@@ -111,7 +147,15 @@ impl WebDoor {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
                     let peer = Peer(from.ip().to_canonical());
-                    connections.spawn(talk(stream, peer, router.clone(), place));
+                    let served = served.borrow().clone();
+                    // Whoever has too many connections, or comes before there is a certificate, is
+                    // hung up on.
+                    if let Some((served, own)) = served.zip(addresses.place(peer.0)) {
+                        connections.spawn(async move {
+                            talk(stream, peer, served).await;
+                            drop((place, own));
+                        });
+                    }
                 }
                 Err(error) => {
                     warn!(%error, "the door for browsers could not take a connection");
@@ -122,28 +166,98 @@ impl WebDoor {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, u16), DoorError> {
-    let refused = |source| DoorError::Io { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let port = listener.local_addr().map_err(refused)?.port();
-    Ok((listener, port))
+/// Keeps what TLS shows up to date: the certificate may come, and be renewed, while the node runs.
+async fn follow(api: &Api, key: Option<WebKey>, port: u16, served: &watch::Sender<Option<Served>>) {
+    let Some(key) = key else {
+        return std::future::pending().await;
+    };
+    let mut hints = api.hints();
+    let mut shown: Option<WebCertificate> = None;
+    loop {
+        let newest = api.own_web_certificate().await;
+        if let Some(certificate) = newest.filter(|newest| shown.as_ref() != Some(newest)) {
+            match tls::config(&certificate, &key) {
+                Ok(config) => {
+                    let site = Site::network(&certificate.names, port);
+                    open(api, served, site, Some(Arc::new(config).into()));
+                }
+                Err(error) => warn!(%error, "the certificate for browsers cannot be used"),
+            }
+            shown = Some(certificate);
+        }
+        loop {
+            match hints.recv().await {
+                Ok(Changed::Record) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
 }
 
-async fn talk(stream: TcpStream, peer: Peer, router: Router, _place: OwnedSemaphorePermit) {
+fn open(api: &Api, served: &watch::Sender<Option<Served>>, site: Site, tls: Option<TlsAcceptor>) {
+    info!(address = site.address(), "browsers are served");
+    api.opened(&site);
+    let router = router(api.clone(), Door::Browser(site));
+    served.send_replace(Some(Served { router, tls }));
+}
+
+async fn talk(stream: TcpStream, peer: Peer, served: Served) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = served.tls else {
+        return by_http1(stream, peer, served.router).await;
+    };
+    let stream = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return debug!(%error, "a browser's handshake failed"),
+        Err(_) => return debug!("a browser's handshake took too long"),
+    };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => by_http2(stream, peer, served.router).await,
+        _ => by_http1(stream, peer, served.router).await,
+    }
+}
+
+async fn by_http1(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+    router: Router,
+) {
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        router.call(request)
-    });
+    let service = service_fn(move |request| router.call(from(peer, request)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_MAX)
+        .max_buf_size(HEAD_MAX as usize)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
         debug!(%error, "a connection of a browser ended early");
     }
+}
+
+async fn by_http2(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+    router: Router,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| router.call(from(peer, request)));
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_MAX)
+        .keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        debug!(%error, "a connection of a browser ended early");
+    }
+}
+
+fn from(peer: Peer, mut request: hyper::Request<Incoming>) -> hyper::Request<Incoming> {
+    request.extensions_mut().insert(peer);
+    request
 }

@@ -6,8 +6,10 @@
 
 mod cookie;
 mod judge;
+mod limits;
 mod listener;
 mod site;
+mod tls;
 
 pub use listener::{DoorError, WebDoor};
 pub use site::Site;

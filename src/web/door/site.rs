@@ -106,6 +106,11 @@ impl Site {
         self.0.scheme == Scheme::Https
     }
 
+    /// The port.
+    pub(in crate::web) fn port(&self) -> u16 {
+        self.0.port
+    }
+
     /// What people type to come here: the address with the best name.
     pub fn address(&self) -> String {
         let Inner {

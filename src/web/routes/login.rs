@@ -7,12 +7,11 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use crate::api::clinic::{role_name, staff_name};
 use crate::api::login::{Done, LoginAnswer, LoginRequest, MeView, PasswordChange};
 use crate::api::problem::Problem;
-use crate::node::engine::{Command, Reply};
 use crate::web::access::{Caller, login_required};
 use crate::web::answer::{Answer, Json};
 use crate::web::door::{self, Door};
 use crate::web::login::{LoginKey, change_password, proof_of, sign_in};
-use crate::web::state::{Api, unexpected};
+use crate::web::state::Api;
 
 pub(super) async fn login(
     State(api): State<Api>,
@@ -68,10 +67,7 @@ pub(super) async fn me(
 ) -> Answer<MeView> {
     let shown = caller.login.ok_or_else(login_required)?;
     let clinic = api.clinic().await?;
-    let device = match api.ask(Command::Status).await? {
-        Reply::Status(status) => status.device,
-        other => return Err(unexpected(&other)),
-    };
+    let device = api.device().await?;
     let ends = api.logins().ends(shown.key).ok_or_else(login_required)?;
     let member = clinic.staff.get(&shown.staff);
     let roles = member.map(|member| {

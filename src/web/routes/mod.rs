@@ -6,6 +6,7 @@ mod enrolment;
 mod login;
 mod node;
 mod record;
+mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -27,7 +28,8 @@ pub fn router(api: Api, door: Door) -> Router {
     if door.site().is_some() {
         router = router
             .route("/", get(page))
-            .route("/assets/{name}", get(asset));
+            .route("/assets/{name}", get(asset))
+            .route("/web-ca.crt", get(web::authority));
     }
     for route in &ROUTES {
         let gate = Gate {
@@ -74,6 +76,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Trail => get(audit::trail),
         RouteId::TrailRecords => get(audit::records),
         RouteId::TrailSegments => get(audit::segments),
+        RouteId::Web => get(web::web),
         RouteId::MeshKeys => get(enrolment::mesh_keys),
         RouteId::InvitationOpen => post(enrolment::open),
         RouteId::InvitationState => get(enrolment::state),

@@ -73,6 +73,23 @@ impl Clinic {
         past
     }
 
+    /// The newest statement holds; browsers judge what is in it.
+    pub(super) fn apply_web_certificates(&mut self, counted: &[&Item]) {
+        for item in counted {
+            let Act::WebCertified {
+                device,
+                certificate,
+            } = &item.statement.act
+            else {
+                continue;
+            };
+            match self.devices.get_mut(device) {
+                Some(device) => device.web = Some(certificate.clone()),
+                None => self.void(item, VoidReason::DoesNotFit),
+            }
+        }
+    }
+
     /// The device that `item` enrols, if it enrols one. Statements have to come in order.
     fn read_enrolment(&self, item: &Item, past: &mut Past) -> Option<Result<Device, VoidReason>> {
         match &item.statement.act {
@@ -120,6 +137,7 @@ impl Clinic {
             signed: signed.clone(),
             address: address.clone(),
             ever_offices: office.into_iter().collect(),
+            web: None,
             revocation: None,
         })
     }
