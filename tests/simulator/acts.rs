@@ -1,5 +1,6 @@
 //! Doing what a plan says: what staff, admins and the weather do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clinic_mesh::domain::audit::Origin;
@@ -296,6 +297,23 @@ impl World {
                 entry,
             };
             self.ask(node, command, Waiting::Other { node });
+        }
+    }
+
+    /// Everybody at home reads the newest page of every conversation held.
+    pub(crate) fn look(&mut self, node: usize) {
+        let model = self.model(node);
+        let device = self.nodes[node].device;
+        let logs = self.nodes[node].disk.logs.keys();
+        let spaces: BTreeSet<Space> = logs.map(|log| log.space).collect();
+        for space in spaces.iter().filter(|space| space.is_conversation()) {
+            let people = self.authority.staff.clone();
+            let reader = people
+                .into_iter()
+                .find(|staff| model.ever_at_home(&device, staff) && model.ever_in(staff, space));
+            if let Some(staff) = reader {
+                self.read(node, staff, *space, 20);
+            }
         }
     }
 

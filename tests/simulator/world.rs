@@ -116,6 +116,11 @@ pub(crate) enum Event {
         boot: u64,
         horizon: Day,
     },
+    /// Somebody reads while bodies are being destroyed.
+    Look {
+        node: usize,
+        boot: u64,
+    },
     LinkUp {
         link: u64,
         side: usize,
@@ -372,6 +377,7 @@ impl World {
             }
             Effect::Purge { horizon } => {
                 let at = self.time + 1 + self.chance(1500);
+                self.schedule(self.time + 1, Event::Look { node, boot });
                 self.schedule(
                     at,
                     Event::Destroyed {
@@ -476,6 +482,11 @@ impl World {
                 if self.alive(node, boot) {
                     self.nodes[node].disk.purge(horizon);
                     self.input(node, Input::Purged { horizon });
+                }
+            }
+            Event::Look { node, boot } => {
+                if self.alive(node, boot) {
+                    self.look(node);
                 }
             }
             Event::LinkUp { link, side, old } => self.link_up(link, side, old),
