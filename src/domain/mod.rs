@@ -20,6 +20,7 @@ pub mod password;
 pub mod policy;
 pub mod purge;
 pub mod record;
+pub mod retraction;
 pub mod sign;
 pub mod space;
 pub mod statement;
@@ -32,3 +33,4 @@ pub mod trust;
 #[cfg(test)]
 mod vectors;
 pub mod web;
+pub mod words;
