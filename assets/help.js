@@ -39,5 +39,5 @@ export function openHelp() {
 				...STATES.flatMap(([state, word, what]) => [
 					el('dt', {}, el('span', { class: `state ${state}` }, icon(state), el('span', {}, word))), el('dd', {}, what)])),
 			el('h3', {}, 'When something is out of reach'),
-			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office\u2019s node away: what is on the screen stays readable, you can go on writing, and what you send waits on this page until the node is back.'))));
+			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office\u2019s node away: you can read and write on; what you send waits on this page until it is back.'))));
 }
