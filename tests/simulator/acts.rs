@@ -320,6 +320,7 @@ impl World {
             staff,
             space,
             known,
+            horizon: self.nodes[node].disk.horizon,
         };
         self.ask(node, command, waiting)
     }

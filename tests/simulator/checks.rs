@@ -529,13 +529,14 @@ impl World {
                     staff,
                     space,
                     known,
+                    horizon,
                     ..
                 },
                 Reply::Page(page),
             ) => {
                 self.check_page(node, *staff, space, page);
                 for line in &page.messages {
-                    self.check_line(node, line, known);
+                    self.check_line(node, line, known, *horizon);
                 }
             }
             _ => {}
@@ -582,12 +583,12 @@ impl World {
         })
     }
 
-    fn check_line(&mut self, node: usize, line: &MessageLine, known: &Model) {
+    fn check_line(&mut self, node: usize, line: &MessageLine, known: &Model, horizon: Day) {
         let disk = &self.nodes[node].disk;
         let stored = disk.logs.get(&line.id.log());
         let entry = stored.and_then(|log| log.entries().find(|(seq, _)| *seq == line.id.seq));
         let last_day = entry.map(|(_, entry)| entry.header.last_day);
-        if last_day.is_none_or(|day| day < disk.horizon) {
+        if last_day.is_none_or(|day| day < horizon) {
             self.broke(NO_EXPIRED_BODY, format!("node {node} shows {:?}", line.id));
         }
         for device in &line.receipts.held_by {

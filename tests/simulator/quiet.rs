@@ -544,7 +544,8 @@ fn rightful(log: &Log, stored: &StoredLog, all: &Model) -> bool {
     let bodies = stored
         .entries()
         .filter_map(|(_, entry)| entry.payload.as_ref());
-    let mut messages = bodies.filter_map(|payload| Message::from_body(&payload.body).ok());
+    let mut messages =
+        bodies.filter_map(|payload| Message::from_body(&log.space, &payload.body).ok());
     let told = log.space.is_conversation();
     known && (!told || messages.all(|message| speaks(message.staff())))
 }

@@ -87,6 +87,7 @@ pub(crate) enum Waiting {
         /// What was known when it was asked for: a page that waits for its audit record shows what
         /// could be shown then.
         known: Arc<Model>,
+        horizon: Day,
     },
     Other {
         node: usize,
