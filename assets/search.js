@@ -50,13 +50,13 @@ export function openSearch(go) {
 	 * @param {string} words
 	 */
 	const row = (hit, words) => el('li', {}, el('button', {
-		type: 'button', on: {
+		on: {
 			click: () => {
 				dialog.close();
 				go(hit.conversation, hit.message.id, words);
 			},
 		},
-	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' \u00b7 ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
+	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
 	found(hit.message.text ?? '', words)));
 
 	const soon = settle(() => { void look(null); }, 120);

@@ -109,7 +109,9 @@ fn scroll(page: &Window) -> Value {
     ));
     page.click("[aria-label='Settings and sign out']");
     page.key("Escape");
-    page.eval("import('/assets/state.js').then(state => state.tell('messages', { everything: true }))");
+    page.eval(
+        "import('/assets/state.js').then(state => state.tell('messages', { everything: true }))",
+    );
     page.until("document.querySelector('.row[data-id^=m-]') !== null");
     page.until(&format!(
         "(async () => {{ const scroll = document.querySelector('.scroll'); for (let i = 0; i < 10; i++) {{ scroll.scrollTop = 0; \

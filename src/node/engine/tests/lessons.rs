@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::mesh::Mesh;
 use super::{Rounds, rounds};
+use crate::domain::cert::Scopes;
 use crate::domain::id::Hash;
 use crate::domain::log::{Epoch, Head};
 use crate::domain::sign::Signature;
-use crate::domain::cert::{Scopes};
 use crate::domain::statement::{Act, LogEnd};
 use crate::domain::testing::{SampleClinic, days, minutes};
 use crate::domain::time::DAY_MS;
