@@ -69,8 +69,12 @@ pub struct MessageView {
     pub by: String,
     /// Whether the person who asks wrote it.
     pub mine: bool,
-    /// What; none once it is purged.
+    /// What it says by now; none once it is purged or taken back.
     pub text: Option<String>,
+    /// Whether it was written anew since.
+    pub amended: bool,
+    /// That it was taken back.
+    pub retracted: Option<RetractedView>,
     /// The message that it answers.
     pub reply_to: Option<QuoteView>,
     /// Ids of the people it mentions.
@@ -79,6 +83,55 @@ pub struct MessageView {
     pub before_removal_was_known: bool,
     /// How far it has come, and who says so.
     pub delivery: DeliveryView,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundView {
+    /// What was said last first.
+    pub hits: Vec<HitView>,
+    /// The `before` of what was said earlier, if there is more.
+    pub more: Option<String>,
+    /// Whether everything that is held here was looked through.
+    pub complete: bool,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HitView {
+    /// The conversation's id.
+    pub conversation: String,
+    /// Its name.
+    pub name: String,
+    /// The message.
+    pub message: MessageView,
+}
+
+/// That a message was taken back: all that stays of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetractedView {
+    /// Name of who took it back.
+    pub by: String,
+    /// When.
+    pub when: Moment,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything that a message ever said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// Oldest first; empty for a message that is purged or taken back.
+    pub versions: Vec<VersionView>,
+}
+
+/// What a message said from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Since when.
+    pub written: Moment,
+    /// What.
+    pub text: String,
 }
 
 /// The beginning of a message that another one answers.
@@ -157,6 +210,26 @@ impl SendRequest {
 pub struct OpenedRequest {
     /// Id of the newest message seen.
     pub message: String,
+}
+
+/// A message written anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmendRequest {
+    /// The message's id.
+    pub message: String,
+    /// What it says from here on.
+    pub text: String,
+}
+
+/// A message taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetractRequest {
+    /// The message's id.
+    pub message: String,
+    /// Why, for all to see.
+    pub reason: String,
 }
 
 /// What somebody has begun to write.

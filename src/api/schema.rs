@@ -181,11 +181,38 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("by", Text),
             ("mine", Flag),
             ("text", MaybeText),
+            ("amended", Flag),
+            ("retracted", MaybeObject("RetractedView")),
             ("reply_to", MaybeObject("QuoteView")),
             ("mentions", Texts),
             ("before_removal_was_known", Flag),
             ("delivery", Object("DeliveryView")),
         ],
+    ),
+    (
+        "FoundView",
+        &[
+            ("hits", List("HitView")),
+            ("more", MaybeText),
+            ("complete", Flag),
+        ],
+    ),
+    (
+        "HitView",
+        &[
+            ("conversation", Text),
+            ("name", Text),
+            ("message", Object("MessageView")),
+        ],
+    ),
+    (
+        "RetractedView",
+        &[("by", Text), ("when", Object("Moment")), ("reason", Text)],
+    ),
+    ("HistoryView", &[("versions", List("VersionView"))]),
+    (
+        "VersionView",
+        &[("written", Object("Moment")), ("text", Text)],
     ),
     (
         "QuoteView",
@@ -210,6 +237,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("key", MaybeText),
         ],
     ),
+    ("AmendRequest", &[("message", Text), ("text", Text)]),
+    ("RetractRequest", &[("message", Text), ("reason", Text)]),
     ("DraftRequest", &[("text", Text)]),
     ("OpenedRequest", &[("message", Text)]),
     ("AcknowledgeRequest", &[("message", Text)]),

@@ -224,6 +224,38 @@ pub enum Deed {
         #[n(0)]
         days: u32,
     },
+    /// A message was taken back.
+    #[n(40)]
+    MessageRetracted {
+        /// In which conversation.
+        #[n(0)]
+        space: SpaceId,
+        /// Whose log it stood in.
+        #[n(1)]
+        author: AuthorId,
+        /// Which epoch.
+        #[n(2)]
+        epoch: Epoch,
+        /// Its number.
+        #[n(3)]
+        seq: u64,
+    },
+    /// The body of something that was taken back is destroyed here.
+    #[n(41)]
+    BodyDestroyed {
+        /// In which conversation.
+        #[n(0)]
+        space: SpaceId,
+        /// Whose log it stood in.
+        #[n(1)]
+        author: AuthorId,
+        /// Which epoch.
+        #[n(2)]
+        epoch: Epoch,
+        /// Its number.
+        #[n(3)]
+        seq: u64,
+    },
 }
 
 /// One line of the audit trail; its time stands in the entry's header.

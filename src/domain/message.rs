@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use super::codec::{self, CodecError, OBJECT_MAX};
 use super::id::{AuthorId, Hash, StaffId, byte_id};
 use super::log::{Epoch, Log};
+use super::retraction::Retraction;
 use super::space::Space;
 use super::time::{Hlc, WallTime};
 
@@ -23,6 +24,12 @@ pub const MENTIONS_MAX: usize = 32;
 /// A log begins with every start of a node, and an opening names only those in which something was
 /// seen for the first time, so a few are the rule.
 pub const MARKS_MAX: usize = 256;
+
+/// Most amendments of one message: whoever needs more had better write another.
+pub const AMENDMENTS_MAX: usize = 64;
+
+/// Longest reason for taking a message back, in bytes: two sentences.
+pub const REASON_MAX: usize = 500;
 
 /// Longest key that a face gives a message to be sent, in bytes.
 pub const KEY_MAX: usize = 64;
@@ -186,6 +193,29 @@ pub enum Message {
         #[n(1)]
         entry: EntryId,
     },
+    /// Wrote a text anew; the earlier ones stay and can be looked at.
+    #[n(3)]
+    Amended {
+        /// Who.
+        #[n(0)]
+        staff: StaffId,
+        /// Which message.
+        #[n(1)]
+        entry: EntryId,
+        /// What it says from here on.
+        #[n(2)]
+        text: String,
+    },
+    /// Took a message back: that it was there, by whom, and why it is gone is all that stays.
+    #[n(4)]
+    Retracted {
+        /// Which message, and the word of the writer's node on it.
+        #[n(0)]
+        retraction: Retraction,
+        /// Why.
+        #[n(1)]
+        reason: String,
+    },
 }
 
 impl Message {
@@ -238,6 +268,10 @@ impl Message {
                     && marks.is_sorted_by(|one, next| log(one) < log(next))
             }
             Self::Acknowledged { entry, .. } => entry.space == *space,
+            Self::Amended { entry, text, .. } => entry.space == *space && is_text(text),
+            Self::Retracted { retraction, reason } => {
+                retraction.is_sound(space) && is_reason(reason)
+            }
         }
     }
 
@@ -251,7 +285,9 @@ impl Message {
         match self {
             Self::Text { staff, .. }
             | Self::Opened { staff, .. }
-            | Self::Acknowledged { staff, .. } => *staff,
+            | Self::Acknowledged { staff, .. }
+            | Self::Amended { staff, .. } => *staff,
+            Self::Retracted { retraction, .. } => retraction.withdrawn.staff,
         }
     }
 
@@ -259,8 +295,9 @@ impl Message {
     #[must_use]
     pub fn without_words(mut self) -> Self {
         match &mut self {
-            Self::Text { text, .. } => *text = String::new(),
-            Self::Opened { .. } | Self::Acknowledged { .. } => {}
+            Self::Text { text, .. } | Self::Amended { text, .. } => *text = String::new(),
+            // Why a message was taken back stands where the message stood.
+            Self::Opened { .. } | Self::Acknowledged { .. } | Self::Retracted { .. } => {}
         }
         self
     }
@@ -269,6 +306,11 @@ impl Message {
 /// Whether a text has a length that a message may have.
 pub const fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= TEXT_MAX
+}
+
+/// Whether a reason has a length that a reason may have.
+pub const fn is_reason(text: &str) -> bool {
+    !text.is_empty() && text.len() <= REASON_MAX
 }
 
 /// How far a message has come; a face never shows more than is true.

@@ -20,6 +20,7 @@ pub mod password;
 pub mod policy;
 pub mod purge;
 pub mod record;
+pub mod retraction;
 pub mod sign;
 pub mod space;
 pub mod statement;
@@ -31,3 +32,4 @@ pub mod trail;
 pub mod trust;
 #[cfg(test)]
 mod vectors;
+pub mod words;

@@ -14,6 +14,7 @@ use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::policy::{Network, Policy};
+use super::retraction::{Retraction, Withdrawn};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
@@ -212,6 +213,24 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("enrolment-refused", Deed::EnrolmentRefused),
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
+        (
+            "message-retracted",
+            Deed::MessageRetracted {
+                space,
+                author,
+                epoch,
+                seq,
+            },
+        ),
+        (
+            "body-destroyed",
+            Deed::BodyDestroyed {
+                space,
+                author,
+                epoch,
+                seq,
+            },
+        ),
     ]
 }
 
@@ -226,7 +245,7 @@ fn actors() -> [(&'static str, Actor); 6] {
     ]
 }
 
-fn messages() -> Vec<(&'static str, Message)> {
+fn messages(clinic: &SampleClinic) -> Vec<(&'static str, Message)> {
     let (staff, author) = (ANA, AUTHOR);
     let mark = |epoch| Mark {
         author,
@@ -269,7 +288,32 @@ fn messages() -> Vec<(&'static str, Message)> {
             },
         ),
         ("acknowledged", Message::Acknowledged { staff, entry }),
+        (
+            "amended",
+            Message::Amended {
+                staff,
+                entry,
+                text: "Bed 5 is free".into(),
+            },
+        ),
+        (
+            "retracted",
+            Message::Retracted {
+                retraction: retraction(clinic, staff, entry),
+                reason: "Wrong room".into(),
+            },
+        ),
     ]
+}
+
+fn retraction(clinic: &SampleClinic, staff: StaffId, entry: EntryId) -> Retraction {
+    let withdrawn = Withdrawn {
+        staff,
+        entry,
+        amendments: vec![EntryId { seq: 11, ..entry }],
+        until: Day(20_778),
+    };
+    Retraction::sign(&clinic.id, &clinic.device("front-desk").key, withdrawn)
 }
 
 fn words() -> [(&'static str, Word); 2] {
@@ -344,7 +388,7 @@ fn all() -> Vectors {
         let record = AuditRecord::refused(actor, Origin::Mesh, Deed::PeerAccepted);
         put(format!("audit by {what}"), record.to_body());
     }
-    for (what, message) in messages() {
+    for (what, message) in messages(&clinic) {
         put(format!("message {what}"), message.to_body());
     }
     let phc = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA".into();
@@ -413,7 +457,7 @@ fn every_frozen_statement_record_and_message_is_read_back() {
         let read = AuditRecord::from_body(&frozen(&format!("audit by {what}")));
         assert_eq!(read.map(|record| record.actor), Ok(actor));
     }
-    for (what, message) in messages() {
+    for (what, message) in messages(&clinic) {
         let read = Message::from_body(&Space::Room(ROOM), &frozen(&format!("message {what}")));
         assert_eq!(read, Ok(message));
     }
@@ -443,7 +487,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..20).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..20).chain([0x18, 0x18]).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -24,9 +24,11 @@ use crate::store::{self, Append, Batch, Held, Horizon, Meta, Reach, Store, Store
 
 use super::boot;
 use super::engine::{
-    Changed, Commit, Effect, Engine, Input, JobId, LinkId, Load, Loaded, Now, Reply, Room, Ticket,
+    Candidates, Changed, Commit, Effect, Engine, Input, JobId, LinkId, Load, Loaded, Now, Reply,
+    Room, Ticket,
 };
 use super::handle::Asked;
+use super::search::Search;
 
 /// Finished jobs that may wait for the runner: every job the engine can have under way, and commits.
 pub(super) const DONE_MAX: usize = 1024;
@@ -76,6 +78,9 @@ pub(super) struct Runner {
     pub(super) last_ticket: u64,
     pub(super) remembered: BTreeMap<DeviceId, SocketAddr>,
     pub(super) wanted: BTreeMap<DeviceId, Option<String>>,
+    pub(super) search: Arc<Search>,
+    /// The catching up that is under way.
+    pub(super) indexing: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// The machine's clock, moved by whole days for a demonstration or a drill.
@@ -105,6 +110,11 @@ impl Runner {
     /// Runs until [`Command::Stop`] was answered or something failed.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
         let outcome = self.turn().await;
+        // The store is closed only when nobody reads from it any more.
+        self.search.stop();
+        if let Some(indexing) = self.indexing.take() {
+            let _ended = indexing.await;
+        }
         self.net.stop().await;
         outcome
     }
@@ -141,7 +151,10 @@ impl Runner {
                     }
                     None => return Ok(()),
                 },
-                _ = room.tick() => self.look_at_room(),
+                _ = room.tick() => {
+                    self.look_at_room();
+                    self.index();
+                }
             }
         }
     }
@@ -189,6 +202,21 @@ impl Runner {
             Room::NearlyFull
         };
         self.feed(Input::Room(room));
+    }
+
+    /// Lets the search catch up, so that whoever looks for something hardly waits.
+    fn index(&mut self) {
+        if self
+            .indexing
+            .as_ref()
+            .is_some_and(|task| !task.is_finished())
+        {
+            return;
+        }
+        let (store, search, done) = (self.store.clone(), self.search.clone(), self.done.0.clone());
+        self.indexing = Some(tokio::task::spawn_blocking(move || {
+            report_failure(&done, search.catch_up(&store).map(drop));
+        }));
     }
 
     fn on_net(&mut self, event: net::Event) {
@@ -269,6 +297,7 @@ impl Runner {
             Effect::Commit(commit) => self.commit(*commit)?,
             Effect::Load { job, load } => self.load(job, load),
             Effect::Purge { horizon } => self.purge(horizon)?,
+            Effect::Destroy { entries } => self.destroy(entries)?,
             Effect::Trust(view) => drop(self.trust.send_replace(view)),
             Effect::Wanted(wanted) => self.want(wanted),
             Effect::Reply { ticket, reply } => return Ok(self.reply(ticket, reply)),
@@ -321,6 +350,7 @@ impl Runner {
             forks: commit.forks.iter().map(fork).collect(),
             horizons: commit.horizon.map(horizon).into_iter().collect(),
             drops: commit.drops,
+            retractions: commit.retractions,
         }
     }
 
@@ -340,10 +370,21 @@ impl Runner {
         })
     }
 
+    /// The retractions are in the store, which has begun to destroy; waits for its end.
+    fn destroy(&mut self, entries: Vec<EntryId>) -> Result<(), StoreError> {
+        let done = self.done.0.clone();
+        self.store
+            .submit_purge(Batch::default(), move |result| match result {
+                Ok(_) => send(&done, Done::Input(Input::Destroyed { entries })),
+                Err(error) => send(&done, Done::Failed(error)),
+            })
+    }
+
     fn load(&mut self, job: JobId, load: Load) {
         let (store, done, clinic) = (self.store.clone(), self.done.0.clone(), self.clinic);
+        let search = self.search.clone();
         tokio::task::spawn_blocking(move || {
-            let read = read(&store, &clinic, load);
+            let read = read(&store, &search, &clinic, load);
             send(
                 &done,
                 match read {
@@ -407,7 +448,12 @@ fn fork(fork: &super::engine::Fork) -> store::Fork {
 }
 
 /// Performs one reading; runs on a thread of its own.
-fn read(store: &Store, clinic: &ClinicId, load: Load) -> Result<Loaded, StoreError> {
+fn read(
+    store: &Store,
+    search: &Search,
+    clinic: &ClinicId,
+    load: Load,
+) -> Result<Loaded, StoreError> {
     Ok(match load {
         Load::Segments { log, from, bytes } => {
             let segments = store.segments(&log, from, bytes)?;
@@ -427,6 +473,19 @@ fn read(store: &Store, clinic: &ClinicId, load: Load) -> Result<Loaded, StoreErr
             )
         }
         Load::Facts { space } => Loaded::Facts(facts(store, &space)?),
+        Load::Search {
+            query,
+            spaces,
+            before,
+            limit,
+        } => {
+            let hits = search.find(store, &query, &spaces, before, limit)?;
+            Loaded::Found(Candidates {
+                entries: entries(store, hits.ids)?,
+                more: hits.more,
+                complete: hits.complete,
+            })
+        }
         Load::Entries { ids } => Loaded::Entries(entries(store, ids)?),
     })
 }

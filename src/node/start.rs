@@ -135,6 +135,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         last_ticket: 0,
         remembered,
         wanted: BTreeMap::new(),
+        search: Arc::default(),
+        indexing: None,
     };
     let task = tokio::spawn(runner.run());
     Ok(Running {

@@ -42,6 +42,7 @@ use writer::{Command, Done, Writer};
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::log::{Entry, Log, Segment};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
@@ -249,6 +250,12 @@ impl Store {
     pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
         self.shared.check()?;
         read::forks(&self.shared)
+    }
+
+    /// The retractions of what would otherwise still be alive.
+    pub fn retractions(&self) -> Result<Vec<Retraction>, StoreError> {
+        self.shared.check()?;
+        read::retractions(&self.shared)
     }
 
     /// One named value.

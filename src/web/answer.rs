@@ -117,6 +117,10 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         }
         CommandRefusal::TextLength
         | CommandRefusal::TooManyMentions
+        | CommandRefusal::NotTheWriter
+        | CommandRefusal::AlreadyRetracted
+        | CommandRefusal::TooManyAmendments
+        | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),

@@ -214,6 +214,9 @@ fn request(route: &Route) -> (&'static str, &'static str) {
     };
     let path = match route.id {
         RouteId::Messages | RouteId::Send => "/v1/conversations/nowhere/messages",
+        RouteId::Amend => "/v1/conversations/nowhere/amend",
+        RouteId::Retract => "/v1/conversations/nowhere/retract",
+        RouteId::History => "/v1/conversations/nowhere/history",
         RouteId::Draft => "/v1/conversations/nowhere/draft",
         RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",

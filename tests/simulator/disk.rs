@@ -10,12 +10,14 @@ use clinic_mesh::domain::attest::{Attestation, Subject};
 use clinic_mesh::domain::id::{AuthorId, ClinicId};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
+use clinic_mesh::domain::retraction::Retraction;
 use clinic_mesh::domain::sign::{Signature, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::StatementId;
 use clinic_mesh::domain::time::{Day, Hlc};
 use clinic_mesh::domain::trust::MeshKey;
-use clinic_mesh::node::engine::{Boot, BootLog, Commit, Load, Loaded};
+use clinic_mesh::domain::words::Query;
+use clinic_mesh::node::engine::{Boot, BootLog, Candidates, Commit, Load, Loaded};
 
 /// What is said when a commit moves the horizon back.
 pub(crate) const GOES_BACK: &str = "the horizon goes back";
@@ -31,6 +33,8 @@ pub(crate) struct Disk {
     pub(crate) mesh_keys: BTreeMap<u32, MeshKey>,
     /// First day still alive.
     pub(crate) horizon: Day,
+    /// What was taken back.
+    pub(crate) retractions: Vec<Retraction>,
     /// The latest timestamp given or seen.
     pub(crate) clock: Hlc,
 }
@@ -97,8 +101,22 @@ impl Disk {
             self.attestations
                 .retain(|subject, _| subject.space != *space);
         }
+        self.retractions.extend(commit.retractions.iter().cloned());
+        self.take_back();
         self.clock = commit.clock;
         Ok(())
+    }
+
+    /// Destroys every body that was taken back.
+    fn take_back(&mut self) {
+        for entry in self.retractions.iter().flat_map(Retraction::entries) {
+            let rows = self.logs.get_mut(&entry.log()).map(|log| &mut log.rows);
+            let holds = |row: &&mut Arc<Segment>| (row.first..=row.last()).contains(&entry.seq);
+            if let Some(row) = rows.into_iter().flatten().find(holds) {
+                let at = (entry.seq - row.first) as usize;
+                Arc::make_mut(row).entries[at].payload = None;
+            }
+        }
     }
 
     fn append(&mut self, clinic: &ClinicId, segment: &Arc<Segment>) -> Result<(), String> {
@@ -154,6 +172,7 @@ impl Disk {
             attestations: self.attestations.values().copied().collect(),
             mesh_keys: self.mesh_keys.clone(),
             horizon: self.horizon,
+            retractions: self.retractions.clone(),
             clock: self.clock,
             seed,
         }
@@ -244,6 +263,12 @@ impl Disk {
                 limit,
             } => Loaded::Page(self.page(space, *before, *limit)),
             Load::Facts { space } => Loaded::Facts(self.facts(space)),
+            Load::Search {
+                query,
+                spaces,
+                before,
+                limit,
+            } => Loaded::Found(self.search(query, spaces, *before, *limit)),
             Load::Entries { ids } => Loaded::Entries(self.some(ids)),
         }
     }
@@ -296,6 +321,33 @@ impl Disk {
             Some((*id, entry.header, message.without_words()))
         };
         all.iter().filter_map(fact).collect()
+    }
+
+    /// Messages that say something, or once did.
+    fn search(
+        &self,
+        query: &Query,
+        spaces: &[Space],
+        before: Option<Position>,
+        limit: usize,
+    ) -> Candidates {
+        let all = spaces
+            .iter()
+            .flat_map(|space| self.page(space, before, usize::MAX));
+        let said = |(id, entry): (EntryId, Entry)| {
+            let body = &entry.payload.as_ref()?.body;
+            match Message::from_body(&id.space, body).ok()? {
+                Message::Text { text, .. } => query.fits(&text).then_some(id),
+                Message::Amended { text, entry, .. } => query.fits(&text).then_some(entry),
+                _ => None,
+            }
+        };
+        let ids: Vec<EntryId> = all.filter_map(said).take(limit).collect();
+        Candidates {
+            entries: self.some(&ids),
+            more: None,
+            complete: true,
+        }
     }
 
     fn some(&self, ids: &[EntryId]) -> Vec<(EntryId, Entry)> {

@@ -381,6 +381,8 @@ impl World {
                     },
                 );
             }
+            // Its disk destroyed them with the commit.
+            Effect::Destroy { entries } => self.input(node, Input::Destroyed { entries }),
             Effect::Trust(view) => self.nodes[node].trust = Some(view),
             Effect::Wanted(wanted) => {
                 self.nodes[node].wanted = wanted.into_keys().collect();

@@ -24,7 +24,8 @@ pub use events::Events;
 use super::audit::{TrailRecords, TrailSegments, TrailView};
 use super::clinic::ClinicView;
 use super::conversation::{
-    AcknowledgeRequest, ConversationsView, DraftRequest, OpenedRequest, PageView, SendRequest, Sent,
+    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
+    OpenedRequest, PageView, RetractRequest, SendRequest, Sent,
 };
 use super::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
@@ -179,6 +180,42 @@ impl Client {
             message: message.to_owned(),
         };
         self.post(&conversation_path(conversation, "opened"), &request)
+            .await
+    }
+
+    /// Writes one's own message anew.
+    pub async fn amend(&self, conversation: &str, message: &str, text: &str) -> Answer<Sent> {
+        let (message, text) = (message.to_owned(), text.to_owned());
+        let request = AmendRequest { message, text };
+        self.post(&conversation_path(conversation, "amend"), &request)
+            .await
+    }
+
+    /// Takes one's own message back.
+    pub async fn retract(&self, conversation: &str, message: &str, reason: &str) -> Answer<Sent> {
+        let (message, reason) = (message.to_owned(), reason.to_owned());
+        let request = RetractRequest { message, reason };
+        self.post(&conversation_path(conversation, "retract"), &request)
+            .await
+    }
+
+    /// Everything that a message ever said.
+    pub async fn history(&self, conversation: &str, message: &str) -> Answer<HistoryView> {
+        let path = conversation_path(conversation, "history");
+        self.get(&format!("{path}?message={}", escape(message)))
+            .await
+    }
+
+    /// Looks for words in all of one's conversations.
+    pub async fn search(
+        &self,
+        words: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Answer<FoundView> {
+        let place = before.map_or_else(String::new, |before| format!("&before={}", escape(before)));
+        let words = escape(words);
+        self.get(&format!("/v1/search?q={words}&limit={limit}{place}"))
             .await
     }
 

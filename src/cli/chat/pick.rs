@@ -42,6 +42,12 @@ impl Pick<'_> {
             .await
     }
 
+    /// The named one, or the newest of one's own that was not taken back.
+    pub(super) async fn by_me(&self) -> Answer<Picked> {
+        let fits = |message: &MessageView| message.mine && message.retracted.is_none();
+        self.newest("message of yours in", fits).await
+    }
+
     async fn newest(
         &self,
         missing: &'static str,

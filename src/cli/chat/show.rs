@@ -71,9 +71,10 @@ pub(super) fn line(screen: &Screen, message: &MessageView) -> String {
     let name: String = message.by.chars().take(NAME_WIDTH).collect();
     let margin = time.chars().count() + 2 + NAME_WIDTH + 2;
     let room = screen.width.saturating_sub(margin).max(TEXT_LEAST);
-    let body = match &message.text {
-        Some(text) => plain(text),
-        None => "(purged under policy)".to_owned(),
+    let body = match (&message.text, &message.retracted) {
+        (Some(text), _) => plain(text),
+        (None, Some(told)) => plain(&format!("(taken back: {})", told.reason)),
+        (None, None) => "(purged under policy)".to_owned(),
     };
     let padding = " ".repeat(NAME_WIDTH - name.chars().count());
     let mut shown = format!(
@@ -110,6 +111,9 @@ fn remarks(screen: &Screen, message: &MessageView) -> Vec<String> {
     let mut remarks = Vec::new();
     if message.before_removal_was_known {
         remarks.push("sent before the writer's removal was known".to_owned());
+    }
+    if message.amended {
+        remarks.push("amended".to_owned());
     }
     let mine = message.staff == screen.me;
     if mine || message.delivery.state == State::Acknowledged {
@@ -157,6 +161,8 @@ mod tests {
             staff: by.to_lowercase(),
             by: by.into(),
             mine: false,
+            amended: false,
+            retracted: None,
             reply_to: None,
             mentions: Vec::new(),
             text: Some(text.into()),

@@ -17,6 +17,7 @@ use crate::domain::log::{
 };
 use crate::domain::message::EntryId;
 use crate::domain::policy::Policy;
+use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::{AHEAD_MAX, Day};
 use crate::domain::trust::MeshKey;
@@ -51,6 +52,7 @@ pub(super) struct Batch {
     pub(super) mesh_keys: Vec<(u32, MeshKey)>,
     pub(super) horizon: Option<Day>,
     pub(super) drops: Vec<Space>,
+    pub(super) retractions: Vec<Arc<Retraction>>,
     replies: Vec<(Ticket, Reply)>,
     /// Filled when the batch is closed.
     segments: Vec<(Arc<Segment>, Head)>,
@@ -72,6 +74,7 @@ impl Batch {
             && self.mesh_keys.is_empty()
             && self.horizon.is_none()
             && self.drops.is_empty()
+            && self.retractions.is_empty()
             && self.replies.is_empty()
     }
 
@@ -179,6 +182,11 @@ impl Engine {
             mesh_keys: batch.mesh_keys.clone(),
             horizon: batch.horizon,
             drops: batch.drops.clone(),
+            retractions: batch
+                .retractions
+                .iter()
+                .map(|retraction| Retraction::clone(retraction))
+                .collect(),
             clock: self.clock.last(),
         };
         if planted!("answered-before-durable") {
@@ -276,6 +284,7 @@ impl Engine {
         {
             self.effects.push_back(Effect::Purge { horizon });
         }
+        self.destroy(&batch.retractions);
         self.finish_stop();
     }
 

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::domain::id::{AuthorId, StaffId};
 use crate::domain::log::{Epoch, Header, Log};
 use crate::domain::message::{EntryId, Mark, Message, Position, SendKey};
+use crate::domain::retraction::Withdrawn;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc};
 
-use super::JobId;
+use super::{JobId, TakenBack};
 
 /// Keys of messages that are kept in mind for each conversation.
 ///
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     texts: BTreeMap<LogName, BTreeMap<u64, TextFact>>,
     opened: BTreeMap<StaffId, BTreeMap<LogName, u64>>,
     acknowledged: BTreeMap<EntryId, BTreeSet<StaffId>>,
+    amendments: BTreeMap<EntryId, BTreeMap<Position, (EntryId, StaffId)>>,
+    retracted: BTreeMap<EntryId, TakenBack>,
     keys: BTreeMap<SendKey, EntryId>,
     key_order: VecDeque<SendKey>,
 }
@@ -73,6 +76,8 @@ impl Facts {
             texts: BTreeMap::new(),
             opened: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
+            amendments: BTreeMap::new(),
+            retracted: BTreeMap::new(),
             keys: BTreeMap::new(),
             key_order: VecDeque::new(),
         }
@@ -117,6 +122,25 @@ impl Facts {
             Message::Acknowledged { staff, entry } => {
                 self.acknowledged.entry(entry).or_default().insert(staff);
             }
+            Message::Amended { staff, entry, .. } => {
+                let place = position(&id, header.time);
+                let all = self.amendments.entry(entry).or_default();
+                all.insert(place, (id, staff));
+            }
+            Message::Retracted { retraction, reason } => {
+                let Withdrawn { staff, entry, .. } = retraction.withdrawn;
+                let time = header.time;
+                let told = TakenBack {
+                    staff,
+                    time,
+                    reason,
+                };
+                // Of two tries at the same time the earlier one is told, in whatever order they came.
+                let known = self.retracted.entry(entry).or_insert_with(|| told.clone());
+                if time < known.time {
+                    *known = told;
+                }
+            }
         }
     }
 
@@ -152,6 +176,30 @@ impl Facts {
     pub(super) fn position(&self, id: &EntryId) -> Option<Position> {
         let fact = self.texts.get(&(id.author, id.epoch))?.get(&id.seq)?;
         Some(position(id, fact.time))
+    }
+
+    /// Who wrote a message, and the last day on which it may be kept.
+    pub(super) fn written(&self, id: &EntryId) -> Option<(StaffId, Day)> {
+        let fact = self.texts.get(&(id.author, id.epoch))?.get(&id.seq)?;
+        Some((fact.staff, fact.last_day))
+    }
+
+    /// The amendments of a message by a person, oldest first.
+    pub(super) fn amendments(&self, id: &EntryId, staff: &StaffId) -> Vec<EntryId> {
+        let all = self.amendments.get(id);
+        let all = all.into_iter().flat_map(BTreeMap::values);
+        let theirs = all.filter(|(_, by)| by == staff);
+        theirs.map(|(amendment, _)| *amendment).collect()
+    }
+
+    /// That a message was taken back, if its writer did so; who wrote it is known only as long as its
+    /// body is there.
+    pub(super) fn taken_back(&self, id: &EntryId) -> Option<&TakenBack> {
+        let told = self.retracted.get(id)?;
+        let by_another = self
+            .written(id)
+            .is_some_and(|(staff, _)| staff != told.staff);
+        (!by_another).then_some(told)
     }
 
     /// Who opened a message.
@@ -209,6 +257,9 @@ impl Facts {
             let fresh = texts.range(from..).take_while(|(seq, _)| **seq <= end);
             for (seq, fact) in fresh.filter(|(_, fact)| fact.staff != *staff) {
                 let id = self.id(name, *seq);
+                if self.taken_back(&id).is_some() {
+                    continue;
+                }
                 let place = position(&id, fact.time);
                 unseen.count += 1;
                 unseen.mentioned |= fact.mentions.contains(staff);

@@ -20,6 +20,8 @@ mod pull;
 mod purge;
 mod reading;
 mod record;
+mod retract;
+mod searching;
 mod send;
 mod trail;
 mod types;
@@ -38,7 +40,8 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert::Certificate;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
 use crate::domain::log::{Epoch, Log};
-use crate::domain::message::Position;
+use crate::domain::message::{EntryId, Position};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{Clock, Day, Hlc};
@@ -113,6 +116,8 @@ pub struct Engine {
     jobs: BTreeMap<JobId, Job>,
     effects: VecDeque<Effect>,
     facts: BTreeMap<Space, Facts>,
+    /// What was taken back, with the word of the node that did it.
+    retracted: BTreeMap<EntryId, Arc<Retraction>>,
     drafts: Drafts,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
@@ -141,6 +146,12 @@ enum Job {
     Page(reading::PageJob),
     /// What a page refers to.
     Related(Box<reading::RelatedJob>),
+    /// What a message ever said.
+    History(reading::HistoryJob),
+    /// What somebody looks for.
+    Search(searching::SearchJob),
+    /// What somebody looked for, but for how it reads by now.
+    Amended(Box<searching::FoundJob>),
     /// The facts of a conversation.
     Facts { space: Space },
     /// Part of an audit trail.
@@ -190,6 +201,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             effects: VecDeque::new(),
             facts: BTreeMap::new(),
+            retracted: retract::by_entry(boot.retractions),
             drafts: Drafts::default(),
             parked: Vec::new(),
             passwords: people::newest_passwords(boot.staff_items),
@@ -237,6 +249,7 @@ impl Engine {
             Input::Committed { id } => self.on_committed(id),
             Input::Loaded { job, loaded } => self.on_loaded(job, loaded),
             Input::Purged { horizon } => self.on_purged(horizon),
+            Input::Destroyed { entries } => self.on_destroyed(&entries),
             Input::Room(room) => self.room = room,
             Input::Command { ticket, command } => self.on_command(ticket, command),
         }
@@ -334,6 +347,7 @@ impl Engine {
             Frame::Attest { attestations } => self.on_attest(id, &attestations),
             Frame::WantMeshKey { epoch } => self.on_want_mesh_key(id, epoch),
             Frame::MeshKey { epoch, key } => self.on_mesh_key(epoch, MeshKey::new(key)),
+            Frame::Retractions { retractions } => self.on_retractions(id, retractions),
             Frame::Bye { code } => {
                 let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
                 self.count_refusal(self.links.get(&id).map(|link| link.peer), why);
@@ -355,6 +369,9 @@ impl Engine {
             (Job::FindEnd { log }, Loaded::Segments(segments)) => self.on_end_found(log, &segments),
             (Job::Page(job), Loaded::Page(entries)) => self.on_page(job, entries),
             (Job::Related(job), Loaded::Entries(entries)) => self.on_related(*job, entries),
+            (Job::Search(job), Loaded::Found(found)) => self.on_found(job, found),
+            (Job::Amended(job), Loaded::Entries(entries)) => self.show_found(*job, entries),
+            (Job::History(job), Loaded::Entries(entries)) => self.on_history(job, &entries),
             (Job::Facts { space }, Loaded::Facts(found)) => self.on_facts(id, space, found),
             (Job::Trail { ticket, log }, Loaded::Segments(segments)) => {
                 self.on_trail(ticket, log, segments)
@@ -367,6 +384,7 @@ impl Engine {
                 | Loaded::HashAt(_)
                 | Loaded::Page(_)
                 | Loaded::Facts(_)
+                | Loaded::Found(_)
                 | Loaded::Entries(_),
             ) => {}
         }

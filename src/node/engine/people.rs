@@ -15,6 +15,7 @@ use crate::planted::planted;
 
 use super::facts::{Facts, Unseen, position};
 use super::reading::PageJob;
+use super::searching::SearchJob;
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Reply, Room, StoredPassword,
     Ticket,
@@ -73,6 +74,23 @@ impl Engine {
                 origin,
                 entry,
             } => self.open(ticket, staff, origin, entry),
+            Command::Amend {
+                staff,
+                origin,
+                entry,
+                text,
+            } => self.amend(ticket, (staff, origin), entry, text),
+            Command::Retract {
+                staff,
+                origin,
+                entry,
+                reason,
+            } => self.retract(ticket, (staff, origin), entry, reason),
+            Command::History {
+                staff,
+                origin,
+                entry,
+            } => self.history(ticket, (staff, origin), entry),
             Command::Draft { staff, space, text } => self.keep_draft(ticket, staff, space, text),
             Command::Read {
                 staff,
@@ -88,6 +106,21 @@ impl Engine {
                 before,
                 limit,
             }),
+            Command::Search {
+                staff,
+                origin,
+                query,
+                before,
+                limit,
+            } => {
+                let job = SearchJob {
+                    ticket,
+                    staff,
+                    origin,
+                    query,
+                };
+                self.search(job, before, limit);
+            }
             Command::Conversations { staff } => self.conversations(ticket, staff),
             Command::Submit {
                 segments,
@@ -131,7 +164,7 @@ impl Engine {
     }
 
     /// Whether this person may act at this node.
-    fn admit_person(&self, staff: &StaffId) -> Result<(), CommandRefusal> {
+    pub(super) fn admit_person(&self, staff: &StaffId) -> Result<(), CommandRefusal> {
         if self.standing == DeviceStanding::Revoked {
             return Err(CommandRefusal::DeviceRevoked);
         }
@@ -198,7 +231,7 @@ impl Engine {
     }
 
     /// Records that an entry was written for somebody, and answers with it.
-    fn sent(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, id: EntryId) {
+    pub(super) fn sent(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, id: EntryId) {
         self.note_sent(staff, origin, id);
         self.batch.reply(ticket, Reply::Posted(id));
     }
@@ -213,7 +246,7 @@ impl Engine {
     }
 
     /// Why nothing can be written in a space now, whoever wants to.
-    fn why_not_write(&self, space: &Space) -> Option<CommandRefusal> {
+    pub(super) fn why_not_write(&self, space: &Space) -> Option<CommandRefusal> {
         if self.room == Room::NearlyFull {
             Some(CommandRefusal::DiskFull)
         } else if self.batch.is_full() || self.is_departing(space) {

@@ -85,6 +85,7 @@ impl Engine {
         }
         // What was known of messages whose days are over is forgotten with them.
         self.facts.clear();
+        self.forget_retractions(horizon);
         self.drafts.forget_before(horizon);
         for space in spaces {
             let before = self.batch.attestations.len();

@@ -16,7 +16,7 @@ use crate::planted::planted;
 use super::facts::{Facts, position};
 use super::{
     Command, CommandRefusal, Engine, Job, JobId, Load, MessageLine, Page, Quoted, Receipts, Reply,
-    Standing, Ticket,
+    Standing, TakenBack, Ticket, Version,
 };
 
 /// Most messages in one page.
@@ -50,8 +50,17 @@ pub(super) struct RelatedJob {
     more: bool,
 }
 
+/// A reader of everything that a message ever said.
+#[derive(Debug)]
+pub(super) struct HistoryJob {
+    ticket: Ticket,
+    staff: StaffId,
+    origin: Origin,
+    space: Space,
+}
+
 /// Entries by name.
-type Entries = BTreeMap<EntryId, Entry>;
+pub(super) type Entries = BTreeMap<EntryId, Entry>;
 
 impl Engine {
     /// The first conversation whose facts a command needs and that have not been read.
@@ -63,15 +72,24 @@ impl Engine {
                 written,
                 ..
             } if written.key.is_some() => (staff, vec![*space]),
-            Command::Open { staff, entry, .. } => (staff, vec![entry.space]),
+            Command::Open { staff, entry, .. }
+            | Command::Amend { staff, entry, .. }
+            | Command::Retract { staff, entry, .. }
+            | Command::History { staff, entry, .. } => (staff, vec![entry.space]),
             Command::Read { staff, space, .. } => (staff, vec![*space]),
-            Command::Conversations { staff } => (staff, self.conversations_of(staff)),
+            Command::Conversations { staff } | Command::Search { staff, .. } => {
+                (staff, self.conversations_of(staff))
+            }
             _ => return None,
         };
-        let unread = |space: &&Space| !self.facts.get(space).is_some_and(Facts::is_whole);
-        let space = spaces.iter().find(unread)?;
+        let space = spaces.iter().find(|space| !self.knows(space))?;
         // Who may not look has no need of them; the command says so.
         self.admit(staff, space).is_ok().then_some(*space)
+    }
+
+    /// Whether the facts of a conversation have been read.
+    pub(super) fn knows(&self, space: &Space) -> bool {
+        self.facts.get(space).is_some_and(Facts::is_whole)
     }
 
     /// Lets a command wait until the facts of a conversation have been read.
@@ -167,16 +185,38 @@ impl Engine {
     }
 
     /// The entries that others of a page refer to and that are not on it.
-    fn referred_to(&self, shown: &[(EntryId, Entry)]) -> Vec<EntryId> {
-        let here: BTreeSet<&EntryId> = shown.iter().map(|(id, _)| id).collect();
+    pub(super) fn referred_to(&self, shown: &[(EntryId, Entry)]) -> Vec<EntryId> {
+        let here: BTreeSet<EntryId> = shown.iter().map(|(id, _)| *id).collect();
         let answered = shown
             .iter()
             .filter_map(|(id, entry)| match self.alive(id, entry)? {
                 Message::Text { reply_to, .. } => reply_to,
-                Message::Opened { .. } | Message::Acknowledged { .. } => None,
+                _ => None,
             });
-        let wanted: BTreeSet<EntryId> = answered.filter(|id| !here.contains(id)).collect();
-        wanted.into_iter().collect()
+        let told: BTreeSet<EntryId> = here.iter().copied().chain(answered).collect();
+        let newest = told.iter().filter_map(|id| self.newest_amendment(id));
+        let all: BTreeSet<EntryId> = told.iter().copied().chain(newest).collect();
+        all.difference(&here).copied().collect()
+    }
+
+    /// The newest amendment of a message by its writer, among those that count.
+    fn newest_amendment(&self, id: &EntryId) -> Option<EntryId> {
+        let facts = self.facts.get(&id.space)?;
+        let (writer, _) = facts.written(id)?;
+        let all = facts.amendments(id, &writer);
+        all.into_iter()
+            .rev()
+            .find(|amendment| self.counts(amendment))
+    }
+
+    /// What a message says by now, and whether that is another text than at first.
+    fn newest_text(&self, id: &EntryId, text: String, known: &Entries) -> (String, bool) {
+        let amendment = self.newest_amendment(id);
+        let entry = amendment.and_then(|id| Some((id, known.get(&id)?)));
+        match entry.and_then(|(id, entry)| self.alive(&id, entry)) {
+            Some(Message::Amended { text, .. }) => (text, true),
+            _ => (text, amendment.is_some()),
+        }
     }
 
     /// A page and what it refers to are there: it is shown once the record of the reading is durable.
@@ -187,7 +227,7 @@ impl Engine {
             self.refuse(page.ticket, why);
             return;
         }
-        if !self.facts.get(&page.space).is_some_and(Facts::is_whole) {
+        if !self.knows(&page.space) {
             let PageJob { ticket, space, .. } = page;
             self.park(ticket, page.into(), space);
             return;
@@ -213,31 +253,68 @@ impl Engine {
         let own = messages.iter().map(|line| line.id);
         let quoted = messages.iter().filter_map(|line| line.reply_to.as_ref());
         let quoted = quoted.filter(|quoted| quoted.said.is_some());
-        let ids: Vec<u8> = own
-            .chain(quoted.map(|quoted| quoted.id))
-            .flat_map(|id| codec::encode(&id))
-            .collect();
+        let ids: Vec<EntryId> = own.chain(quoted.map(|quoted| quoted.id)).collect();
+        self.note_read((job.staff, job.origin), &job.space, messages.len(), &ids);
+    }
+
+    pub(super) fn note_read(
+        &mut self,
+        (staff, origin): (StaffId, Origin),
+        space: &Space,
+        count: usize,
+        ids: &[EntryId],
+    ) {
+        let ids: Vec<u8> = ids.iter().flat_map(codec::encode).collect();
         let deed = Deed::MessagesRead {
-            space: job.space.id(&self.clinic_id),
-            count: messages.len() as u32,
+            space: space.id(&self.clinic_id),
+            count: count as u32,
             entries: Hash::of("read/v1", &[&ids]),
         };
-        self.note(Actor::Staff(job.staff), job.origin, deed);
+        self.note(Actor::Staff(staff), origin, deed);
     }
 
     /// What an entry says, if it counts and its day is not over.
     fn alive(&self, id: &EntryId, entry: &Entry) -> Option<Message> {
-        let state = self.holdings.log(&id.log())?;
-        if state.end.is_some_and(|end| id.seq > end) {
+        let living = entry.header.last_day >= self.horizon || planted!("expired-shown");
+        let payload = entry.payload.as_ref()?;
+        if !living || !self.counts(id) || self.retracted.contains_key(id) {
             return None;
         }
-        let living = entry.header.last_day >= self.horizon || planted!("expired-shown");
-        let payload = entry.payload.as_ref().filter(|_| living)?;
         Message::from_body(&id.space, &payload.body).ok()
     }
 
-    /// An entry as a line on the screen; none for what is not a text or does not count.
-    fn line(&self, id: EntryId, entry: &Entry, known: &Entries) -> Option<MessageLine> {
+    /// Whether an entry is held and not beyond the end of a revoked device's log.
+    fn counts(&self, id: &EntryId) -> bool {
+        let state = self.holdings.log(&id.log());
+        state.is_some_and(|state| state.end.is_none_or(|end| id.seq <= end))
+    }
+
+    /// An entry as a line on the screen; none for what is not a message or does not count.
+    pub(super) fn line(&self, id: EntryId, entry: &Entry, known: &Entries) -> Option<MessageLine> {
+        let facts = self.facts.get(&id.space);
+        match facts.and_then(|facts| facts.taken_back(&id)) {
+            Some(told) => self.line_taken_back(id, entry, told),
+            None => self.line_of_text(id, entry, known),
+        }
+    }
+
+    fn line_taken_back(&self, id: EntryId, entry: &Entry, told: &TakenBack) -> Option<MessageLine> {
+        let alive = entry.header.last_day >= self.horizon && self.counts(&id);
+        alive.then(|| MessageLine {
+            id,
+            time: entry.header.time,
+            staff: told.staff,
+            text: None,
+            amended: false,
+            retracted: Some(told.clone()),
+            reply_to: None,
+            mentions: Vec::new(),
+            standing: self.standing_of(&told.staff, &id.space),
+            receipts: self.receipts_of(&id),
+        })
+    }
+
+    fn line_of_text(&self, id: EntryId, entry: &Entry, known: &Entries) -> Option<MessageLine> {
         let Message::Text {
             staff,
             text,
@@ -248,30 +325,81 @@ impl Engine {
         else {
             return None;
         };
-        let standing = if self.record.clinic.is_in(&staff, &id.space) {
-            Standing::Good
-        } else {
-            Standing::BeforeRemovalWasKnown
-        };
+        let (text, amended) = self.newest_text(&id, text, known);
         Some(MessageLine {
             id,
             time: entry.header.time,
             staff,
             text: Some(text),
+            amended,
+            retracted: None,
             reply_to: reply_to.map(|id| self.quoted(id, known)),
             mentions,
-            standing,
+            standing: self.standing_of(&staff, &id.space),
             receipts: self.receipts_of(&id),
         })
+    }
+
+    fn standing_of(&self, staff: &StaffId, space: &Space) -> Standing {
+        if self.record.clinic.is_in(staff, space) {
+            Standing::Good
+        } else {
+            Standing::BeforeRemovalWasKnown
+        }
     }
 
     fn quoted(&self, id: EntryId, known: &Entries) -> Quoted {
         let entry = known.get(&id);
         let said = match entry.and_then(|entry| self.alive(&id, entry)) {
-            Some(Message::Text { staff, text, .. }) => Some((staff, text)),
-            Some(Message::Opened { .. } | Message::Acknowledged { .. }) | None => None,
+            Some(Message::Text { staff, text, .. }) => {
+                Some((staff, self.newest_text(&id, text, known).0))
+            }
+            _ => None,
         };
         Quoted { id, said }
+    }
+
+    /// Reads a message and its amendments.
+    pub(super) fn read_history(
+        &mut self,
+        ticket: Ticket,
+        (staff, origin): (StaffId, Origin),
+        entry: EntryId,
+        amendments: Vec<EntryId>,
+    ) {
+        let ids = std::iter::once(entry).chain(amendments).collect();
+        let job = HistoryJob {
+            ticket,
+            staff,
+            origin,
+            space: entry.space,
+        };
+        if self
+            .load(Job::History(job), Load::Entries { ids })
+            .is_none()
+        {
+            self.refuse(ticket, CommandRefusal::Busy);
+        }
+    }
+
+    /// A message and its amendments were read.
+    pub(super) fn on_history(&mut self, job: HistoryJob, entries: &[(EntryId, Entry)]) {
+        if let Err(why) = self.admit(&job.staff, &job.space) {
+            return self.refuse(job.ticket, why);
+        }
+        let version = |(id, entry): &(EntryId, Entry)| {
+            let (Message::Text { text, .. } | Message::Amended { text, .. }) =
+                self.alive(id, entry)?
+            else {
+                return None;
+            };
+            let time = entry.header.time;
+            Some((*id, Version { time, text }))
+        };
+        let (ids, versions): (Vec<EntryId>, Vec<Version>) =
+            entries.iter().filter_map(version).unzip();
+        self.note_read((job.staff, job.origin), &job.space, ids.len(), &ids);
+        self.batch.reply(job.ticket, Reply::History(versions));
     }
 
     fn receipts_of(&self, id: &EntryId) -> Receipts {

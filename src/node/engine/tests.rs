@@ -5,6 +5,7 @@
 mod disk;
 mod lessons;
 mod mesh;
+mod taking_back;
 mod talk;
 
 use std::time::Duration;

@@ -11,11 +11,13 @@ use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Entry, Head, Header, Log, Segment};
 use crate::domain::message::{EntryId, Message, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::{Signature, SigningKey};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, StatementId};
 use crate::domain::time::{Day, Hlc, WallTime};
 use crate::domain::trust::{MeshKey, Refusal, TrustView};
+use crate::domain::words::Query;
 use crate::wire::Frame;
 
 pub use super::views::*;
@@ -64,6 +66,8 @@ pub struct Boot {
     pub mesh_keys: BTreeMap<u32, MeshKey>,
     /// First day still alive.
     pub horizon: Day,
+    /// Retractions of what would otherwise still be alive.
+    pub retractions: Vec<Retraction>,
     /// The latest timestamp this node gave or saw.
     pub clock: Hlc,
     /// Randomness for salts.
@@ -135,6 +139,11 @@ pub enum Input {
         /// The first day still alive.
         horizon: Day,
     },
+    /// What was taken back up to here is destroyed.
+    Destroyed {
+        /// The entries whose bodies are gone.
+        entries: Vec<EntryId>,
+    },
     /// Whether the disk has room for more messages.
     Room(Room),
     /// A face asks for something.
@@ -186,6 +195,12 @@ pub enum Effect {
         /// The first day still alive.
         horizon: Day,
     },
+    /// Destroy the bodies of these entries, whose retractions are durable, then say
+    /// [`Input::Destroyed`].
+    Destroy {
+        /// Which.
+        entries: Vec<EntryId>,
+    },
     /// Judge handshakes by this from now on, and every open channel again.
     Trust(Arc<TrustView>),
     /// Keep channels to these devices; the addresses stand in the clinic record.
@@ -218,6 +233,8 @@ pub struct Commit {
     pub horizon: Option<Day>,
     /// Spaces to destroy with their keys.
     pub drops: Vec<Space>,
+    /// Retractions: no body they name is kept, not even one in this very commit.
+    pub retractions: Vec<Retraction>,
     /// The latest timestamp given or seen.
     pub clock: Hlc,
 }
@@ -266,6 +283,17 @@ pub enum Load {
         /// Which conversation.
         space: Space,
     },
+    /// Messages in some conversations that seem to say something, those said last first.
+    Search {
+        /// What to look for.
+        query: Query,
+        /// In which conversations.
+        spaces: Vec<Space>,
+        /// Before where; none for the end.
+        before: Option<Position>,
+        /// At most how many.
+        limit: usize,
+    },
     /// Single entries, as far as they are held.
     Entries {
         /// Which.
@@ -284,6 +312,8 @@ pub enum Loaded {
     Page(Vec<(EntryId, Entry)>),
     /// For [`Load::Facts`].
     Facts(Vec<(EntryId, Header, Message)>),
+    /// For [`Load::Search`].
+    Found(Candidates),
     /// For [`Load::Entries`].
     Entries(Vec<(EntryId, Entry)>),
 }
@@ -329,6 +359,37 @@ pub enum Command {
         /// The newest message seen.
         entry: EntryId,
     },
+    /// Write a message anew.
+    Amend {
+        /// Its writer.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+        /// What it says from here on.
+        text: String,
+    },
+    /// Take a message back; its body is destroyed at every node.
+    Retract {
+        /// Its writer.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+        /// Why.
+        reason: String,
+    },
+    /// Read everything that a message ever said.
+    History {
+        /// The reader, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+    },
     /// Keep what somebody has begun to write; empty to forget it.
     Draft {
         /// Whose.
@@ -347,6 +408,19 @@ pub enum Command {
         /// Which conversation.
         space: Space,
         /// Before where; none for the newest.
+        before: Option<Position>,
+        /// At most how many messages.
+        limit: usize,
+    },
+    /// Look for words in all conversations of a person.
+    Search {
+        /// Who looks, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// What for.
+        query: Query,
+        /// Before where; none to begin with what was said last.
         before: Option<Position>,
         /// At most how many messages.
         limit: usize,
@@ -410,6 +484,10 @@ pub enum Reply {
     Posted(EntryId),
     /// A page of messages.
     Page(Page),
+    /// What was found.
+    Found(Found),
+    /// What a message said, oldest first.
+    History(Vec<Version>),
     /// The conversations of a staff member.
     Conversations(Vec<ConversationLine>),
     /// Segments were accepted; statements that do not count are named.
@@ -464,6 +542,21 @@ pub enum CommandRefusal {
     /// The text is empty or too long.
     #[error("a message has 1 to {} bytes", crate::domain::message::TEXT_MAX)]
     TextLength,
+    /// Somebody else wrote the message.
+    #[error("only who wrote a message can change it")]
+    NotTheWriter,
+    /// The message was taken back before.
+    #[error("the message was taken back before")]
+    AlreadyRetracted,
+    /// The message was amended too often.
+    #[error(
+        "a message is amended at most {} times; write another",
+        crate::domain::message::AMENDMENTS_MAX
+    )]
+    TooManyAmendments,
+    /// A reason is missing or too long.
+    #[error("a reason has 1 to {} bytes", crate::domain::message::REASON_MAX)]
+    ReasonLength,
     /// The disk is nearly full.
     #[error("the disk is nearly full; nothing was accepted. Free some space on this machine")]
     DiskFull,

@@ -1,6 +1,7 @@
 //! What the engine answers about conversations: plain data for faces.
 
 use crate::domain::id::{DeviceId, StaffId};
+use crate::domain::log::Entry;
 use crate::domain::message::{EntryId, Position};
 use crate::domain::space::Space;
 use crate::domain::time::Hlc;
@@ -14,6 +15,28 @@ pub struct Page {
     pub earlier: Option<Position>,
 }
 
+/// Messages that seem to say what was looked for: the index may be behind what is true.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    /// The messages as they were written, those said last first.
+    pub entries: Vec<(EntryId, Entry)>,
+    /// Where to go on, if there is more.
+    pub more: Option<Position>,
+    /// Whether everything that is held was looked through.
+    pub complete: bool,
+}
+
+/// What was found, those said last first.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The messages.
+    pub messages: Vec<MessageLine>,
+    /// Where to go on, if there is more.
+    pub more: Option<Position>,
+    /// Whether everything that is held was looked through.
+    pub complete: bool,
+}
+
 /// One message as a face shows it.
 #[derive(Clone, Debug)]
 pub struct MessageLine {
@@ -23,8 +46,12 @@ pub struct MessageLine {
     pub time: Hlc,
     /// Who wrote it.
     pub staff: StaffId,
-    /// What; none once it is purged.
+    /// What it says by now; none once it was taken back.
     pub text: Option<String>,
+    /// Whether it was written anew since.
+    pub amended: bool,
+    /// That it was taken back.
+    pub retracted: Option<TakenBack>,
     /// The message it answers.
     pub reply_to: Option<Quoted>,
     /// Whom it mentions.
@@ -33,6 +60,26 @@ pub struct MessageLine {
     pub standing: Standing,
     /// Who is behind each state of delivery.
     pub receipts: Receipts,
+}
+
+/// That a message was taken back: all that stays of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// By whom.
+    pub staff: StaffId,
+    /// When.
+    pub time: Hlc,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a message said from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Since when.
+    pub time: Hlc,
+    /// What.
+    pub text: String,
 }
 
 /// A message that another one answers.

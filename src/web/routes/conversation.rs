@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use crate::api::clinic::{device_name, space_name, staff_name};
 use crate::api::conversation::{
-    AcknowledgeRequest, ConversationView, ConversationsView, DeliveryView, DraftRequest,
-    MessageView, OpenedRequest, PAGE_MAX, PageView, QuoteView, SendRequest, Sent,
-    State as Delivered, cursor, from_cursor, id_of, message_from, message_id,
+    AcknowledgeRequest, AmendRequest, ConversationView, ConversationsView, DeliveryView,
+    DraftRequest, FoundView, HistoryView, HitView, MessageView, OpenedRequest, PAGE_MAX, PageView,
+    QuoteView, RetractRequest, RetractedView, SendRequest, Sent, State as Delivered, VersionView,
+    cursor, from_cursor, id_of, message_from, message_id,
 };
 use crate::api::login::Done;
 use crate::api::problem::{Code, Problem};
@@ -18,7 +19,10 @@ use crate::domain::id::{AuthorId, DeviceId, StaffId};
 use crate::domain::message::{Delivery, KEY_MAX, SendKey, Written};
 use crate::domain::record::Clinic;
 use crate::domain::space::Space;
-use crate::node::engine::{Command, ConversationLine, MessageLine, Page, Quoted, Reply, Standing};
+use crate::domain::words::Query;
+use crate::node::engine::{
+    Command, ConversationLine, MessageLine, Page, Quoted, Reply, Standing, Version,
+};
 use crate::web::access::Caller;
 use crate::web::answer::{Answer, Json, Parameters};
 use crate::web::names;
@@ -26,6 +30,9 @@ use crate::web::state::{Api, unexpected};
 
 /// Messages in a page unless asked otherwise: two screens.
 const PAGE: usize = 50;
+
+/// Longest question in bytes: more than sixteen long words are not looked for anyway.
+const QUERY_MAX: usize = 1024;
 
 /// Letters of a message that is answered: two lines remind of it, more would be the message again.
 const QUOTE: usize = 160;
@@ -131,6 +138,12 @@ fn message_view(clinic: &Clinic, me: &StaffId, line: &MessageLine) -> MessageVie
         by: staff_name(clinic, &line.staff),
         mine: line.staff == *me,
         text: line.text.clone(),
+        amended: line.amended,
+        retracted: line.retracted.as_ref().map(|told| RetractedView {
+            by: staff_name(clinic, &told.staff),
+            when: told.time.into(),
+            reason: told.reason.clone(),
+        }),
         reply_to: line.reply_to.as_ref().map(|quoted| quote(clinic, quoted)),
         mentions: line.mentions.iter().map(ToString::to_string).collect(),
         before_removal_was_known: line.standing == Standing::BeforeRemovalWasKnown,
@@ -267,6 +280,114 @@ pub(super) async fn opened(
         entry: message_from(space, &request.message)?,
     };
     done(&api, command).await
+}
+
+pub(super) async fn amend(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<AmendRequest>,
+) -> Answer<Sent> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::Amend {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &request.message)?,
+        text: request.text,
+    };
+    posted(&api, &clinic, &staff, command).await
+}
+
+pub(super) async fn retract(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<RetractRequest>,
+) -> Answer<Sent> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::Retract {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &request.message)?,
+        reason: request.reason,
+    };
+    posted(&api, &clinic, &staff, command).await
+}
+
+/// Which message's history is asked for.
+#[derive(Deserialize)]
+pub(super) struct Which {
+    message: String,
+}
+
+pub(super) async fn history(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Parameters(which): Parameters<Which>,
+) -> Answer<HistoryView> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::History {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &which.message)?,
+    };
+    let view = |version: Version| VersionView {
+        written: version.time.into(),
+        text: version.text,
+    };
+    match api.ask(command).await? {
+        Reply::History(versions) => Ok(Json(HistoryView {
+            versions: versions.into_iter().map(view).collect(),
+        })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// What is looked for.
+#[derive(Deserialize)]
+pub(super) struct Looking {
+    q: String,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn search(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Parameters(looking): Parameters<Looking>,
+) -> Answer<FoundView> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let nothing = || Problem::new(Code::Malformed, "`q` holds at least one word");
+    let too_long = looking.q.len() > QUERY_MAX;
+    let query = Query::of(&looking.q).filter(|_| !too_long);
+    let command = Command::Search {
+        staff,
+        origin: caller.origin(),
+        query: query.ok_or_else(nothing)?,
+        before: looking.before.as_deref().map(from_cursor).transpose()?,
+        limit: looking.limit.unwrap_or(PAGE).max(1),
+    };
+    let hit = |line: &MessageLine| HitView {
+        conversation: id_of(&line.id.space).unwrap_or_default(),
+        name: name_for(&clinic, &staff, &line.id.space),
+        message: message_view(&clinic, &staff, line),
+    };
+    match api.ask(command).await? {
+        Reply::Found(found) => Ok(Json(FoundView {
+            hits: found.messages.iter().map(hit).collect(),
+            more: found.more.as_ref().map(cursor),
+            complete: found.complete,
+        })),
+        other => Err(unexpected(&other)),
+    }
 }
 
 pub(super) async fn draft(

@@ -265,6 +265,10 @@ impl Mesh {
                 self.queue
                     .push_back((name.into(), Input::Purged { horizon }));
             }
+            Effect::Destroy { entries } => {
+                self.queue
+                    .push_back((name.into(), Input::Destroyed { entries }));
+            }
             Effect::Reply { ticket, reply } => {
                 office.replies.insert(ticket, reply);
             }
