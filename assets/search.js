@@ -37,9 +37,8 @@ export function openSearch(go) {
 			fill(list, ...answer.hits.map((/** @type {Hit} */ hit) => row(hit, words)));
 			const many = list.children.length;
 			count.textContent = many === 0 ? 'Nothing found' : `${many}${answer.more ? ' or more' : ''} found`;
-			if (answer.incomplete) count.textContent += '. The node is still reading; some may be missing.';
-			const more = typeof answer.more === 'string' ? answer.more : answer.before ?? null;
-			refill(rest, answer.more && more && button('More', () => { void look(more); }));
+			if (!answer.complete) count.textContent += '. The node is still reading; some may be missing.';
+			refill(rest, answer.more && button('More', () => { void look(answer.more); }));
 		} catch (error) {
 			if (number === asked) count.textContent = said(error);
 		}

@@ -314,7 +314,7 @@ export class Timeline {
 		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)]);
 		if (mine && live) acts.push(['Retract…', '', () => this.retract(one)]);
 		if (live) acts.push(['Copy the text', '', () => { void navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined); }]);
-		if (one.amended) acts.push(['What it said before', '', () => { void this.history(one); }]);
+		if (one.amended) acts.push(['What it has said', '', () => { void this.history(one); }]);
 		acts.push(['Who has it', 'I', () => this.details(one)]);
 		openMenu(acts, from);
 	}
@@ -363,7 +363,7 @@ export class Timeline {
 	/** @param {Message} one */
 	async history(one) {
 		const list = el('ol', { class: 'history' });
-		openDialog('What it said before', {}, list);
+		openDialog('What it has said', {}, list);
 		try {
 			const answer = await get(`${at(this.id)}/history?message=${encodeURIComponent(one.id)}`);
 			for (const old of answer.versions ?? []) {
