@@ -33,7 +33,7 @@ export class Composer {
 		this.stash = '';
 		const name = conversation(id)?.name ?? '';
 		this.area = el('textarea', {
-			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message', autocomplete: 'off',
+			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message',
 			spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
 			on: { input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150) },
 		});

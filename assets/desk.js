@@ -28,7 +28,7 @@ export class Desk {
 		this.bannerShows = '';
 		this.list = new List({ open: id => this.open(id), begin: acts.begin, search: acts.search });
 		this.place = el('div', { class: 'place' });
-		this.link = el('button', { type: 'button', class: 'link-state', on: { click: () => this.explainLink() } });
+		this.link = el('button', { class: 'link-state', on: { click: () => this.explainLink() } });
 		this.banner = el('div', { class: 'banner', role: 'status' });
 		this.title = el('h1', { tabindex: '-1' });
 		this.members = el('p', { class: 'members' });
@@ -54,7 +54,7 @@ export class Desk {
 	}
 
 	skip() {
-		return el('button', { type: 'button', class: 'skip', on: { click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() } }, 'To writing');
+		return el('button', { class: 'skip', on: { click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() } }, 'To writing');
 	}
 
 	foot() {
@@ -67,7 +67,7 @@ export class Desk {
 		return el('footer', { class: 'me' },
 			el('span', { class: 'face', 'aria-hidden': 'true' }, initials(me?.name ?? '')),
 			el('span', { class: 'middle' }, named(me?.name ?? '', 'name')),
-			el('button', { type: 'button', class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', on: { click: this.acts.lock } }, icon('lock'), 'Lock'),
+			el('button', { class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', on: { click: this.acts.lock } }, icon('lock'), 'Lock'),
 			more);
 	}
 
@@ -166,7 +166,7 @@ export class Desk {
 		const { status, link } = known;
 		const away = status?.away ?? [];
 		const state = link === 'lost' ? 'bad' : away.length ? 'part' : 'good';
-		const words = link === 'lost' ? 'Node does not answer' : link === 'joining' ? 'Connecting\u2026'
+		const words = link === 'lost' ? 'Node does not answer' : link === 'joining' ? 'Connecting…'
 			: away.length ? `${(status?.peers.length ?? 0) + 1} of ${(status?.peers.length ?? 0) + 1 + away.length} offices` : 'All offices connected';
 		this.link.className = `link-state ${state}`;
 		refill(this.link, el('span', { class: 'dot', 'aria-hidden': 'true' }), words);
@@ -188,7 +188,7 @@ export class Desk {
 		this.bannerShows = shows;
 		refill(this.banner);
 		if (known.link === 'lost') {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This office\u2019s node does not answer. '),
+			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This office’s node does not answer. '),
 				'You can read what is here and go on writing. ',
 				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.'),
 			button('Try now', this.acts.retry));
@@ -201,7 +201,7 @@ export class Desk {
 		const peers = known.status?.peers ?? [];
 		const away = known.status?.away ?? [];
 		const lost = known.link === 'lost';
-		const words = lost ? 'This office\u2019s node does not answer, so nothing is known of the others.'
+		const words = lost ? 'This office’s node does not answer, so nothing is known of the others.'
 			: away.length ? `Messages to ${spoken(away)} wait on this node and go by themselves when they are back. Everything else works.`
 				: 'Every office is connected. Messages go at once.';
 		/** @param {string} name @param {string} is @param {string} kind */

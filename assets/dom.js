@@ -14,6 +14,7 @@ const REFUSED = /^(on.+|style|href|src|srcdoc|action|formaction|data|code)$/i;
  */
 export function el(tag, props = {}, ...children) {
 	const node = document.createElement(tag);
+	if (node instanceof HTMLButtonElement) node.type = 'button';
 	for (const [name, value] of Object.entries(props)) {
 		if (value === undefined || value === null || value === false) continue;
 		if (name === 'class') node.className = value;
@@ -118,7 +119,7 @@ export function icon(name) {
  * @param {Props} [more]
  */
 export function iconButton(shape, label, press, more = {}) {
-	return el('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
+	return el('button', { class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
 }
 
 /**
@@ -127,7 +128,7 @@ export function iconButton(shape, label, press, more = {}) {
  * @param {Props} [more]
  */
 export function button(label, press, more = {}) {
-	return el('button', { type: 'button', on: { click: press }, ...more }, label);
+	return el('button', { on: { click: press }, ...more }, label);
 }
 
 let fields = 0;

@@ -8,25 +8,25 @@ const KEYS = [
 	['Ctrl L', 'Lock the screen at once'],
 	['/ or Ctrl K', 'Search'],
 	['n', 'Begin a conversation'],
-	['Alt \u2191 \u2193', 'The conversation above or below'],
+	['Alt ↑ ↓', 'The conversation above or below'],
 	['Alt U', 'The next conversation with something unread'],
-	['Esc', 'Close what is open; from the messages, back to writing'],
+	['Esc', 'Close what is open; from messages, back to writing'],
 	['c', 'Write'],
 	['Enter', 'Send; Shift Enter begins a line'],
 	['@', 'Mention somebody'],
-	['\u2191 in an empty field', 'To the messages'],
-	['\u2191 \u2193', 'From message to message'],
+	['↑ in an empty field', 'To the messages'],
+	['↑ ↓', 'From message to message'],
 	['R, E, H, I', 'On a message: reply, amend, take in hand, who has it; Enter shows all'],
 	['End', 'To the newest message'],
 ];
 
 /** @type {[State, string, string][]} */
 const STATES = [
-	['on_this_node', 'On this node', 'It is on the disk of this office\u2019s node, and survives a power cut.'],
+	['on_this_node', 'On this node', 'It is on the disk of this office’s node, and survives a power cut.'],
 	['left', 'Left this node', 'It has gone to another office; that office has not signed for it yet.'],
-	['stored_at_theirs', 'Stored at \u2026', 'A node of every other member has signed that it holds it.'],
-	['opened', 'Opened by \u2026', 'Every other member has had it on a screen.'],
-	['acknowledged', 'In hand: \u2026', 'Somebody has said that they take care of it.'],
+	['stored_at_theirs', 'Stored at …', 'A node of every other member has signed that it holds it.'],
+	['opened', 'Opened by …', 'Every other member has had it on a screen.'],
+	['acknowledged', 'In hand: …', 'Somebody has said that they take care of it.'],
 ];
 
 export function openHelp() {
@@ -39,5 +39,5 @@ export function openHelp() {
 				...STATES.flatMap(([state, word, what]) => [
 					el('dt', {}, el('span', { class: `state ${state}` }, icon(state), el('span', {}, word))), el('dd', {}, what)])),
 			el('h3', {}, 'When something is out of reach'),
-			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office\u2019s node away: what is on the screen stays readable, you can go on writing, and what you send waits on this page until the node is back.'))));
+			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office’s node away: you can read and write on; what you send waits on this page until it is back.'))));
 }

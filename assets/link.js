@@ -84,7 +84,7 @@ async function joined() {
 		tell('link', 'back');
 		tell('messages', { everything: true });
 	} catch {
-		// Whoever watches the calls has said so already, and the next try comes.
+		// Whoever watches the calls has said so, and the next try comes.
 	}
 }
 

@@ -13,7 +13,7 @@ export class List {
 		this.items = el('ul', { class: 'conversations' });
 		this.node = el('nav', { class: 'list', 'aria-label': 'Conversations' },
 			el('div', { class: 'bar' },
-				el('button', { type: 'button', class: 'find', on: { click: acts.search }, 'aria-keyshortcuts': '/' },
+				el('button', { class: 'find', on: { click: acts.search }, 'aria-keyshortcuts': '/' },
 					icon('search'), el('span', {}, 'Search'), el('kbd', { 'aria-hidden': 'true' }, '/')),
 				iconButton('plus', 'Begin a conversation', acts.begin, { class: 'plain boxed', 'aria-keyshortcuts': 'n' })),
 			this.items);
@@ -70,7 +70,7 @@ export class List {
 		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here && 'here'].filter(Boolean).join(', ');
 		const face = el('span', { class: `face ${one.kind}${here ? ' here' : ''}`, 'aria-hidden': 'true' }, one.kind === 'direct' ? initials(one.name) : icon(one.kind === 'group' ? 'people' : 'room'));
 		return el('li', { data: { id: one.id } }, el('button', {
-			type: 'button', class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
+			class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
 			on: { click: () => this.acts.open(one.id) },
 		},
 		face,
@@ -84,7 +84,7 @@ export class List {
 
 	/** @param {Conversation} one */
 	second(one) {
-		if (this.typing(one)) return el('span', { class: 'second' }, 'writing\u2026');
+		if (this.typing(one)) return el('span', { class: 'second' }, 'writing…');
 		if (draft(one.id) !== '' && known.open !== one.id) return el('span', { class: 'second draft' }, 'Draft waits');
 		if (one.kind === 'direct') {
 			const other = known.clinic?.staff.find(staff => staff.name === one.name);

@@ -135,7 +135,7 @@ export function keepDraft(conversation, text) {
 	tell('drafts');
 }
 
-/** Gives the node the drafts of whoever is signed in, so that they find them at every screen. */
+/** Gives the node the drafts of whoever is signed in, for their other screens. */
 export async function storeDrafts() {
 	const owner = known.me?.staff;
 	if (!owner || known.me?.state !== 'ready') return;

@@ -10,7 +10,7 @@ import { explain } from './sign-in.js';
 const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
 
 /** @param {Staff} one */
-const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one.homes.join(', ')].filter(Boolean).join(' \u00b7 ');
+const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one.homes.join(', ')].filter(Boolean).join(' · ');
 
 /** @param {(id: string) => void} open */
 export function openBegin(open) {
@@ -22,7 +22,7 @@ export function openBegin(open) {
 	const name = el('input', { id: 'group-name', maxlength: '60', autocomplete: 'off' });
 	const naming = el('div', { class: 'field', hidden: true }, el('label', { for: 'group-name' }, 'Name of the group'), name);
 	const wrong = el('div', { class: 'problem', role: 'alert' });
-	const go = el('button', { class: 'main', disabled: true }, 'Write');
+	const go = el('button', { type: 'submit', class: 'main', disabled: true }, 'Write');
 
 	const show = () => {
 		const words = filter.value.toLocaleLowerCase().split(/\s+/u).filter(Boolean);
@@ -60,7 +60,7 @@ export function openBegin(open) {
 		},
 	}, filter, list, naming, wrong, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
 	const dialog = openDialog('Begin a conversation', { class: 'high' },
-		el('p', { class: 'hint' }, 'Pick one person to write to directly, or several for a group.'), form);
+		el('p', { class: 'hint' }, 'Pick one person to write to, or several for a group.'), form);
 	show();
 	filter.addEventListener('input', show);
 	filter.focus();
@@ -100,7 +100,7 @@ export function openMembers(id) {
 		const here = staff && known.presence.get(staff.id) === 'here';
 		return el('li', {}, el('span', { class: `face${here ? ' here' : ''}`, 'aria-hidden': 'true' }, initials(name)),
 			el('span', { class: 'middle' }, named(name, 'name'), name === known.me?.name && ' (you)',
-				el('span', { class: 'second' }, [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' \u00b7 '))));
+				el('span', { class: 'second' }, [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
 	}));
 	openDialog(visible(one.name), {}, list, days !== undefined && el('p', { class: 'hint' }, `Messages are kept for ${days} days and then destroyed at every node.`));
 }
@@ -114,7 +114,7 @@ export function membersLine(into, one) {
 	const others = one.members.filter(name => name !== known.me?.name);
 	if (one.kind === 'direct') {
 		const other = known.clinic?.staff.find(staff => staff.name === one.name);
-		fill(into, other && about(other), other && known.presence.get(other.id) === 'here' && ' \u00b7 here');
+		fill(into, other && about(other), other && known.presence.get(other.id) === 'here' && ' · here');
 	} else if (others.length > 6) {
 		fill(into, listed(others.slice(0, 5)), ` and ${others.length - 5} more`);
 	} else {

@@ -79,13 +79,13 @@ function body(one, how, acts) {
 		}
 		return gone;
 	}
-	if (one.text === null) return el('p', { class: 'said gone' }, 'Purged under the clinic\u2019s policy');
+	if (one.text === null) return el('p', { class: 'said gone' }, 'Purged under the clinic’s policy');
 	const names = (one.mentions ?? []).map(staffName);
 	const short = shorten(one.text);
 	const said = el('p', { class: 'said' }, written(short, names, how.find));
 	if (short.length === one.text.length) return said;
 	const rest = el('button', {
-		type: 'button', class: 'small', on: {
+		class: 'small', on: {
 			click: () => {
 				said.replaceChildren(written(one.text ?? '', names, how.find));
 				rest.remove();
@@ -108,7 +108,7 @@ function shorten(text) {
  * @param {RowActs} acts
  */
 function quote(quoted, acts) {
-	const node = el('button', { type: 'button', class: 'quote', on: { click: () => acts.jump(quoted.id) } },
+	const node = el('button', { class: 'quote', on: { click: () => acts.jump(quoted.id) } },
 		quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
 	const said = el('bdi', { class: 'quoted' });
 	put(said, quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text));
@@ -119,7 +119,7 @@ function quote(quoted, acts) {
 /** @param {string} text */
 export const firstLine = text => {
 	const line = text.trim().split('\n', 1)[0];
-	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}\u2026` : line;
+	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}…` : line;
 };
 
 /**
@@ -133,10 +133,10 @@ function foot(one, time, mine, acts) {
 	if (one.amended && !one.retracted) node.append(el('span', { class: 'tag' }, 'Amended'));
 	if (one.before_removal_was_known) node.append(el('span', { class: 'tag warn' }, 'Written before the removal was known'));
 	if (mine && !one.retracted) {
-		node.append(el('button', { type: 'button', class: `state ${one.delivery.state}`, title: 'Who has it', on: { click: () => acts.details(one) } },
+		node.append(el('button', { class: `state ${one.delivery.state}`, title: 'Who has it', on: { click: () => acts.details(one) } },
 			icon(one.delivery.state), el('span', {}, stateWords(one.delivery))));
 	} else if (one.delivery.acknowledged_by.length) {
-		node.append(el('button', { type: 'button', class: 'state acknowledged', on: { click: () => acts.details(one) } },
+		node.append(el('button', { class: 'state acknowledged', on: { click: () => acts.details(one) } },
 			icon('acknowledged'), el('span', {}, `In hand: ${spoken(one.delivery.acknowledged_by)}`)));
 	}
 	node.append(time);
@@ -165,7 +165,7 @@ export function pendingRow(one, how, acts) {
 		const why = el('p', { class: 'why' });
 		put(why, one.why ?? '');
 		foot.prepend(why);
-		foot.append(el('button', { type: 'button', class: 'small', on: { click: () => acts.putBack(one) } }, 'Back to the draft'));
+		foot.append(el('button', { class: 'small', on: { click: () => acts.putBack(one) } }, 'Back to the draft'));
 	}
 	fill(foot, el('time', {}, clock(one.at)));
 	const bubble = el('div', { class: 'bubble' },

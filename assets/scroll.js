@@ -102,6 +102,8 @@ export class Scroll {
 		if (this.drawing) return;
 		this.drawing = requestAnimationFrame(() => {
 			this.drawing = 0;
+			// What moved may be the window's edge, of which the observer tells later.
+			if (this.node.clientHeight !== this.view || this.node.clientWidth !== this.width) return this.resize();
 			this.top = this.node.scrollTop;
 			this.atEnd = this.total() - this.top - this.view < AT_END;
 			this.draw();

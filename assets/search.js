@@ -37,9 +37,8 @@ export function openSearch(go) {
 			fill(list, ...answer.hits.map((/** @type {Hit} */ hit) => row(hit, words)));
 			const many = list.children.length;
 			count.textContent = many === 0 ? 'Nothing found' : `${many}${answer.more ? ' or more' : ''} found`;
-			if (answer.incomplete) count.textContent += '. The node is still reading; some may be missing.';
-			const more = typeof answer.more === 'string' ? answer.more : answer.before ?? null;
-			refill(rest, answer.more && more && button('More', () => { void look(more); }));
+			if (!answer.complete) count.textContent += '. The node is still reading; some may be missing.';
+			refill(rest, answer.more && button('More', () => { void look(answer.more); }));
 		} catch (error) {
 			if (number === asked) count.textContent = said(error);
 		}
@@ -50,13 +49,13 @@ export function openSearch(go) {
 	 * @param {string} words
 	 */
 	const row = (hit, words) => el('li', {}, el('button', {
-		type: 'button', on: {
+		on: {
 			click: () => {
 				dialog.close();
 				go(hit.conversation, hit.message.id, words);
 			},
 		},
-	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' \u00b7 ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
+	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
 	found(hit.message.text ?? '', words)));
 
 	const soon = settle(() => { void look(null); }, 120);

@@ -94,7 +94,7 @@ function password() {
 		},
 	}, el('div', { class: 'field' }, el('label', { for: 'pw-now' }, 'Password so far'), now),
 	el('div', { class: 'field' }, el('label', { for: 'pw-next' }, 'Password to be'), next),
-	el('button', {}, 'Change'), answer);
+	el('button', { type: 'submit' }, 'Change'), answer);
 }
 
 /** @param {HTMLElement} wrong */

@@ -10,7 +10,7 @@ import { named, put, visible } from './text.js';
  * @param {...Child} children
  */
 export function door(title, ...children) {
-	document.title = `${title} \u00b7 clinic-mesh`;
+	document.title = `${title} · clinic-mesh`;
 	const heading = el('h1', {}, title);
 	return el('main', { class: 'door' }, el('div', { class: 'card' }, el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), heading, ...children));
 }
@@ -24,7 +24,7 @@ export function door(title, ...children) {
  */
 function form(action, fields, send, ...below) {
 	const wrong = el('div', { class: 'problem', role: 'alert' });
-	const press = el('button', { class: 'main wide' }, action);
+	const press = el('button', { type: 'submit', class: 'main wide' }, action);
 	const node = el('form', {
 		on: {
 			submit: async event => {
@@ -58,7 +58,7 @@ export function explain(into, error) {
 	into.replaceChildren();
 	const said = el('p');
 	put(said, error instanceof Problem ? sentence(error.message) : error instanceof Error && error.name === 'Mismatch' ? error.message
-		: 'This office\u2019s node does not answer. Is it switched on, and is this PC on the office\u2019s network?');
+		: 'This office’s node does not answer. Is it switched on, and is this PC on the office’s network?');
 	into.append(icon('warn'), said);
 	if (error instanceof Problem && error.remedy) {
 		const help = el('p');
@@ -111,7 +111,7 @@ function firstTime(ways) {
 	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, maxlength: '200' }, 'As the admin wrote it.');
 	const code = field('Sign-in code', { name: 'code', autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '100' }, 'An admin gave it to you; it works once, for a day.');
 	const first = field('Choose a password', { type: 'password', autocomplete: 'new-password', required: true, minlength: '12', maxlength: '1000' },
-		'Twelve characters or more. A few words in a row are good; your name and the clinic\u2019s are not.');
+		'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
 	const second = field('The same password again', { type: 'password', autocomplete: 'new-password', required: true, maxlength: '1000' });
 	const page = door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
 		if (first.input.value !== second.input.value) throw new Mismatch('The two passwords are not the same.');
@@ -233,8 +233,8 @@ function leave(ways) {
  */
 export function away(why, again) {
 	return door('No answer',
-		el('p', { class: 'notice' }, icon('warn'), el('span', {}, why ?? 'This office\u2019s node does not answer.')),
-		el('p', {}, 'Is it switched on, and is this PC on the office\u2019s network? The Internet is not needed. This page tries again by itself.'),
+		el('p', { class: 'notice' }, icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
+		el('p', {}, 'Is it switched on, and is this PC on the office’s network? The Internet is not needed. This page tries again by itself.'),
 		again && button('Try now', again, { class: 'main wide' }));
 }
 

@@ -28,7 +28,7 @@ function code(sign) {
  * @param {string} text
  */
 export function visible(text) {
-	return text.replace(HIDDEN, sign => `\u27e8${code(sign)}\u27e9`);
+	return text.replace(HIDDEN, sign => `⟨${code(sign)}⟩`);
 }
 
 /**
@@ -135,7 +135,7 @@ const LEAD = 60, PART = 220;
 export function found(text, find) {
 	const pattern = new RegExp(words(find).join('|'), 'giu');
 	const from = Math.max(0, text.search(pattern) - LEAD);
-	const node = el('span', { class: 'text', dir: 'auto' }, from > 0 && '\u2026');
+	const node = el('span', { class: 'text', dir: 'auto' }, from > 0 && '…');
 	const part = text.slice(from, from + PART);
 	let at = 0;
 	for (const hit of part.matchAll(pattern)) {
@@ -154,7 +154,7 @@ function escape(text) {
 
 /** @param {string} address */
 function link(address) {
-	const node = el('button', { type: 'button', class: 'link', title: 'Asks before it opens', on: { click: () => confirmLink(address) } });
+	const node = el('button', { class: 'link', title: 'Asks before it opens', on: { click: () => confirmLink(address) } });
 	put(node, address);
 	return node;
 }

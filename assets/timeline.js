@@ -52,7 +52,7 @@ export class Timeline {
 		});
 		this.down = button('', () => this.scroll.toEnd(), { class: 'jump', hidden: true });
 		this.up = button('', () => { void this.toUnread(); }, { class: 'jump up', hidden: true });
-		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening\u2026');
+		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening…');
 		this.typing = el('p', { class: 'typing', 'aria-live': 'off' });
 		this.node = el('div', { class: 'timeline' }, this.note, this.scroll.node, this.up, this.down, this.typing);
 		this.scroll.node.addEventListener('keydown', event => this.key(event));
@@ -312,9 +312,9 @@ export class Timeline {
 		if (live) acts.push(['Reply', 'R', () => this.composer.reply(one)]);
 		if (!mine && live && !one.delivery.acknowledged_by.includes(name)) acts.push(['Take in hand', 'H', () => this.acknowledge(one)]);
 		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)]);
-		if (mine && live) acts.push(['Retract\u2026', '', () => this.retract(one)]);
+		if (mine && live) acts.push(['Retract…', '', () => this.retract(one)]);
 		if (live) acts.push(['Copy the text', '', () => { void navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined); }]);
-		if (one.amended) acts.push(['What it said before', '', () => { void this.history(one); }]);
+		if (one.amended) acts.push(['What it has said', '', () => { void this.history(one); }]);
 		acts.push(['Who has it', 'I', () => this.details(one)]);
 		openMenu(acts, from);
 	}
@@ -322,7 +322,7 @@ export class Timeline {
 	/** @param {Message} one */
 	details(one) {
 		openDialog('Where this message is', {}, detailsList(one),
-			!known.clinic?.policy.opened_receipts && el('p', { class: 'hint' }, 'The clinic\u2019s policy does not show who opened a message.'));
+			!known.clinic?.policy.opened_receipts && el('p', { class: 'hint' }, 'The clinic’s policy does not show who opened a message.'));
 	}
 
 	/** @param {Message} one */
@@ -355,7 +355,7 @@ export class Timeline {
 		},
 		el('p', {}, 'Every node that holds it destroys its text. That you wrote and retracted something, when and why stays for all members to see. Whoever has read it has read it.'),
 		el('div', { class: 'field' }, el('label', { for: 'reason' }, 'Why (all members see this)'), reason), wrong,
-		el('div', { class: 'choices' }, button('Keep the message', () => dialog.close()), el('button', { class: 'main danger' }, 'Retract it')));
+		el('div', { class: 'choices' }, button('Keep the message', () => dialog.close()), el('button', { type: 'submit', class: 'main danger' }, 'Retract it')));
 		const dialog = openDialog('Retract this message?', {}, form);
 		reason.focus();
 	}
@@ -363,7 +363,7 @@ export class Timeline {
 	/** @param {Message} one */
 	async history(one) {
 		const list = el('ol', { class: 'history' });
-		openDialog('What it said before', {}, list);
+		openDialog('What it has said', {}, list);
 		try {
 			const answer = await get(`${at(this.id)}/history?message=${encodeURIComponent(one.id)}`);
 			for (const old of answer.versions ?? []) {
@@ -402,7 +402,7 @@ function guess(item, width) {
 export function openMenu(acts, from) {
 	const back = document.activeElement;
 	const items = acts.map(([label, key, act]) => el('button', {
-		type: 'button', role: 'menuitem', tabindex: '-1', on: {
+		role: 'menuitem', tabindex: '-1', on: {
 			click: () => {
 				close();
 				act();

@@ -52,18 +52,12 @@ fn every_page_can_be_read_and_reached_by_everybody() {
     found.extend(look(&page, "first-sign-in"));
     page.press("I have a password already");
     super::first_sign_in(&page, "Ana Pereira", &code);
-    place.employ("Ben Okafor", 0);
-    place.room("Rounds", &["Ana Pereira", "Ben Okafor"]);
-    open(&page, "Rounds");
-    say(
-        &page,
-        "Bed 4 is free. The list is at https://intranet.example/beds",
-    );
-    begin(&page, "Ben Okafor");
-    say(&page, "Could you bring the second pump?");
-    page.type_text("a draft that waits");
-    open(&page, "Rounds");
-    page.shows("Bed 4 is free");
+    let ben = place.first_sign_in("Ben Okafor", 0);
+    place.employ("ليلى حسن", 0);
+    let everybody = ["Ana Pereira", "Ben Okafor", "ليلى حسن"];
+    place.room("Rounds", &everybody);
+    place.room("Front desk and pharmacy", &everybody);
+    talk(&page, &ben);
     found.extend(look(&page, "conversation"));
 
     for (name, keys) in [
@@ -151,6 +145,44 @@ fn what_is_printed_says_nothing_of_what_was_on_the_screen() {
 
     page.shows("Printing is off");
     assert!(!page.text().contains("Bed 4"), "{}", page.text());
+}
+
+/// A little of everything that can stand in a conversation.
+fn talk(ana: &Window, ben: &Window) {
+    open(ben, "Front desk and pharmacy");
+    say(ben, "The delivery comes at ten.");
+    open(ben, "Rounds");
+    say(ben, "Has anybody seen the key of the medicine cupboard?");
+    open(ana, "Rounds");
+    ana.shows("medicine cupboard");
+    say(ana, "It is with me, I bring it at once.");
+    ben.shows("It is with me");
+    ben.eval("[...document.querySelectorAll('.row:not(.mine)')].pop().focus()");
+    ben.key("h");
+    ana.until("document.querySelector('.state.acknowledged')");
+    ben.eval("document.getElementById('write').focus()");
+    say(
+        ben,
+        "Bed 4 is free, and the list is at https://intranet.example/beds",
+    );
+    ben.type_text("@an");
+    ben.until("!document.getElementById('people').hidden");
+    ben.key("Enter");
+    ben.type_text("could you look at invoice\u{202e}gnp.exe before noon?");
+    ben.key("Enter");
+    ana.shows("before noon");
+    ana.eval("document.getElementById('write').focus()");
+    ana.key("ArrowUp");
+    ana.key("r");
+    ana.until("document.querySelector('.composer .about:not([hidden])')");
+    ana.type_text("I would not open that. I ask who sent it.");
+    ana.key("Enter");
+    ana.shows("who sent it");
+    begin(ana, "Ben Okafor");
+    say(ana, "Could you bring the second pump?");
+    ana.type_text("a draft that waits");
+    open(ana, "Rounds");
+    ana.shows("who sent it");
 }
 
 /// Everything that is wrong with the page, in every size, light and dark.

@@ -97,6 +97,55 @@ fn whoever_locks_or_leaves_takes_everything_off_the_screen_and_finds_the_draft_a
 }
 
 #[test]
+fn a_message_is_amended_found_gone_to_and_retracted() {
+    let place = Place::of(&["front-desk"]);
+    let ana = place.first_sign_in("Ana", 0);
+    let ben = place.first_sign_in("Ben", 0);
+    place.room("rounds", &["Ana", "Ben"]);
+    open(&ana, "rounds");
+    open(&ben, "rounds");
+    say(&ana, "The pump is in room 7");
+    (0..40).for_each(|number| say(&ana, &format!("something else {number}")));
+
+    // Found by the beginnings of its words, and gone to although it is far above.
+    ben.shows("something else 39");
+    ben.key("Control+k");
+    ben.until("document.activeElement?.id === 'search'");
+    ben.type_text("pum room");
+    ben.until("document.querySelectorAll('.hits li').length === 1");
+    ben.key("Enter");
+    ben.until("document.activeElement?.innerText.includes('The pump is in room 7')");
+
+    // What it said stays to be seen.
+    ana.eval("document.querySelector('.scroll').scrollTop = 0");
+    ana.until("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('pump'))?.focus() === undefined");
+    ana.key("e");
+    ana.until("document.getElementById('write').value === 'The pump is in room 7'");
+    ana.eval("document.getElementById('write').select()");
+    ana.type_text("The pump is in room 9");
+    ana.key("Enter");
+    ben.shows("The pump is in room 9");
+    ben.shows("Amended");
+    ben.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
+    ben.key("Enter");
+    ben.press("What it has said");
+    ben.until("document.querySelectorAll('dialog .history li').length === 2");
+    ben.key("Escape");
+
+    // Retracted: that, by whom and why stays, the words do not.
+    ana.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
+    ana.key("Enter");
+    ana.press("Retract");
+    ana.until("document.activeElement?.id === 'reason'");
+    ana.type_text("wrong pump");
+    ana.key("Enter");
+    ben.shows("wrong pump");
+    assert!(!ben.text().contains("room 9"), "{}", ben.text());
+    assert_eq!(ana.complaints(), [""; 0]);
+    assert_eq!(ben.complaints(), [""; 0]);
+}
+
+#[test]
 fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
     let place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
