@@ -36,7 +36,9 @@ pub(super) const DONE_MAX: usize = 1024;
 /// Inputs of one kind taken in a row before the others get their turn.
 const BURST: usize = 256;
 
-/// How often the free space of the disk is looked at.
+/// How often the free space of the disk is looked at while nothing is written: who has made room does
+/// not wait long. While something is, each commit is followed by a look, so that no stream of messages
+/// outruns it.
 const ROOM: Duration = Duration::from_secs(5);
 
 /// Something that another thread finished.
@@ -77,6 +79,7 @@ pub(super) struct Runner {
     pub(super) waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
     pub(super) last_ticket: u64,
     pub(super) remembered: BTreeMap<DeviceId, SocketAddr>,
+    pub(super) room: Room,
     pub(super) wanted: BTreeMap<DeviceId, Option<String>>,
     pub(super) search: Arc<Search>,
     /// The catching up that is under way.
@@ -135,7 +138,13 @@ impl Runner {
             tokio::select! {
                 biased;
                 done = self.done.1.recv() => match done {
-                    Some(Done::Input(input)) => self.feed(input),
+                    Some(Done::Input(input)) => {
+                        let written = matches!(input, Input::Committed { .. });
+                        self.feed(input);
+                        if written {
+                            self.look_at_room();
+                        }
+                    }
                     Some(Done::Failed(error)) => return Err(error.into()),
                     None => return Err(RunError::Network),
                 },
@@ -152,7 +161,7 @@ impl Runner {
                     None => return Ok(()),
                 },
                 _ = room.tick() => {
-                    self.look_at_room();
+                    self.look_for_room();
                     self.index();
                 }
             }
@@ -201,6 +210,14 @@ impl Runner {
         } else {
             Room::NearlyFull
         };
+        if room == self.room {
+            return;
+        }
+        match room {
+            Room::Enough => info!("the disk has room again: messages are accepted"),
+            Room::NearlyFull => warn!("the disk is nearly full: messages are refused"),
+        }
+        self.room = room;
         self.feed(Input::Room(room));
     }
 
@@ -217,6 +234,15 @@ impl Runner {
         self.indexing = Some(tokio::task::spawn_blocking(move || {
             report_failure(&done, search.catch_up(&store).map(drop));
         }));
+    }
+
+    /// Looks, and takes back what was let go when the disk ran full; the next look sees it.
+    fn look_for_room(&mut self) {
+        self.look_at_room();
+        if self.room == Room::NearlyFull {
+            let store = self.store.clone();
+            tokio::task::spawn_blocking(move || store.take_back_reserve());
+        }
     }
 
     fn on_net(&mut self, event: net::Event) {

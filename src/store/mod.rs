@@ -182,6 +182,12 @@ impl Store {
         self.shared.room.for_messages()
     }
 
+    /// Takes back the part of the disk that was let go when it ran full, if there is room. Every commit
+    /// does so as well. May write as much, so this is not for a thread that others wait for.
+    pub fn take_back_reserve(&self) {
+        self.shared.room.adjust();
+    }
+
     /// Every log held, and where it ends.
     pub fn logs(&self) -> Result<Vec<LogState>, StoreError> {
         self.shared.check()?;

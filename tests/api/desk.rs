@@ -163,11 +163,16 @@ impl Desk {
 
     /// Stops API and node, and returns what is left: the clinic with its directories.
     pub(crate) async fn stop(mut self) -> Clinic {
+        self.close().await;
+        self.office.stop().await;
+        self.clinic
+    }
+
+    /// Stops the API.
+    pub(crate) async fn close(&mut self) {
         let (close, serving) = self.faces.take().expect("served");
         let _ = close.send(());
         serving.await.expect("an orderly end");
-        self.office.stop().await;
-        self.clinic
     }
 
     /// Starts the office again from what is on its disk.

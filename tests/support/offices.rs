@@ -72,7 +72,11 @@ fn unlock() -> Unlock {
 impl Clinic {
     /// Founds a clinic; everything is in a scratch directory.
     pub(crate) fn found() -> Self {
-        let dir = tempfile::tempdir().expect("a scratch directory");
+        Self::found_in(tempfile::tempdir().expect("a scratch directory"))
+    }
+
+    /// Founds a clinic in a directory.
+    pub(crate) fn found_in(dir: tempfile::TempDir) -> Self {
         let path = dir.path().join("authority");
         let passphrase = Passphrase::chosen("a long enough passphrase").expect("long enough");
         let cost = authority::Cost {
