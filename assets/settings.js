@@ -27,7 +27,7 @@ function keep(name, value) {
 	try {
 		localStorage.setItem(name, value);
 	} catch {
-		// It is asked again next time.
+		// Asked again next time.
 	}
 }
 
