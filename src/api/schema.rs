@@ -173,6 +173,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("delivery", Object("DeliveryView")),
         ],
     ),
+    ("PresenceView", &[("here", Texts)]),
     (
         "FoundView",
         &[
