@@ -189,6 +189,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("delivery", Object("DeliveryView")),
         ],
     ),
+    ("PresenceView", &[("here", Texts)]),
     (
         "FoundView",
         &[

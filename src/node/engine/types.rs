@@ -412,6 +412,23 @@ pub enum Command {
         /// At most how many messages.
         limit: usize,
     },
+    /// Somebody is writing in a conversation; told to others, never stored.
+    Typing {
+        /// Who.
+        staff: StaffId,
+        /// Where.
+        space: Space,
+    },
+    /// A person is at a face of this node.
+    Seen {
+        /// Who.
+        staff: StaffId,
+    },
+    /// Who is here, at any office.
+    Presence {
+        /// Who asks.
+        staff: StaffId,
+    },
     /// Look for words in all conversations of a person.
     Search {
         /// Who looks, already signed in.
@@ -484,6 +501,8 @@ pub enum Reply {
     Posted(EntryId),
     /// A page of messages.
     Page(Page),
+    /// The people who are here.
+    Here(Vec<StaffId>),
     /// What was found.
     Found(Found),
     /// What a message said, oldest first.
@@ -667,6 +686,18 @@ pub enum Changed {
         log: Log,
         /// Up to where.
         seq: u64,
+    },
+    /// Somebody is writing.
+    Typing {
+        /// Where.
+        space: Space,
+        /// Who.
+        staff: StaffId,
+    },
+    /// Somebody came or went.
+    Presence {
+        /// Who.
+        staff: StaffId,
     },
     /// A member was seen on the LAN.
     Discovered {
