@@ -11,6 +11,7 @@
 
 mod accept;
 mod batch;
+mod disk;
 mod drafts;
 mod facts;
 mod holdings;
