@@ -224,6 +224,9 @@ pub enum Deed {
         #[n(0)]
         days: u32,
     },
+    /// A second factor was set, replaced or taken away.
+    #[n(20)]
+    FactorSet,
 }
 
 /// One line of the audit trail; its time stands in the entry's header.

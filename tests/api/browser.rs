@@ -1,8 +1,10 @@
 //! A browser at the loopback door: what one sends, and nothing a page could not.
 
+use clinic_mesh::domain::time::WallTime;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use totp_rs::Totp;
 
 /// A browser with at most one login.
 #[derive(Clone)]
@@ -70,10 +72,36 @@ impl Browser {
         answer
     }
 
-    /// Signs in with a password.
-    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+    /// Shows a name and a password.
+    pub(crate) async fn show_password(&mut self, name: &str, password: &str) -> Answer {
         let request = json!({ "name": name, "password": password });
         self.post("/v1/login", request).await
+    }
+
+    /// Sets up an authenticator after the password, and returns it with the recovery codes.
+    pub(crate) async fn enrol(&mut self, now: WallTime) -> (Totp, Vec<String>) {
+        let begun = self.post("/v1/factors/totp/begin", json!({})).await.json();
+        let totp = Totp::from_url(begun["uri"].as_str().expect("a URI")).expect("readable");
+        let code = totp.generate(now.0 / 1000).to_string();
+        let kept = self
+            .post("/v1/factors/totp/finish", json!({ "totp": code }))
+            .await;
+        assert_eq!(kept.status, 200, "{kept:?}");
+        let codes = kept.json()["recovery_codes"].clone();
+        let codes = serde_json::from_value(codes).expect("ten codes");
+        (totp, codes)
+    }
+
+    /// Shows a code of the authenticator.
+    pub(crate) async fn show_code(&mut self, totp: &Totp, now: WallTime) -> Answer {
+        let code = totp.generate(now.0 / 1000).to_string();
+        self.post("/v1/login/factor", json!({ "totp": code })).await
+    }
+
+    /// Shows a recovery code.
+    pub(crate) async fn show_recovery(&mut self, code: &str) -> Answer {
+        self.post("/v1/login/factor", json!({ "recovery": code }))
+            .await
     }
 
     /// The status alone, of an answer that may go on.

@@ -17,6 +17,7 @@ use clinic_mesh::platform::clock::Clock;
 use clinic_mesh::web::{Api, Socket, WebDoor};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use totp_rs::Totp;
 
 use crate::browser::Browser;
 use crate::offices::{Clinic, Office, name, open, run};
@@ -29,6 +30,7 @@ pub(crate) struct Desk {
     pub(crate) clinic: Clinic,
     pub(crate) office: Office,
     pub(crate) api: Api,
+    began: WallTime,
     shift: Arc<Mutex<Duration>>,
     faces: Option<(
         tokio::sync::oneshot::Sender<()>,
@@ -72,6 +74,7 @@ impl Desk {
             clinic,
             office,
             api,
+            began,
             shift,
             faces: None,
         };
@@ -165,6 +168,21 @@ impl Desk {
         let port = door.port();
         tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
         Browser::new(port)
+    }
+
+    /// A browser in which this person, who has a password and no second factor, has signed in.
+    pub(crate) async fn browser_of(&self, who: &str) -> (Browser, Totp, Vec<String>) {
+        let mut browser = self.browser().await;
+        let shown = browser.show_password(who, PASSWORD).await;
+        assert_eq!(shown.json()["state"], "enrol", "{shown:?}");
+        let (totp, codes) = browser.enrol(self.time()).await;
+        (browser, totp, codes)
+    }
+
+    /// The time of logins.
+    pub(crate) fn time(&self) -> WallTime {
+        self.began
+            .plus(*self.shift.lock().expect("no test panicked with it"))
     }
 
     /// The door for the network, and what a browser needs to find it: its port, its name, and the

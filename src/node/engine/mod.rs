@@ -11,6 +11,7 @@
 
 mod accept;
 mod batch;
+mod credentials;
 mod holdings;
 mod link;
 mod people;
@@ -32,9 +33,9 @@ pub use types::*;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert::Certificate;
+use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
 use crate::domain::log::{Epoch, Log};
-use crate::domain::message::Position;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{Clock, Day, Hlc};
@@ -102,7 +103,7 @@ pub struct Engine {
     jobs: BTreeMap<JobId, Job>,
     effects: VecDeque<Effect>,
     receipts: BTreeMap<Space, SpaceReceipts>,
-    passwords: BTreeMap<StaffId, (Position, String)>,
+    credentials: BTreeMap<StaffId, Credentials>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
     next_witness: Duration,
@@ -172,7 +173,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             effects: VecDeque::new(),
             receipts: BTreeMap::new(),
-            passwords: people::newest_passwords(boot.staff_items),
+            credentials: credentials::of(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
             next_witness: now.mono + WITNESS,

@@ -14,7 +14,7 @@ use crate::planted::planted;
 
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Job, Load, MessageLine,
-    Page, Receipts, Reply, Room, Standing, StoredPassword, Ticket,
+    Page, Receipts, Reply, Room, Standing, Ticket,
 };
 
 /// Most messages in one page.
@@ -36,32 +36,6 @@ pub(super) struct PageJob {
     space: Space,
     newest: bool,
     limit: usize,
-}
-
-/// The newest password of each person.
-pub(super) fn newest_passwords(
-    items: Vec<(StaffId, Position, StaffItem)>,
-) -> BTreeMap<StaffId, (Position, String)> {
-    let mut newest = BTreeMap::new();
-    for (staff, position, item) in items {
-        keep_newest(&mut newest, staff, position, item);
-    }
-    newest
-}
-
-fn keep_newest(
-    newest: &mut BTreeMap<StaffId, (Position, String)>,
-    staff: StaffId,
-    position: Position,
-    item: StaffItem,
-) {
-    let StaffItem::Password { phc, .. } = item;
-    if newest
-        .get(&staff)
-        .is_none_or(|(known, _)| *known < position)
-    {
-        newest.insert(staff, (position, phc));
-    }
 }
 
 impl Engine {
@@ -117,17 +91,17 @@ impl Engine {
                 let clinic = self.record.clinic.clone();
                 self.reply(ticket, Reply::Clinic(clinic));
             }
-            Command::Password { staff } => {
-                let known = self.passwords.get(&staff);
-                let password = known.map(|(position, phc)| StoredPassword {
-                    phc: phc.clone(),
-                    at: position.time.wall(),
-                });
-                self.reply(ticket, Reply::Password(password));
-            }
+            Command::Credentials { staff } => self.credentials_of(ticket, staff),
             Command::SetPassword { staff, phc, origin } => {
-                self.set_password(ticket, staff, phc, origin)
+                let at = self.now.wall;
+                let items = vec![StaffItem::Password { phc, at }];
+                self.keep_credentials(ticket, staff, items, origin);
             }
+            Command::KeepCredentials {
+                staff,
+                items,
+                origin,
+            } => self.keep_credentials(ticket, staff, items, origin),
             Command::Note(record) => {
                 self.audit(record);
                 self.batch.reply(ticket, Reply::Done);
@@ -142,7 +116,7 @@ impl Engine {
     }
 
     /// Whether this person may act at this node.
-    fn admit_person(&self, staff: &StaffId) -> Result<(), CommandRefusal> {
+    pub(super) fn admit_person(&self, staff: &StaffId) -> Result<(), CommandRefusal> {
         if self.standing == DeviceStanding::Revoked {
             return Err(CommandRefusal::DeviceRevoked);
         }
@@ -227,24 +201,6 @@ impl Engine {
             },
         );
         self.batch.reply(ticket, Reply::Posted(id));
-    }
-
-    fn set_password(&mut self, ticket: Ticket, staff: StaffId, phc: String, origin: Origin) {
-        if let Err(why) = self.admit_person(&staff) {
-            self.refuse(ticket, why);
-            return;
-        }
-        if self.is_departing(&Space::Staff(staff)) {
-            self.refuse(ticket, CommandRefusal::Busy);
-            return;
-        }
-        let item = StaffItem::Password {
-            phc,
-            at: self.now.wall,
-        };
-        self.write(Space::Staff(staff), item.to_body());
-        self.note(Actor::Staff(staff), origin, Deed::PasswordSet);
-        self.batch.reply(ticket, Reply::Done);
     }
 
     fn conversations(&mut self, ticket: Ticket, staff: StaffId) {
@@ -332,7 +288,7 @@ impl Engine {
         }
     }
 
-    /// A segment is durable: takes note of receipts and passwords in it.
+    /// A segment is durable: takes note of receipts and credentials in it.
     pub(super) fn learn(&mut self, segment: &crate::domain::log::Segment) {
         let log = segment.log;
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
@@ -350,7 +306,10 @@ impl Engine {
                 Space::Staff(staff) => {
                     let position = place(&EntryId::new(&log, seq), entry.header.time);
                     if let Ok(item) = StaffItem::from_body(&payload.body) {
-                        keep_newest(&mut self.passwords, staff, position, item);
+                        self.credentials
+                            .entry(staff)
+                            .or_default()
+                            .learn(position, item);
                     }
                 }
                 Space::Record | Space::Audit(_) => {}
