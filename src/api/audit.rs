@@ -194,6 +194,8 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::EnrolmentRefused => "enrolment_refused",
         Deed::RollbackFound { .. } => "rollback_found",
         Deed::ClockShifted { .. } => "clock_shifted",
+        Deed::MessageRetracted { .. } => "message_retracted",
+        Deed::BodyDestroyed { .. } => "body_destroyed",
     }
 }
 
@@ -249,6 +251,20 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
             names.get(space)
         ),
         Deed::ClockShifted { days } => format!("moved its clock by {}", counted(*days, "day")),
+        Deed::MessageRetracted {
+            space, author, seq, ..
+        } => format!(
+            "took back message {seq} of {} in {}",
+            author_name(clinic, author),
+            names.get(space)
+        ),
+        Deed::BodyDestroyed {
+            space, author, seq, ..
+        } => format!(
+            "destroyed what message {seq} of {} in {} said, because it was taken back",
+            author_name(clinic, author),
+            names.get(space)
+        ),
     }
 }
 

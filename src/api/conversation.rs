@@ -24,8 +24,16 @@ pub struct ConversationView {
     pub name: String,
     /// Names of its members.
     pub members: Vec<String>,
-    /// When something was last written in it.
+    /// When its newest message was written.
     pub newest: Option<Moment>,
+    /// How many messages by others the person who asks has not opened.
+    pub unread: u64,
+    /// Whether one of them mentions that person.
+    pub mentioned: bool,
+    /// Id of the first of them.
+    pub first_unread: Option<String>,
+    /// What that person has begun to write here, on any screen of this office.
+    pub draft: Option<String>,
 }
 
 /// The conversations of one person.
@@ -59,12 +67,82 @@ pub struct MessageView {
     pub staff: String,
     /// Name of the writer.
     pub by: String,
-    /// What; none once it is purged.
+    /// Whether the person who asks wrote it.
+    pub mine: bool,
+    /// What it says by now; none once it is purged or taken back.
     pub text: Option<String>,
+    /// Whether it was written anew since.
+    pub amended: bool,
+    /// That it was taken back.
+    pub retracted: Option<RetractedView>,
+    /// The message that it answers.
+    pub reply_to: Option<QuoteView>,
+    /// Ids of the people it mentions.
+    pub mentions: Vec<String>,
     /// Written before the writer's removal was known.
     pub before_removal_was_known: bool,
     /// How far it has come, and who says so.
     pub delivery: DeliveryView,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundView {
+    /// What was said last first.
+    pub hits: Vec<HitView>,
+    /// The `before` of what was said earlier, if there is more.
+    pub more: Option<String>,
+    /// Whether everything that is held here was looked through.
+    pub complete: bool,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HitView {
+    /// The conversation's id.
+    pub conversation: String,
+    /// Its name.
+    pub name: String,
+    /// The message.
+    pub message: MessageView,
+}
+
+/// That a message was taken back: all that stays of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetractedView {
+    /// Name of who took it back.
+    pub by: String,
+    /// When.
+    pub when: Moment,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything that a message ever said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// Oldest first; empty for a message that is purged or taken back.
+    pub versions: Vec<VersionView>,
+}
+
+/// What a message said from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Since when.
+    pub written: Moment,
+    /// What.
+    pub text: String,
+}
+
+/// The beginning of a message that another one answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteView {
+    /// Its id.
+    pub id: String,
+    /// Name of its writer; none if it is purged or not held here.
+    pub by: Option<String>,
+    /// How its text begins; none if it is purged or not held here.
+    pub text: Option<String>,
 }
 
 /// How far a message has come; never more than is true.
@@ -99,10 +177,66 @@ pub enum State {
 }
 
 /// A message to be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     /// What.
+    pub text: String,
+    /// Id of the message that it answers.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// Ids of the people it mentions.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+    /// Made up by the face, of at most 64 bytes, and the same in every try to send this message: it is
+    /// then sent once, and every try is answered with the same id.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+impl SendRequest {
+    /// Nothing but a text.
+    pub fn text(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Everything up to a message was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedRequest {
+    /// Id of the newest message seen.
+    pub message: String,
+}
+
+/// A message written anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmendRequest {
+    /// The message's id.
+    pub message: String,
+    /// What it says from here on.
+    pub text: String,
+}
+
+/// A message taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetractRequest {
+    /// The message's id.
+    pub message: String,
+    /// Why, for all to see.
+    pub reason: String,
+}
+
+/// What somebody has begun to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftRequest {
+    /// What, so far; empty to forget it.
     pub text: String,
 }
 

@@ -79,6 +79,18 @@ pub enum RouteId {
     Messages,
     /// Sending a message.
     Send,
+    /// Marking messages as opened.
+    Opened,
+    /// Keeping what somebody has begun to write.
+    Draft,
+    /// Writing a message anew.
+    Amend,
+    /// Taking a message back.
+    Retract,
+    /// What a message ever said.
+    History,
+    /// Looking for words.
+    Search,
     /// Taking a message in hand.
     Acknowledge,
     /// Hints.
@@ -173,7 +185,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 32] = [
+pub const ROUTES: [Route; 38] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -295,7 +307,55 @@ pub const ROUTES: [Route; 32] = [
         "/v1/conversations/{conversation}/messages",
         Access::Staff,
         (Some("SendRequest"), "Sent"),
-        "Send a message; the answer comes once it is durable on this node.",
+        "Send a message; the answer comes once it is durable on this node. One key sends once.",
+    ),
+    post(
+        RouteId::Amend,
+        "/v1/conversations/{conversation}/amend",
+        Access::Staff,
+        (Some("AmendRequest"), "Sent"),
+        "Write one's own message anew; what it said before stays to be looked at.",
+    ),
+    post(
+        RouteId::Retract,
+        "/v1/conversations/{conversation}/retract",
+        Access::Staff,
+        (Some("RetractRequest"), "Sent"),
+        "Take one's own message back: what it said is destroyed at every node.",
+    ),
+    asking(
+        get(
+            RouteId::History,
+            "/v1/conversations/{conversation}/history",
+            Access::Staff,
+            "HistoryView",
+            "Everything that a message ever said, oldest first.",
+        ),
+        &["message"],
+    ),
+    asking(
+        get(
+            RouteId::Search,
+            "/v1/search",
+            Access::Staff,
+            "FoundView",
+            "Look for words in all of one's conversations; each has to begin some word of a message.",
+        ),
+        &["q", "limit", "before"],
+    ),
+    post(
+        RouteId::Draft,
+        "/v1/conversations/{conversation}/draft",
+        Access::Staff,
+        (Some("DraftRequest"), "Done"),
+        "Keep what one has begun to write, in this node's memory; sending forgets it.",
+    ),
+    post(
+        RouteId::Opened,
+        "/v1/conversations/{conversation}/opened",
+        Access::Staff,
+        (Some("OpenedRequest"), "Done"),
+        "Mark everything up to a message as opened; others see it where policy says so.",
     ),
     post(
         RouteId::Acknowledge,

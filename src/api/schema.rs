@@ -15,13 +15,17 @@ enum Kind {
     /// A list of the kind inside.
     Texts,
     List(&'static str),
+    /// May be absent.
+    MaybeTexts,
     /// May be absent or null.
     MaybeText,
     MaybeNumber,
     MaybeObject(&'static str),
 }
 
-use Kind::{Flag, List, MaybeNumber, MaybeObject, MaybeText, Number, Object, Text, Texts};
+use Kind::{
+    Flag, List, MaybeNumber, MaybeObject, MaybeText, MaybeTexts, Number, Object, Text, Texts,
+};
 
 type Fields = &'static [(&'static str, Kind)];
 
@@ -191,6 +195,10 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("name", Text),
             ("members", Texts),
             ("newest", MaybeObject("Moment")),
+            ("unread", Number),
+            ("mentioned", Flag),
+            ("first_unread", MaybeText),
+            ("draft", MaybeText),
         ],
     ),
     (
@@ -209,10 +217,44 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("written", Object("Moment")),
             ("staff", Text),
             ("by", Text),
+            ("mine", Flag),
             ("text", MaybeText),
+            ("amended", Flag),
+            ("retracted", MaybeObject("RetractedView")),
+            ("reply_to", MaybeObject("QuoteView")),
+            ("mentions", Texts),
             ("before_removal_was_known", Flag),
             ("delivery", Object("DeliveryView")),
         ],
+    ),
+    (
+        "FoundView",
+        &[
+            ("hits", List("HitView")),
+            ("more", MaybeText),
+            ("complete", Flag),
+        ],
+    ),
+    (
+        "HitView",
+        &[
+            ("conversation", Text),
+            ("name", Text),
+            ("message", Object("MessageView")),
+        ],
+    ),
+    (
+        "RetractedView",
+        &[("by", Text), ("when", Object("Moment")), ("reason", Text)],
+    ),
+    ("HistoryView", &[("versions", List("VersionView"))]),
+    (
+        "VersionView",
+        &[("written", Object("Moment")), ("text", Text)],
+    ),
+    (
+        "QuoteView",
+        &[("id", Text), ("by", MaybeText), ("text", MaybeText)],
     ),
     (
         "DeliveryView",
@@ -224,7 +266,19 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("acknowledged_by", Texts),
         ],
     ),
-    ("SendRequest", &[("text", Text)]),
+    (
+        "SendRequest",
+        &[
+            ("text", Text),
+            ("reply_to", MaybeText),
+            ("mentions", MaybeTexts),
+            ("key", MaybeText),
+        ],
+    ),
+    ("AmendRequest", &[("message", Text), ("text", Text)]),
+    ("RetractRequest", &[("message", Text), ("reason", Text)]),
+    ("DraftRequest", &[("text", Text)]),
+    ("OpenedRequest", &[("message", Text)]),
     ("AcknowledgeRequest", &[("message", Text)]),
     (
         "Sent",
@@ -407,7 +461,7 @@ fn property(kind: Kind) -> Value {
         Number => json!({ "type": "integer" }),
         Flag => json!({ "type": "boolean" }),
         Object(name) => reference(name),
-        Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Texts | MaybeTexts => json!({ "type": "array", "items": { "type": "string" } }),
         List(name) => json!({ "type": "array", "items": reference(name) }),
         MaybeText => json!({ "type": ["string", "null"] }),
         MaybeNumber => json!({ "type": ["integer", "null"] }),
@@ -416,7 +470,7 @@ fn property(kind: Kind) -> Value {
 }
 
 const fn may_be_absent(kind: Kind) -> bool {
-    matches!(kind, MaybeText | MaybeNumber | MaybeObject(_))
+    matches!(kind, MaybeText | MaybeTexts | MaybeNumber | MaybeObject(_))
 }
 
 #[cfg(test)]

@@ -65,12 +65,16 @@ fn takes_a_value(argument: &clap::Arg) -> bool {
 }
 
 /// Commands whose help is kept word for word: those that staff and auditors read.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 13] = [
     "login",
     "password",
     "conversations",
     "read",
     "send",
+    "reply",
+    "amend",
+    "retract",
+    "search",
     "watch",
     "acknowledge",
     "audit verify",

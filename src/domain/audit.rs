@@ -227,6 +227,38 @@ pub enum Deed {
     /// A second factor was set, replaced or taken away.
     #[n(20)]
     FactorSet,
+    /// A message was taken back.
+    #[n(40)]
+    MessageRetracted {
+        /// In which conversation.
+        #[n(0)]
+        space: SpaceId,
+        /// Whose log it stood in.
+        #[n(1)]
+        author: AuthorId,
+        /// Which epoch.
+        #[n(2)]
+        epoch: Epoch,
+        /// Its number.
+        #[n(3)]
+        seq: u64,
+    },
+    /// The body of something that was taken back is destroyed here.
+    #[n(41)]
+    BodyDestroyed {
+        /// In which conversation.
+        #[n(0)]
+        space: SpaceId,
+        /// Whose log it stood in.
+        #[n(1)]
+        author: AuthorId,
+        /// Which epoch.
+        #[n(2)]
+        epoch: Epoch,
+        /// Its number.
+        #[n(3)]
+        seq: u64,
+    },
 }
 
 /// One line of the audit trail; its time stands in the entry's header.

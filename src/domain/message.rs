@@ -1,11 +1,14 @@
 //! What stands in the entries of conversations and of staff members' private spaces.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 
 use super::codec::{self, CodecError, OBJECT_MAX};
 use super::factor::TOTP_SECRET;
-use super::id::{AuthorId, Hash, StaffId};
+use super::id::{AuthorId, Hash, StaffId, byte_id};
 use super::log::{Epoch, Log};
+use super::retraction::Retraction;
 use super::space::Space;
 use super::time::{Hlc, WallTime};
 
@@ -13,6 +16,24 @@ use super::time::{Hlc, WallTime};
 ///
 /// 16 KiB: a long handover note; larger things are files.
 pub const TEXT_MAX: usize = 16 * 1024;
+
+/// Most people that one message mentions: a whole shift; more is a message to the room.
+pub const MENTIONS_MAX: usize = 32;
+
+/// Most logs that one opening names; what is more goes into another.
+///
+/// A log begins with every start of a node, and an opening names only those in which something was
+/// seen for the first time, so a few are the rule.
+pub const MARKS_MAX: usize = 256;
+
+/// Most amendments of one message: whoever needs more had better write another.
+pub const AMENDMENTS_MAX: usize = 64;
+
+/// Longest reason for taking a message back, in bytes: two sentences.
+pub const REASON_MAX: usize = 500;
+
+/// Longest key that a face gives a message to be sent, in bytes.
+pub const KEY_MAX: usize = 64;
 
 /// Names one entry everywhere: its log and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -71,6 +92,64 @@ pub struct Position {
     pub seq: u64,
 }
 
+byte_id!(
+    /// Tells a message that is sent once more from another one like it.
+    ///
+    /// A digest of the writer and the key that their face made up, so that a key means something for
+    /// its writer only and says nothing about the face.
+    SendKey,
+    16
+);
+
+impl SendKey {
+    /// The key that `staff`'s face calls `text`.
+    pub fn of(staff: &StaffId, text: &str) -> Self {
+        let hash = Hash::of("send-key/v1", &[staff.as_bytes(), text.as_bytes()]);
+        let (key, _) = hash
+            .as_bytes()
+            .split_first_chunk::<16>()
+            .expect("a hash is longer than 16 bytes");
+        Self::new(*key)
+    }
+}
+
+/// One log up to a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct Mark {
+    /// Who wrote the log.
+    #[n(0)]
+    pub author: AuthorId,
+    /// Which epoch.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// Up to which number, inclusive.
+    #[n(2)]
+    pub seq: u64,
+}
+
+/// A message as its writer hands it over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// The message it answers.
+    pub reply_to: Option<EntryId>,
+    /// Whom it mentions, in any order.
+    pub mentions: Vec<StaffId>,
+    /// What makes sending it twice send it once.
+    pub key: Option<SendKey>,
+}
+
+impl From<&str> for Written {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What a person did in a conversation; the body of its entries.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Message {
@@ -83,16 +162,27 @@ pub enum Message {
         /// What.
         #[n(1)]
         text: String,
+        /// The message that this one answers, in the same conversation.
+        #[n(2)]
+        reply_to: Option<EntryId>,
+        /// Whom it mentions, each once and in order.
+        #[n(3)]
+        mentions: Vec<StaffId>,
+        /// The same in every try to send it.
+        #[n(4)]
+        key: Option<SendKey>,
     },
-    /// Saw everything up to a position.
+    /// Saw messages: in each log those up to a number.
+    ///
+    /// Numbers and not a place in time: what arrives late and belongs further up was not seen.
     #[n(1)]
     Opened {
         /// Who.
         #[n(0)]
         staff: StaffId,
-        /// Up to where, inclusive.
+        /// Which, each log once and in order.
         #[n(1)]
-        up_to: Position,
+        marks: Vec<Mark>,
     },
     /// Took a message in hand.
     #[n(2)]
@@ -104,17 +194,85 @@ pub enum Message {
         #[n(1)]
         entry: EntryId,
     },
+    /// Wrote a text anew; the earlier ones stay and can be looked at.
+    #[n(3)]
+    Amended {
+        /// Who.
+        #[n(0)]
+        staff: StaffId,
+        /// Which message.
+        #[n(1)]
+        entry: EntryId,
+        /// What it says from here on.
+        #[n(2)]
+        text: String,
+    },
+    /// Took a message back: that it was there, by whom, and why it is gone is all that stays.
+    #[n(4)]
+    Retracted {
+        /// Which message, and the word of the writer's node on it.
+        #[n(0)]
+        retraction: Retraction,
+        /// Why.
+        #[n(1)]
+        reason: String,
+    },
 }
 
 impl Message {
-    /// Reads the body of an entry.
-    pub fn from_body(body: &[u8]) -> Result<Self, CodecError> {
+    /// A text by `staff`.
+    pub fn text(staff: StaffId, written: Written) -> Self {
+        let Written {
+            text,
+            reply_to,
+            mut mentions,
+            key,
+        } = written;
+        mentions.sort_unstable();
+        mentions.dedup();
+        Self::Text {
+            staff,
+            text,
+            reply_to,
+            mentions,
+            key,
+        }
+    }
+
+    /// Reads the body of an entry of `space`.
+    pub fn from_body(space: &Space, body: &[u8]) -> Result<Self, CodecError> {
         let message: Self = codec::strict(body, OBJECT_MAX)?;
-        match &message {
-            Self::Text { text, .. } if text.is_empty() || text.len() > TEXT_MAX => {
-                Err(CodecError::Malformed)
+        if message.is_sound(space) {
+            Ok(message)
+        } else {
+            Err(CodecError::Malformed)
+        }
+    }
+
+    /// Whether everything is within its bounds and about this conversation.
+    fn is_sound(&self, space: &Space) -> bool {
+        match self {
+            Self::Text {
+                text,
+                reply_to,
+                mentions,
+                ..
+            } => {
+                is_text(text)
+                    && reply_to.is_none_or(|entry| entry.space == *space)
+                    && mentions.len() <= MENTIONS_MAX
+                    && mentions.is_sorted_by(|one, next| one < next)
             }
-            Self::Text { .. } | Self::Opened { .. } | Self::Acknowledged { .. } => Ok(message),
+            Self::Opened { marks, .. } => {
+                let log = |mark: &Mark| (mark.author, mark.epoch);
+                (1..=MARKS_MAX).contains(&marks.len())
+                    && marks.is_sorted_by(|one, next| log(one) < log(next))
+            }
+            Self::Acknowledged { entry, .. } => entry.space == *space,
+            Self::Amended { entry, text, .. } => entry.space == *space && is_text(text),
+            Self::Retracted { retraction, reason } => {
+                retraction.is_sound(space) && is_reason(reason)
+            }
         }
     }
 
@@ -128,9 +286,32 @@ impl Message {
         match self {
             Self::Text { staff, .. }
             | Self::Opened { staff, .. }
-            | Self::Acknowledged { staff, .. } => *staff,
+            | Self::Acknowledged { staff, .. }
+            | Self::Amended { staff, .. } => *staff,
+            Self::Retracted { retraction, .. } => retraction.withdrawn.staff,
         }
     }
+
+    /// The same without its words: what is kept in mind of a conversation.
+    #[must_use]
+    pub fn without_words(mut self) -> Self {
+        match &mut self {
+            Self::Text { text, .. } | Self::Amended { text, .. } => *text = String::new(),
+            // Why a message was taken back stands where the message stood.
+            Self::Opened { .. } | Self::Acknowledged { .. } | Self::Retracted { .. } => {}
+        }
+        self
+    }
+}
+
+/// Whether a text has a length that a message may have.
+pub const fn is_text(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_MAX
+}
+
+/// Whether a reason has a length that a reason may have.
+pub const fn is_reason(text: &str) -> bool {
+    !text.is_empty() && text.len() <= REASON_MAX
 }
 
 /// How far a message has come; a face never shows more than is true.

@@ -21,6 +21,7 @@ pub mod password;
 pub mod policy;
 pub mod purge;
 pub mod record;
+pub mod retraction;
 pub mod sign;
 pub mod space;
 pub mod statement;
@@ -33,3 +34,4 @@ pub mod trust;
 #[cfg(test)]
 mod vectors;
 pub mod web;
+pub mod words;

@@ -30,6 +30,8 @@ pub enum Label {
     Attestation,
     /// A request to enrol.
     Enrolment,
+    /// A node's word that a message is taken back.
+    Retraction,
 }
 
 impl Label {
@@ -39,6 +41,7 @@ impl Label {
             Self::Grant => b"clinic-mesh/grant/v1\0",
             Self::Attestation => b"clinic-mesh/attestation/v1\0",
             Self::Enrolment => b"clinic-mesh/enrolment/v1\0",
+            Self::Retraction => b"clinic-mesh/retraction/v1\0",
         }
     }
 }

@@ -371,10 +371,7 @@ impl SampleClinic {
     /// The node of an office posts these texts as one segment, written by whoever "Ana" is.
     pub(crate) fn post(&mut self, office: &str, space: Space, texts: &[&str]) -> Segment {
         let staff = StaffId::new(seed16("staff", "Ana"));
-        let body = |text: &&str| {
-            let text = (*text).into();
-            Message::Text { staff, text }.to_body()
-        };
+        let body = |text: &&str| Message::text(staff, (*text).into()).to_body();
         self.write(office, space, texts.iter().map(body).collect())
     }
 

@@ -12,8 +12,9 @@ use super::id::{
 };
 use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
-use super::message::{EntryId, Message, Position, StaffItem};
+use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::policy::{Network, Policy};
+use super::retraction::{Retraction, Withdrawn};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
@@ -21,7 +22,7 @@ use super::statement::{
     StatementId,
 };
 use super::testing::{ADMIN, NOON, SampleClinic, name};
-use super::time::{Day, Hlc};
+use super::time::Day;
 use super::trust::{Credentials, Refusal};
 use super::web::WebCertificate;
 
@@ -224,6 +225,24 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
+        (
+            "message-retracted",
+            Deed::MessageRetracted {
+                space,
+                author,
+                epoch,
+                seq,
+            },
+        ),
+        (
+            "body-destroyed",
+            Deed::BodyDestroyed {
+                space,
+                author,
+                epoch,
+                seq,
+            },
+        ),
     ]
 }
 
@@ -238,12 +257,11 @@ fn actors() -> [(&'static str, Actor); 6] {
     ]
 }
 
-fn messages() -> [(&'static str, Message); 3] {
+fn messages(clinic: &SampleClinic) -> Vec<(&'static str, Message)> {
     let (staff, author) = (ANA, AUTHOR);
-    let up_to = Position {
-        time: Hlc::at(NOON),
+    let mark = |epoch| Mark {
         author,
-        epoch: Epoch(7),
+        epoch: Epoch(epoch),
         seq: 9,
     };
     let entry = EntryId {
@@ -252,16 +270,51 @@ fn messages() -> [(&'static str, Message); 3] {
         epoch: Epoch(7),
         seq: 9,
     };
-    [
+    let text = "Bed 4 is free — höchste Zeit".to_owned();
+    vec![
         (
             "text",
             Message::Text {
                 staff,
-                text: "Bed 4 is free — höchste Zeit".into(),
+                text: text.clone(),
+                reply_to: None,
+                mentions: Vec::new(),
+                key: None,
             },
         ),
-        ("opened", Message::Opened { staff, up_to }),
+        (
+            "text in full",
+            Message::Text {
+                staff,
+                text,
+                reply_to: Some(entry),
+                mentions: vec![ANA, BEN],
+                key: Some(SendKey::of(&staff, "tab 3, message 17")),
+            },
+        ),
+        (
+            "opened",
+            Message::Opened {
+                staff,
+                marks: vec![mark(7), mark(8)],
+            },
+        ),
         ("acknowledged", Message::Acknowledged { staff, entry }),
+        (
+            "amended",
+            Message::Amended {
+                staff,
+                entry,
+                text: "Bed 5 is free".into(),
+            },
+        ),
+        (
+            "retracted",
+            Message::Retracted {
+                retraction: retraction(clinic, staff, entry),
+                reason: "Wrong room".into(),
+            },
+        ),
     ]
 }
 
@@ -286,6 +339,16 @@ fn staff_items() -> [(&'static str, StaffItem); 6] {
         ("recovery-used", StaffItem::RecoveryUsed { hash: HASH }),
         ("factors-cleared", StaffItem::FactorsCleared {}),
     ]
+}
+
+fn retraction(clinic: &SampleClinic, staff: StaffId, entry: EntryId) -> Retraction {
+    let withdrawn = Withdrawn {
+        staff,
+        entry,
+        amendments: vec![EntryId { seq: 11, ..entry }],
+        until: Day(20_778),
+    };
+    Retraction::sign(&clinic.id, &clinic.device("front-desk").key, withdrawn)
 }
 
 fn words() -> [(&'static str, Word); 2] {
@@ -360,7 +423,7 @@ fn all() -> Vectors {
         let record = AuditRecord::refused(actor, Origin::Mesh, Deed::PeerAccepted);
         put(format!("audit by {what}"), record.to_body());
     }
-    for (what, message) in messages() {
+    for (what, message) in messages(&clinic) {
         put(format!("message {what}"), message.to_body());
     }
     for (what, item) in staff_items() {
@@ -427,8 +490,8 @@ fn every_frozen_statement_record_and_message_is_read_back() {
         let read = AuditRecord::from_body(&frozen(&format!("audit by {what}")));
         assert_eq!(read.map(|record| record.actor), Ok(actor));
     }
-    for (what, message) in messages() {
-        let read = Message::from_body(&frozen(&format!("message {what}")));
+    for (what, message) in messages(&clinic) {
+        let read = Message::from_body(&Space::Room(ROOM), &frozen(&format!("message {what}")));
         assert_eq!(read, Ok(message));
     }
     for (what, item) in staff_items() {
@@ -460,7 +523,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..21).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..21).chain([0x18, 0x18]).collect::<Vec<u8>>());
 }
 
 #[test]

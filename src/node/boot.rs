@@ -85,6 +85,7 @@ pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityE
         attestations: attestations(store, &states)?,
         mesh_keys: mesh_keys(store)?,
         horizon: horizon(store)?,
+        retractions: store.retractions()?,
         clock: newest(&states),
         seed: *entropy::secret::<32>(),
         logs,

@@ -7,6 +7,7 @@ mod handle;
 mod identity;
 pub mod join;
 mod runner;
+mod search;
 mod start;
 
 pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};

@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::domain::codec;
 use crate::domain::id::{ClinicId, DeviceId};
-use crate::domain::message::{Message, Position};
+use crate::domain::log::{Entry, Header};
+use crate::domain::message::{EntryId, Message, Position};
 use crate::domain::space::Space;
 use crate::domain::time::WallTime;
 use crate::domain::trust::TrustView;
@@ -23,9 +24,11 @@ use crate::store::{self, Append, Batch, Held, Horizon, Meta, Reach, Store, Store
 
 use super::boot;
 use super::engine::{
-    Changed, Commit, Effect, Engine, Input, JobId, LinkId, Load, Loaded, Now, Reply, Room, Ticket,
+    Candidates, Changed, Commit, Effect, Engine, Input, JobId, LinkId, Load, Loaded, Now, Reply,
+    Room, Ticket,
 };
 use super::handle::Asked;
+use super::search::Search;
 
 /// Finished jobs that may wait for the runner: every job the engine can have under way, and commits.
 pub(super) const DONE_MAX: usize = 1024;
@@ -33,7 +36,9 @@ pub(super) const DONE_MAX: usize = 1024;
 /// Inputs of one kind taken in a row before the others get their turn.
 const BURST: usize = 256;
 
-/// How often the free space of the disk is looked at.
+/// How often the free space of the disk is looked at while nothing is written: who has made room does
+/// not wait long. While something is, each commit is followed by a look, so that no stream of messages
+/// outruns it.
 const ROOM: Duration = Duration::from_secs(5);
 
 /// Something that another thread finished.
@@ -74,7 +79,11 @@ pub(super) struct Runner {
     pub(super) waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
     pub(super) last_ticket: u64,
     pub(super) remembered: BTreeMap<DeviceId, SocketAddr>,
+    pub(super) room: Room,
     pub(super) wanted: BTreeMap<DeviceId, Option<String>>,
+    pub(super) search: Arc<Search>,
+    /// The catching up that is under way.
+    pub(super) indexing: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// The machine's clock, moved by whole days for a demonstration or a drill.
@@ -104,6 +113,11 @@ impl Runner {
     /// Runs until [`Command::Stop`] was answered or something failed.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
         let outcome = self.turn().await;
+        // The store is closed only when nobody reads from it any more.
+        self.search.stop();
+        if let Some(indexing) = self.indexing.take() {
+            let _ended = indexing.await;
+        }
         self.net.stop().await;
         outcome
     }
@@ -124,7 +138,13 @@ impl Runner {
             tokio::select! {
                 biased;
                 done = self.done.1.recv() => match done {
-                    Some(Done::Input(input)) => self.feed(input),
+                    Some(Done::Input(input)) => {
+                        let written = matches!(input, Input::Committed { .. });
+                        self.feed(input);
+                        if written {
+                            self.look_at_room();
+                        }
+                    }
                     Some(Done::Failed(error)) => return Err(error.into()),
                     None => return Err(RunError::Network),
                 },
@@ -140,7 +160,10 @@ impl Runner {
                     }
                     None => return Ok(()),
                 },
-                _ = room.tick() => self.look_at_room(),
+                _ = room.tick() => {
+                    self.look_for_room();
+                    self.index();
+                }
             }
         }
     }
@@ -187,7 +210,39 @@ impl Runner {
         } else {
             Room::NearlyFull
         };
+        if room == self.room {
+            return;
+        }
+        match room {
+            Room::Enough => info!("the disk has room again: messages are accepted"),
+            Room::NearlyFull => warn!("the disk is nearly full: messages are refused"),
+        }
+        self.room = room;
         self.feed(Input::Room(room));
+    }
+
+    /// Lets the search catch up, so that whoever looks for something hardly waits.
+    fn index(&mut self) {
+        if self
+            .indexing
+            .as_ref()
+            .is_some_and(|task| !task.is_finished())
+        {
+            return;
+        }
+        let (store, search, done) = (self.store.clone(), self.search.clone(), self.done.0.clone());
+        self.indexing = Some(tokio::task::spawn_blocking(move || {
+            report_failure(&done, search.catch_up(&store).map(drop));
+        }));
+    }
+
+    /// Looks, and takes back what was let go when the disk ran full; the next look sees it.
+    fn look_for_room(&mut self) {
+        self.look_at_room();
+        if self.room == Room::NearlyFull {
+            let store = self.store.clone();
+            tokio::task::spawn_blocking(move || store.take_back_reserve());
+        }
     }
 
     fn on_net(&mut self, event: net::Event) {
@@ -268,6 +323,7 @@ impl Runner {
             Effect::Commit(commit) => self.commit(*commit)?,
             Effect::Load { job, load } => self.load(job, load),
             Effect::Purge { horizon } => self.purge(horizon)?,
+            Effect::Destroy { entries } => self.destroy(entries)?,
             Effect::Trust(view) => drop(self.trust.send_replace(view)),
             Effect::Wanted(wanted) => self.want(wanted),
             Effect::Reply { ticket, reply } => return Ok(self.reply(ticket, reply)),
@@ -320,6 +376,7 @@ impl Runner {
             forks: commit.forks.iter().map(fork).collect(),
             horizons: commit.horizon.map(horizon).into_iter().collect(),
             drops: commit.drops,
+            retractions: commit.retractions,
         }
     }
 
@@ -339,10 +396,21 @@ impl Runner {
         })
     }
 
+    /// The retractions are in the store, which has begun to destroy; waits for its end.
+    fn destroy(&mut self, entries: Vec<EntryId>) -> Result<(), StoreError> {
+        let done = self.done.0.clone();
+        self.store
+            .submit_purge(Batch::default(), move |result| match result {
+                Ok(_) => send(&done, Done::Input(Input::Destroyed { entries })),
+                Err(error) => send(&done, Done::Failed(error)),
+            })
+    }
+
     fn load(&mut self, job: JobId, load: Load) {
         let (store, done, clinic) = (self.store.clone(), self.done.0.clone(), self.clinic);
+        let search = self.search.clone();
         tokio::task::spawn_blocking(move || {
-            let read = read(&store, &clinic, load);
+            let read = read(&store, &search, &clinic, load);
             send(
                 &done,
                 match read {
@@ -406,7 +474,12 @@ fn fork(fork: &super::engine::Fork) -> store::Fork {
 }
 
 /// Performs one reading; runs on a thread of its own.
-fn read(store: &Store, clinic: &ClinicId, load: Load) -> Result<Loaded, StoreError> {
+fn read(
+    store: &Store,
+    search: &Search,
+    clinic: &ClinicId,
+    load: Load,
+) -> Result<Loaded, StoreError> {
     Ok(match load {
         Load::Segments { log, from, bytes } => {
             let segments = store.segments(&log, from, bytes)?;
@@ -425,7 +498,21 @@ fn read(store: &Store, clinic: &ClinicId, load: Load) -> Result<Loaded, StoreErr
                     .collect(),
             )
         }
-        Load::Receipts { space } => Loaded::Receipts(receipts(store, &space)?),
+        Load::Facts { space } => Loaded::Facts(facts(store, &space)?),
+        Load::Search {
+            query,
+            spaces,
+            before,
+            limit,
+        } => {
+            let hits = search.find(store, &query, &spaces, before, limit)?;
+            Loaded::Found(Candidates {
+                entries: entries(store, hits.ids)?,
+                more: hits.more,
+                complete: hits.complete,
+            })
+        }
+        Load::Entries { ids } => Loaded::Entries(entries(store, ids)?),
     })
 }
 
@@ -447,8 +534,8 @@ fn trim(
     segments
 }
 
-fn entry_id(held: &Held) -> crate::domain::message::EntryId {
-    crate::domain::message::EntryId::new(&held.log, held.seq)
+fn entry_id(held: &Held) -> EntryId {
+    EntryId::new(&held.log, held.seq)
 }
 
 fn store_position(position: Position) -> store::Position {
@@ -460,33 +547,33 @@ fn store_position(position: Position) -> store::Position {
     }
 }
 
-/// Everything in a conversation that is not a text.
-fn receipts(
-    store: &Store,
-    space: &Space,
-) -> Result<
-    Vec<(
-        crate::domain::message::EntryId,
-        crate::domain::time::Hlc,
-        Message,
-    )>,
-    StoreError,
-> {
+/// Everything in a conversation, oldest first and without its words.
+fn facts(store: &Store, space: &Space) -> Result<Vec<(EntryId, Header, Message)>, StoreError> {
     const STEP: usize = 1024;
     let mut found = Vec::new();
     let mut before = None;
     loop {
         let held = store.newest(space, before, STEP)?;
         let Some(last) = held.last() else {
+            found.reverse();
             return Ok(found);
         };
         before = Some(last.position());
         for held in &held {
-            let body = held.entry.payload.as_ref().map(|payload| &payload.body);
-            match body.and_then(|body| Message::from_body(body).ok()) {
-                Some(Message::Text { .. }) | None => {}
-                Some(message) => found.push((entry_id(held), held.entry.header.time, message)),
+            let payload = held.entry.payload.as_ref();
+            let message = payload.map(|payload| Message::from_body(space, &payload.body));
+            if let Some(Ok(message)) = message {
+                found.push((entry_id(held), held.entry.header, message.without_words()));
             }
         }
     }
+}
+
+fn entries(store: &Store, ids: Vec<EntryId>) -> Result<Vec<(EntryId, Entry)>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let entry = store.entry(&id.log(), id.seq)?;
+        found.extend(entry.map(|entry| (id, entry)));
+    }
+    Ok(found)
 }

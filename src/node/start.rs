@@ -15,7 +15,7 @@ use crate::platform::entropy;
 use crate::store::{Store, StoreError};
 
 use super::boot;
-use super::engine::{Engine, Now};
+use super::engine::{Engine, Now, Room};
 use super::enrolment::Enrolment;
 use super::handle::Handle;
 use super::identity::{Identity, IdentityError};
@@ -134,7 +134,10 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         waiting: BTreeMap::new(),
         last_ticket: 0,
         remembered,
+        room: Room::Enough,
         wanted: BTreeMap::new(),
+        search: Arc::default(),
+        indexing: None,
     };
     let task = tokio::spawn(runner.run());
     Ok(Running {

@@ -1,5 +1,7 @@
 //! Writing a planned commit into the tables.
 
+use std::borrow::Cow;
+
 use redb::{Durability, ReadableTable as _, Table, WriteTransaction};
 
 use super::batch::{Append, Batch, Fork, Meta};
@@ -13,6 +15,9 @@ use super::tables::{self, EVERYWHERE, Value};
 use crate::domain::attest::{Attestation, Subject};
 use crate::domain::codec;
 use crate::domain::id::Hash;
+use crate::domain::log::Entry;
+use crate::domain::retraction::Retraction;
+use crate::domain::time::Day;
 
 /// Begins a transaction that is durable once it is committed, and whose file opens at once after a
 /// power cut.
@@ -33,6 +38,7 @@ pub(crate) fn rows(
     append_rows(write, index, keyring, &batch.appends)?;
     attestation_rows(write, index, &batch.attestations)?;
     meta_rows(write, &batch.metas)?;
+    retraction_rows(write, &batch.retractions)?;
     fork_rows(write, index, &batch.forks)
 }
 
@@ -67,7 +73,8 @@ fn body_rows(
 ) -> Result<(), StoreError> {
     let space = append.segment.log.space;
     let alive = index.horizon(&space);
-    for run in bodies::runs(append.segment.first, &append.segment.entries) {
+    let entries = kept(index, append);
+    for run in bodies::runs(append.segment.first, &entries) {
         if run.day < alive {
             continue;
         }
@@ -83,6 +90,39 @@ fn body_rows(
         table.insert(place.key(), &row[..])?;
     }
     Ok(())
+}
+
+/// The entries without the bodies that were taken back.
+fn kept<'a>(index: &Index, append: &'a Append) -> Cow<'a, [Entry]> {
+    let segment = &append.segment;
+    let retracted = index.retracted_in(&segment.log);
+    let mut entries = Cow::Borrowed(&segment.entries[..]);
+    for seq in retracted.range(segment.first..=segment.last()) {
+        let at = (seq - segment.first) as usize;
+        entries.to_mut()[at].payload = None;
+    }
+    entries
+}
+
+fn retraction_rows(write: &WriteTransaction, retractions: &[Retraction]) -> Result<(), StoreError> {
+    if retractions.is_empty() {
+        return Ok(());
+    }
+    let mut table = write.open_table(tables::RETRACTIONS)?;
+    for retraction in retractions {
+        let row = codec::encode(retraction);
+        table.insert(short(&Hash::of("store-retraction/v1", &[&row])), &row[..])?;
+    }
+    Ok(())
+}
+
+/// The first half of a hash as the key of a row.
+fn short(hash: &Hash) -> u128 {
+    let (key, _) = hash
+        .as_bytes()
+        .split_first_chunk::<16>()
+        .expect("a hash is longer than 16 bytes");
+    u128::from_be_bytes(*key)
 }
 
 fn attestation_rows(
@@ -118,11 +158,7 @@ fn subject_key(subject: &Subject) -> u128 {
         "store-subject/v1",
         &[&codec::encode(&(subject.by, subject.log))],
     );
-    let (key, _) = hash
-        .as_bytes()
-        .split_first_chunk::<16>()
-        .expect("a hash is longer than 16 bytes");
-    u128::from_be_bytes(*key)
+    short(&hash)
 }
 
 fn meta_rows(write: &WriteTransaction, metas: &[Meta]) -> Result<(), StoreError> {
@@ -193,7 +229,10 @@ pub(crate) fn changes(write: &WriteTransaction, stage: &Stage<'_>) -> Result<(),
                 write
                     .open_table(tables::HORIZONS)?
                     .insert(EVERYWHERE, day.0)?;
+                forget_retractions(write, *day)?;
             }
+            // Its row was written with the batch.
+            Change::Retracted { .. } => {}
         }
     }
     if stage.keyring_changed {
@@ -202,6 +241,23 @@ pub(crate) fn changes(write: &WriteTransaction, stage: &Stage<'_>) -> Result<(),
     drop(counters);
     reseals(write, stage)?;
     drops(write, stage)
+}
+
+/// Removes the retractions of what no longer exists anyway.
+fn forget_retractions(write: &WriteTransaction, alive: Day) -> Result<(), StoreError> {
+    let mut table = write.open_table(tables::RETRACTIONS)?;
+    let mut over = Vec::new();
+    for row in table.iter()? {
+        let (key, value) = row?;
+        let retraction: Retraction = rows::decode("retractions", value.value())?;
+        if retraction.withdrawn.until < alive {
+            over.push(key.value());
+        }
+    }
+    for key in over {
+        table.remove(key)?;
+    }
+    Ok(())
 }
 
 fn reseals(write: &WriteTransaction, stage: &Stage<'_>) -> Result<(), StoreError> {

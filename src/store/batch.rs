@@ -2,6 +2,7 @@
 
 use crate::domain::attest::Attestation;
 use crate::domain::log::{Head, Log, Segment};
+use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, WallTime};
 
@@ -21,6 +22,9 @@ pub struct Batch {
     pub horizons: Vec<Horizon>,
     /// Spaces to forget altogether, destroyed soon after the commit.
     pub drops: Vec<Space>,
+    /// Verified retractions: no body they name is kept from here on, and those that are held are
+    /// destroyed soon after the commit.
+    pub retractions: Vec<Retraction>,
 }
 
 impl Batch {
@@ -32,11 +36,12 @@ impl Batch {
             && self.forks.is_empty()
             && self.horizons.is_empty()
             && self.drops.is_empty()
+            && self.retractions.is_empty()
     }
 
     /// Whether its commit is followed by a purge.
     pub(crate) fn destroys(&self) -> bool {
-        !self.horizons.is_empty() || !self.drops.is_empty()
+        !self.horizons.is_empty() || !self.drops.is_empty() || !self.retractions.is_empty()
     }
 
     /// About how many bytes it writes.

@@ -1,9 +1,11 @@
 //! Chunks of bodies: consecutive bodies of one log and one last day, sealed as one.
 //!
 //! A row is the number of the space's key (4 bytes, big-endian), the count of bodies (2 bytes) and
-//! the sealed CBOR array of byte strings, each a salt of 16 bytes and a body. The seal covers table,
-//! schema, the row's key, key number and count, so no row can be put in another's place.
+//! the sealed CBOR array of byte strings, each a salt of 16 bytes and a body; an empty string stands
+//! where a body was taken back. The seal covers table, schema, the row's key, key number and count, so
+//! no row can be put in another's place.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use minicbor::{Decoder, Encoder};
@@ -104,7 +106,7 @@ fn run_len(entries: &[Entry]) -> usize {
 
 /// Seals the bodies of a run.
 pub(crate) fn seal(place: Place, key_number: u32, key: &Key, entries: &[Entry]) -> Vec<u8> {
-    let payloads = entries.iter().filter_map(|entry| entry.payload.as_ref());
+    let payloads = entries.iter().map(|entry| entry.payload.as_ref());
     let size: usize = entries
         .iter()
         .map(|entry| entry.body_bytes() + OVERHEAD)
@@ -116,12 +118,16 @@ pub(crate) fn seal(place: Place, key_number: u32, key: &Key, entries: &[Entry]) 
 
 fn encode<'a>(
     count: usize,
-    payloads: impl Iterator<Item = &'a Payload>,
+    payloads: impl Iterator<Item = Option<&'a Payload>>,
     text: &mut Vec<u8>,
 ) -> Result<(), minicbor::encode::Error<Infallible>> {
     let mut encoder = Encoder::new(text);
     encoder.array(count as u64)?;
-    for Payload { salt, body } in payloads {
+    for payload in payloads {
+        let Some(Payload { salt, body }) = payload else {
+            encoder.bytes(&[])?;
+            continue;
+        };
         encoder.bytes_len((SALT + body.len()) as u64)?;
         encoder.writer_mut().extend_from_slice(salt);
         encoder.writer_mut().extend_from_slice(body);
@@ -163,39 +169,55 @@ impl<'a> SealedChunk<'a> {
         })
     }
 
-    /// Opens it.
-    pub(crate) fn open(&self, place: Place, key: &Key) -> Result<Vec<Payload>, StoreError> {
+    /// Opens it; none stands for what was taken back.
+    pub(crate) fn open(&self, place: Place, key: &Key) -> Result<Vec<Option<Payload>>, StoreError> {
         let about = place.about(self.key_number, self.count);
         let text = key.open(&about, self.sealed).ok_or_else(damaged)?;
         payloads(&text, self.count).ok_or_else(|| malformed("bodies"))
     }
 
-    /// The row with the same bodies under another key.
+    /// The row with the same bodies under another key, but without those that were taken back; none
+    /// if nothing is left in it.
     pub(crate) fn reseal(
         &self,
         place: Place,
         old: &Key,
-        key_number: u32,
-        new: &Key,
-    ) -> Result<Vec<u8>, StoreError> {
-        let about = place.about(self.key_number, self.count);
-        let text = old.open(&about, self.sealed).ok_or_else(damaged)?;
-        Ok(seal_text(place, key_number, new, self.count, &text))
+        (key_number, new): (u32, &Key),
+        retracted: &BTreeSet<u64>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut payloads = self.open(place, old)?;
+        for (seq, payload) in (place.first..).zip(&mut payloads) {
+            if retracted.contains(&seq) {
+                *payload = None;
+            }
+        }
+        if payloads.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        let kept = payloads.iter().map(Option::as_ref);
+        encode(payloads.len(), kept, &mut text).expect("encoding into memory cannot fail");
+        Ok(Some(seal_text(place, key_number, new, self.count, &text)))
     }
 }
 
-fn payloads(text: &[u8], count: u16) -> Option<Vec<Payload>> {
+fn payloads(text: &[u8], count: u16) -> Option<Vec<Option<Payload>>> {
     let mut decoder = Decoder::new(text);
     if decoder.array().ok()?? != u64::from(count) {
         return None;
     }
     let mut payloads = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
-        let (salt, body) = decoder.bytes().ok()?.split_first_chunk::<SALT>()?;
-        payloads.push(Payload {
+        let bytes = decoder.bytes().ok()?;
+        if bytes.is_empty() {
+            payloads.push(None);
+            continue;
+        }
+        let (salt, body) = bytes.split_first_chunk::<SALT>()?;
+        payloads.push(Some(Payload {
             salt: *salt,
             body: body.to_vec(),
-        });
+        }));
     }
     (decoder.position() == text.len()).then_some(payloads)
 }

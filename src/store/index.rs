@@ -3,7 +3,7 @@
 //! Small (some hundred bytes for each log), read at the start, and brought up to date after each
 //! commit, so that a commit looks nothing up on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _};
@@ -14,6 +14,7 @@ use super::rows::{self, LogRow};
 use super::tables::{self, EVERYWHERE};
 use crate::domain::id::AuthorId;
 use crate::domain::log::{Epoch, Log};
+use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 
@@ -31,6 +32,8 @@ pub(crate) struct Index {
     pub(crate) spaces: BTreeMap<Space, u32>,
     pub(crate) horizons: BTreeMap<Space, Day>,
     pub(crate) everywhere: Day,
+    /// Entries that were taken back, until the day on which nothing is left of them anyway.
+    pub(crate) retracted: BTreeMap<(Log, u64), Day>,
     pub(crate) next_log: u32,
     pub(crate) next_space: u32,
     pub(crate) next_fork: u32,
@@ -68,6 +71,13 @@ impl Index {
                 None => return Err(super::error::malformed("horizons")),
             }
         }
+        for row in read.open_table(tables::RETRACTIONS)?.iter()? {
+            let retraction: Retraction = rows::decode("retractions", row?.1.value())?;
+            for entry in retraction.entries() {
+                let key = (entry.log(), entry.seq);
+                index.retracted.insert(key, retraction.withdrawn.until);
+            }
+        }
         let counters = read.open_table(tables::COUNTERS)?;
         let counter = |name| -> Result<u32, StoreError> {
             let value = counters.get(name)?.map_or(1, |value| value.value());
@@ -84,6 +94,12 @@ impl Index {
         self.horizons
             .get(space)
             .map_or(self.everywhere, |day| self.everywhere.max(*day))
+    }
+
+    /// The entries of a log that were taken back, by number.
+    pub(crate) fn retracted_in(&self, log: &Log) -> BTreeSet<u64> {
+        let all = self.retracted.range((*log, 0)..=(*log, u64::MAX));
+        all.map(|((_, seq), _)| *seq).collect()
     }
 
     /// Every horizon that adds something.
@@ -132,7 +148,13 @@ impl Index {
                 self.spaces.insert(*space, *number);
             }
             Change::Horizon(space, day) => drop(self.horizons.insert(*space, *day)),
-            Change::Everywhere(day) => self.everywhere = *day,
+            Change::Everywhere(day) => {
+                self.everywhere = *day;
+                self.retracted.retain(|_, until| *until >= *day);
+            }
+            Change::Retracted { log, seq, until } => {
+                self.retracted.insert((*log, *seq), *until);
+            }
         }
     }
 }
@@ -150,4 +172,13 @@ pub(crate) enum Change {
     Horizon(Space, Day),
     /// The horizon of all spaces moved.
     Everywhere(Day),
+    /// An entry was taken back.
+    Retracted {
+        /// Its log.
+        log: Log,
+        /// Its number.
+        seq: u64,
+        /// Until when that matters.
+        until: Day,
+    },
 }

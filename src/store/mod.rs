@@ -41,7 +41,8 @@ use writer::{Command, Done, Writer};
 
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
-use crate::domain::log::{Log, Segment};
+use crate::domain::log::{Entry, Log, Segment};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
@@ -181,6 +182,12 @@ impl Store {
         self.shared.room.for_messages()
     }
 
+    /// Takes back the part of the disk that was let go when it ran full, if there is room. Every commit
+    /// does so as well. May write as much, so this is not for a thread that others wait for.
+    pub fn take_back_reserve(&self) {
+        self.shared.room.adjust();
+    }
+
     /// Every log held, and where it ends.
     pub fn logs(&self) -> Result<Vec<LogState>, StoreError> {
         self.shared.check()?;
@@ -203,6 +210,12 @@ impl Store {
     ) -> Result<Vec<Segment>, StoreError> {
         self.shared.check()?;
         read::segments(&self.shared, log, from, budget)
+    }
+
+    /// Entry `seq` of a log, if it is held; without its body once that is purged.
+    pub fn entry(&self, log: &Log, seq: u64) -> Result<Option<Entry>, StoreError> {
+        self.shared.check()?;
+        read::entry(&self.shared, log, seq)
     }
 
     /// The header hash of entry `seq` of a log.
@@ -243,6 +256,12 @@ impl Store {
     pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
         self.shared.check()?;
         read::forks(&self.shared)
+    }
+
+    /// The retractions of what would otherwise still be alive.
+    pub fn retractions(&self) -> Result<Vec<Retraction>, StoreError> {
+        self.shared.check()?;
+        read::retractions(&self.shared)
     }
 
     /// One named value.

@@ -236,6 +236,7 @@ fn make_tables(db: &Database) -> Result<(), StoreError> {
     write.open_table(tables::HORIZONS)?;
     write.open_table(tables::DROPPED)?;
     write.open_table(tables::RESEAL)?;
+    write.open_table(tables::RETRACTIONS)?;
     write.open_table(tables::META)?;
     write
         .open_table(tables::COUNTERS)?

@@ -4,7 +4,7 @@
 //! follow in steps so small that other writes hardly wait. What is left to do is read from the
 //! tables, so a purge that a power cut interrupts goes on at the next start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table};
 use super::apply;
 use super::bodies::{Place, SealedChunk};
 use super::error::{StoreError, malformed};
-use super::index::Index;
+use super::index::{Index, Numbered};
 use super::keyring::Keyring;
 use super::rows::{self, DroppedRow, ResealRow};
 use super::tables::{self, Value};
@@ -311,8 +311,15 @@ fn spaces_by_log(db: &Database, index: &Index) -> Result<BTreeMap<u32, Space>, S
     Ok(spaces)
 }
 
-/// One pass over the bodies of a space: what its horizon left behind goes, the rest is sealed under
-/// the newest key.
+/// How far a pass over the bodies of one log came.
+struct Pass {
+    left: Bound,
+    reached: BodyKey,
+    removed: u64,
+}
+
+/// One pass over the bodies of a space: what its horizon left behind and what was taken back goes, the
+/// rest is sealed under the newest key.
 struct Reseal<'a> {
     index: &'a Index,
     keyring: &'a Keyring,
@@ -333,17 +340,13 @@ impl Reseal<'_> {
         from: BodyKey,
     ) -> Result<Outcome, StoreError> {
         let alive = self.index.horizon(&self.space);
-        let logs: Vec<u32> = self
-            .index
-            .logs_of(&self.space)
-            .map(|log| log.number)
-            .collect();
+        let logs: Vec<Numbered> = self.index.logs_of(&self.space).copied().collect();
         let mut bound = Bound::new();
         let mut removed = 0;
         for day in self.keyring.days() {
-            for log in &logs {
-                let mut start = from.max((day.0, *log, 0));
-                let end = (day.0, *log, u64::MAX);
+            for Numbered { number, row } in &logs {
+                let mut start = from.max((day.0, *number, 0));
+                let end = (day.0, *number, u64::MAX);
                 if start > end {
                     continue;
                 }
@@ -352,7 +355,10 @@ impl Reseal<'_> {
                     removed += gone.counts.values().sum::<u64>();
                     bound = gone.left;
                 } else {
-                    (bound, start) = self.reseal_range(table, start..=end, bound)?;
+                    let retracted = self.index.retracted_in(&row.log);
+                    let pass = self.reseal_range(table, start..=end, &retracted, bound)?;
+                    (bound, start) = (pass.left, pass.reached);
+                    removed += pass.removed;
                 }
                 if bound.reached() {
                     return Ok(Outcome {
@@ -372,8 +378,10 @@ impl Reseal<'_> {
         &self,
         table: &mut Table<'_, BodyKey, Value>,
         range: RangeInclusive<BodyKey>,
+        retracted: &BTreeSet<u64>,
         mut bound: Bound,
-    ) -> Result<(Bound, BodyKey), StoreError> {
+    ) -> Result<Pass, StoreError> {
+        let mut removed = 0;
         let mut sealed = Vec::new();
         let mut last = *range.start();
         for row in table.range(range)? {
@@ -384,17 +392,31 @@ impl Reseal<'_> {
             last = key.value();
             let chunk = SealedChunk::parse(value.value())?;
             if chunk.key_number <= self.keys_up_to {
-                sealed.push((last, self.reseal_one(last, &chunk)?));
+                let numbers = last.2..last.2 + u64::from(chunk.count);
+                removed += retracted.range(numbers).count() as u64;
+                sealed.push((last, self.reseal_one(last, &chunk, retracted)?));
                 bound.rows -= 1;
             }
         }
         for (key, row) in sealed {
-            table.insert(key, &row[..])?;
+            match row {
+                Some(row) => drop(table.insert(key, &row[..])?),
+                None => drop(table.remove(key)?),
+            }
         }
-        Ok((bound, last))
+        Ok(Pass {
+            left: bound,
+            reached: last,
+            removed,
+        })
     }
 
-    fn reseal_one(&self, key: BodyKey, chunk: &SealedChunk<'_>) -> Result<Vec<u8>, StoreError> {
+    fn reseal_one(
+        &self,
+        key: BodyKey,
+        chunk: &SealedChunk<'_>,
+        retracted: &BTreeSet<u64>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let place = Place::of(key);
         let day = Day(key.0);
         let old = self.keyring.body_key(day, &self.space, chunk.key_number);
@@ -403,6 +425,6 @@ impl Reseal<'_> {
             what: "the keyring lacks a key in use".to_owned(),
         };
         let (old, (number, new)) = (old.ok_or_else(lost)?, new.ok_or_else(lost)?);
-        chunk.reseal(place, &old, number, &new)
+        chunk.reseal(place, &old, (number, &new), retracted)
     }
 }

@@ -1,5 +1,7 @@
 //! Reading: from any thread, while the writer writes.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadOnlyTable, ReadableDatabase as _, ReadableTable as _};
 
 use super::batch::Fork;
@@ -13,6 +15,7 @@ use super::tables::{self, Value};
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::log::{self, Entry, Head, Header, Log, Payload, Segment};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc};
@@ -102,6 +105,22 @@ pub(crate) fn segments(
     Ok(segments)
 }
 
+/// One entry.
+pub(crate) fn entry(shared: &Shared, log: &Log, seq: u64) -> Result<Option<Entry>, StoreError> {
+    let Some(number) = number_of(shared, log) else {
+        return Ok(None);
+    };
+    let keyring = shared.keyring();
+    let read = shared.db.begin_read()?;
+    let row = row_with(&read.open_table(tables::HEADERS)?, number, seq)?;
+    let Some(header) = row.and_then(|row| row.header(seq)) else {
+        return Ok(None);
+    };
+    let bodies = read.open_table(tables::BODIES)?;
+    let payload = Bodies::new(bodies, &keyring, shared, log, number).find(seq, &header)?;
+    Ok(Some(Entry { header, payload }))
+}
+
 /// The header hash of one entry.
 pub(crate) fn hash_at(
     shared: &Shared,
@@ -163,6 +182,16 @@ pub(crate) fn forks(shared: &Shared) -> Result<Vec<Fork>, StoreError> {
     Ok(forks)
 }
 
+/// The retractions that still matter.
+pub(crate) fn retractions(shared: &Shared) -> Result<Vec<Retraction>, StoreError> {
+    let read = shared.db.begin_read()?;
+    let mut retractions = Vec::new();
+    for row in read.open_table(tables::RETRACTIONS)?.iter()? {
+        retractions.push(rows::decode("retractions", row?.1.value())?);
+    }
+    Ok(retractions)
+}
+
 /// One named value.
 pub(crate) fn meta(shared: &Shared, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let table = shared.db.begin_read()?.open_table(tables::META)?;
@@ -212,6 +241,7 @@ pub(crate) struct Bodies<'a> {
     log: Log,
     number: u32,
     alive: Day,
+    retracted: BTreeSet<u64>,
     chunk: Option<Chunk>,
 }
 
@@ -230,13 +260,15 @@ impl<'a> Bodies<'a> {
         log: &Log,
         number: u32,
     ) -> Self {
-        let alive = shared.index().horizon(&log.space);
+        let index = shared.index();
+        let (alive, retracted) = (index.horizon(&log.space), index.retracted_in(log));
         Self {
             table,
             keyring,
             log: *log,
             number,
             alive,
+            retracted,
             chunk: None,
         }
     }
@@ -249,7 +281,7 @@ impl<'a> Bodies<'a> {
         header: &Header,
     ) -> Result<Option<Payload>, StoreError> {
         let day = header.last_day;
-        if day < self.alive {
+        if day < self.alive || self.retracted.contains(&seq) {
             return Ok(None);
         }
         if !self
@@ -279,7 +311,7 @@ impl<'a> Bodies<'a> {
         else {
             return Ok(None);
         };
-        let payloads = sealed.open(place, &key)?.into_iter().map(Some).collect();
+        let payloads = sealed.open(place, &key)?;
         Ok(Some(Chunk {
             day,
             first: place.first,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::platform::space;
 
@@ -38,6 +39,8 @@ pub(crate) struct Room {
     reserve: PathBuf,
     free: FreeBytes,
     held: AtomicBool,
+    /// One thread at a time takes or lets go.
+    adjusting: Mutex<()>,
 }
 
 impl Room {
@@ -48,6 +51,7 @@ impl Room {
             reserve,
             free,
             held: AtomicBool::new(false),
+            adjusting: Mutex::new(()),
         };
         room.adjust();
         room
@@ -55,6 +59,10 @@ impl Room {
 
     /// Takes or lets go of the reserve, as the disk allows. Called before each commit.
     pub(crate) fn adjust(&self) {
+        let _alone = self
+            .adjusting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let Ok(free) = (self.free)() else { return };
         let held = self.held.load(Ordering::Relaxed);
         if free < self.limits.low {

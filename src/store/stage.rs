@@ -1,6 +1,6 @@
 //! Planning a commit: which numbers, keys and rows a batch needs, before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redb::ReadableTable;
@@ -13,6 +13,7 @@ use super::keyring::Keyring;
 use super::rows::LogRow;
 use super::tables::Value;
 use crate::domain::log::{Head, Log};
+use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 
@@ -104,14 +105,41 @@ impl<'a> Stage<'a> {
     ) -> Result<(), StoreError> {
         self.number_space(space);
         self.change(Change::Horizon(*space, first_alive));
-        if has_bodies_before(self.index, &self.keyring, space, first_alive, bodies)?
-            && let Some(newest) = self.keyring.numbers(space).last()
-        {
+        if has_bodies_before(self.index, &self.keyring, space, first_alive, bodies)? {
+            self.reseal(space);
+        }
+        Ok(())
+    }
+
+    /// Plans that what stays of a space is sealed under another key, and the ones so far destroyed.
+    fn reseal(&mut self, space: &Space) {
+        if let Some(newest) = self.keyring.numbers(space).last() {
             self.reseal.push((*space, *newest));
             Arc::make_mut(&mut self.keyring).renew(space);
             self.keyring_changed = true;
         }
-        Ok(())
+    }
+
+    /// Plans retractions. To be called before the segments of the same batch: what those bring along
+    /// is not written in the first place.
+    pub(crate) fn retract(&mut self, retractions: &[Retraction]) {
+        let mut spaces = BTreeSet::new();
+        for retraction in retractions {
+            let until = retraction.withdrawn.until;
+            for entry in retraction.entries() {
+                let (log, seq) = (entry.log(), entry.seq);
+                let held = self.index.logs.get(&log);
+                let on_disk = held.is_some_and(|held| held.row.head.seq >= seq);
+                if on_disk && !self.index.retracted.contains_key(&(log, seq)) {
+                    spaces.insert(log.space);
+                }
+                self.change(Change::Retracted { log, seq, until });
+            }
+        }
+        for space in spaces {
+            self.number_space(&space);
+            self.reseal(&space);
+        }
     }
 
     /// Plans one segment.

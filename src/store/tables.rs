@@ -39,6 +39,9 @@ pub(crate) const DROPPED: Table<'_, u32, Value> = Table::new("dropped");
 /// stays alive is sealed under another key.
 pub(crate) const RESEAL: Table<'_, u32, Value> = Table::new("reseal");
 
+/// Hash of a retraction → the retraction, until its day is over.
+pub(crate) const RETRACTIONS: Table<'_, u128, Value> = Table::new("retractions");
+
 /// Name → value.
 pub(crate) const META: Table<'_, &str, Value> = Table::new("meta");
 

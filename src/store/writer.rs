@@ -331,6 +331,7 @@ fn plan(stage: &mut Stage<'_>, batch: &Batch, shared: &Shared) -> Result<(), Sto
         let read = shared.db.begin_read()?;
         stage.horizons(&batch.horizons, &read.open_table(tables::BODIES)?)?;
     }
+    stage.retract(&batch.retractions);
     for append in &batch.appends {
         stage.append(append);
     }

@@ -116,6 +116,11 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
             split(Code::Forbidden, why)
         }
         CommandRefusal::TextLength
+        | CommandRefusal::TooManyMentions
+        | CommandRefusal::NotTheWriter
+        | CommandRefusal::AlreadyRetracted
+        | CommandRefusal::TooManyAmendments
+        | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),

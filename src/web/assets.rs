@@ -24,7 +24,32 @@ macro_rules! assets {
 }
 
 /// Every file of `assets/`; a test compares this list with the folder.
-const ASSETS: &[Asset] = assets!["index.html"];
+const ASSETS: &[Asset] = assets![
+    "api.js",
+    "app.css",
+    "app.js",
+    "composer.js",
+    "desk.js",
+    "dom.js",
+    "help.js",
+    "icon.svg",
+    "idle.js",
+    "index.html",
+    "link.js",
+    "list.js",
+    "messages.js",
+    "outbox.js",
+    "people.js",
+    "row.js",
+    "scroll.js",
+    "search.js",
+    "settings.js",
+    "sign-in.js",
+    "state.js",
+    "text.js",
+    "time.js",
+    "timeline.js",
+];
 
 /// Marks of the files' contents: a browser that shows the same mark has the file already.
 static MARKS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| ASSETS.iter().map(mark).collect());
@@ -98,6 +123,12 @@ mod tests {
         let embedded: BTreeSet<String> = ASSETS.iter().map(|asset| asset.name.to_owned()).collect();
         assert_eq!(there, embedded);
         assert_eq!(embedded.len(), ASSETS.len(), "each stands once");
+    }
+
+    #[test]
+    fn the_whole_page_is_at_most_150_kilobytes() {
+        let size: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        assert!(size <= 150_000, "{size} bytes");
     }
 
     #[test]

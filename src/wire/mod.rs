@@ -13,6 +13,7 @@ use crate::domain::attest::Attestation;
 use crate::domain::codec::CodecError;
 use crate::domain::id::{AuthorId, Hash};
 use crate::domain::log::{Epoch, Head, Log, Segment};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::WallTime;
@@ -25,6 +26,9 @@ pub const FRAME_MAX: usize = 512 * 1024;
 
 /// Most items of any list in a frame; longer lists are sent as several frames.
 pub const LIST_MAX: usize = 1024;
+
+/// Most retractions in one frame; each may name a message and all of its amendments.
+pub const RETRACTIONS_MAX: usize = 64;
 
 /// One unit on a stream between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -128,6 +132,13 @@ pub enum Frame {
         #[n(0)]
         code: u8,
     },
+    /// Why bodies are missing from the entries that follow: their writers took them back.
+    #[n(11)]
+    Retractions {
+        /// In any order.
+        #[n(0)]
+        retractions: Vec<Retraction>,
+    },
 }
 
 /// One line of [`Frame::Spaces`]; short tags, because a miss only costs a closer look.
@@ -199,6 +210,7 @@ impl Frame {
             Self::Spaces { digests, .. } => digests.len() <= LIST_MAX,
             Self::Heads { heads, .. } => heads.len() <= LIST_MAX,
             Self::Attest { attestations } => attestations.len() <= LIST_MAX,
+            Self::Retractions { retractions } => retractions.len() <= RETRACTIONS_MAX,
             Self::Hello { .. }
             | Self::Beat { .. }
             | Self::Want { .. }

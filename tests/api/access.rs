@@ -256,6 +256,11 @@ fn request(route: &Route) -> (&'static str, &'static str) {
     };
     let path = match route.id {
         RouteId::Messages | RouteId::Send => "/v1/conversations/nowhere/messages",
+        RouteId::Amend => "/v1/conversations/nowhere/amend",
+        RouteId::Retract => "/v1/conversations/nowhere/retract",
+        RouteId::History => "/v1/conversations/nowhere/history",
+        RouteId::Draft => "/v1/conversations/nowhere/draft",
+        RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",
         RouteId::LoginEnd => "/v1/logins/none/end",
         RouteId::Ends => "/v1/devices/front-desk/ends",

@@ -1,10 +1,15 @@
 //! A browser at the loopback door: what one sends, and nothing a page could not.
 
+use std::time::Duration;
+
 use clinic_mesh::domain::time::WallTime;
+use clinic_mesh::web::WebDoor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use totp_rs::Totp;
+
+use crate::desk::{Desk, PASSWORD};
 
 /// A browser with at most one login.
 #[derive(Clone)]
@@ -30,6 +35,61 @@ impl Answer {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+impl Desk {
+    /// A browser at the same API, by a loopback door of its own.
+    pub(crate) async fn browser(&self) -> Browser {
+        let door = WebDoor::loopback(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        Browser::new(port)
+    }
+
+    /// A browser in which this person, who has a password and no second factor, has signed in.
+    pub(crate) async fn browser_of(&self, who: &str) -> (Browser, Totp, Vec<String>) {
+        let mut browser = self.browser().await;
+        let shown = browser.show_password(who, PASSWORD).await;
+        assert_eq!(shown.json()["state"], "enrol", "{shown:?}");
+        let (totp, codes) = browser.enrol(self.time()).await;
+        (browser, totp, codes)
+    }
+
+    /// The door for the network, and what a browser needs to find it: its port, its name, and the
+    /// certificate of the web CA.
+    pub(crate) async fn network_door(&self) -> (u16, String, Vec<u8>) {
+        let keys = &self.office.running.identity.keys;
+        let door = WebDoor::network(([127, 0, 0, 1], 0).into(), keys.web_key()).await;
+        let door = door.expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        let web = self.operator().web().await.expect("the node answers");
+        let name = web.names.first().expect("certified at enrolment").clone();
+        while self
+            .operator()
+            .web()
+            .await
+            .expect("answers")
+            .addresses
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let record = self.clinic_as_known().await;
+        let found = record.devices.get(&self.office.device).expect("enrolled");
+        let authority = found.web.as_ref().expect("certified").authority.clone();
+        (port, name, authority)
+    }
+
+    async fn clinic_as_known(&self) -> std::sync::Arc<clinic_mesh::domain::record::Clinic> {
+        use clinic_mesh::node::engine::{Command, Reply};
+        match self.office.running.handle.ask(Command::Clinic).await {
+            Ok(Reply::Clinic(clinic)) => clinic,
+            other => panic!("{other:?}"),
+        }
     }
 }
 

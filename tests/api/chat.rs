@@ -1,6 +1,7 @@
 //! Conversations through the API.
 
-use clinic_mesh::api::conversation::State;
+use clinic_mesh::api::client::Client;
+use clinic_mesh::api::conversation::{ConversationView, FoundView, SendRequest, State};
 use clinic_mesh::api::event::Hint;
 use clinic_mesh::api::problem::Code;
 use clinic_mesh::domain::statement::{History, Role};
@@ -135,5 +136,163 @@ async fn hints_say_where_to_look_to_those_it_concerns_and_nobody_else() {
         };
         assert_eq!(found, sent.conversation);
     }
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_names_what_it_answers_and_a_second_try_sends_nothing() {
+    let mut desk = Desk::open().await;
+    let (ana_is, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let asked = ana.send("Bo", "Who takes bed 4?").await.expect("sent");
+    let answer = SendRequest {
+        text: "I do".to_owned(),
+        reply_to: Some(asked.id.clone()),
+        mentions: vec![ana_is.id.to_string()],
+        key: Some("tab 1, message 1".to_owned()),
+    };
+    let first = bo.send_as("Ana", &answer).await.expect("sent");
+    let again = bo.send_as("Ana", &answer).await.expect("the same");
+    assert_eq!(first.id, again.id);
+
+    let page = ana.messages("Bo", None, 10).await.expect("a page");
+    assert_eq!(page.messages.len(), 2);
+    let shown = &page.messages[1];
+    assert_eq!((page.messages[0].mine, shown.mine), (true, false));
+    assert_eq!(shown.mentions, [ana_is.id.to_string()]);
+    let quote = shown.reply_to.as_ref().expect("an answer");
+    assert_eq!(quote.id, asked.id);
+    let said = (quote.by.as_deref(), quote.text.as_deref());
+    assert_eq!(said, (Some("Ana"), Some("Who takes bed 4?")));
+
+    let bad = [
+        SendRequest {
+            key: Some("x".repeat(65)),
+            ..answer.clone()
+        },
+        SendRequest {
+            mentions: vec!["Ana".to_owned()],
+            ..answer.clone()
+        },
+        SendRequest {
+            reply_to: Some("nonsense".to_owned()),
+            ..answer
+        },
+    ];
+    for request in bad {
+        assert_eq!(code(bo.send_as("Ana", &request).await), Code::Malformed);
+    }
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_list_tells_what_is_unread_and_what_was_begun() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let first = ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    let second = ana.send("Bo", "Bed 5 too").await.expect("sent");
+    bo.draft("Ana", "Thank").await.expect("kept");
+    let line = only_line(&bo).await;
+    assert_eq!((line.unread, line.mentioned), (2, false));
+    assert_eq!(line.first_unread, Some(first.id));
+    assert_eq!(line.draft.as_deref(), Some("Thank"));
+    assert_eq!(only_line(&ana).await.draft, None);
+
+    bo.messages("Ana", None, 10).await.expect("a page");
+    assert_eq!(only_line(&bo).await.unread, 2);
+    bo.opened("Ana", &second.id).await.expect("opened");
+    assert_eq!(only_line(&bo).await.unread, 0);
+    let page = ana.messages("Bo", None, 10).await.expect("a page");
+    for message in &page.messages {
+        assert_eq!(message.delivery.state, State::Opened);
+        assert_eq!(message.delivery.opened_by, ["Bo"]);
+    }
+    bo.send("Ana", "Thanks").await.expect("sent");
+    assert_eq!(only_line(&bo).await.draft, None);
+    desk.stop().await;
+}
+
+async fn only_line(client: &Client) -> ConversationView {
+    let list = client.conversations().await.expect("signed in");
+    list.conversations.into_iter().next().expect("one")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_amended_and_then_taken_back_for_good() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let sent = ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    bo.send("Ana", "good").await.expect("sent");
+    ana.amend("Bo", &sent.id, "Bed 5 is free")
+        .await
+        .expect("hers");
+    assert_eq!(
+        code(bo.amend("Ana", &sent.id, "no").await),
+        Code::Refused,
+        "not his"
+    );
+    let page = bo.messages("Ana", None, 10).await.expect("a page");
+    let shown = &page.messages[0];
+    assert_eq!(shown.text.as_deref(), Some("Bed 5 is free"));
+    assert!(shown.amended && !page.messages[1].amended);
+    let history = bo.history("Ana", &sent.id).await.expect("a member");
+    let said: Vec<&str> = history
+        .versions
+        .iter()
+        .map(|one| one.text.as_str())
+        .collect();
+    assert_eq!(said, ["Bed 4 is free", "Bed 5 is free"]);
+
+    assert_eq!(code(ana.retract("Bo", &sent.id, "").await), Code::Refused);
+    ana.retract("Bo", &sent.id, "Wrong person")
+        .await
+        .expect("hers");
+    let page = bo.messages("Ana", None, 10).await.expect("a page");
+    let told = page.messages[0].retracted.as_ref().expect("taken back");
+    let (by, reason) = (told.by.as_str(), told.reason.as_str());
+    assert_eq!((by, reason), ("Ana", "Wrong person"));
+    let history = bo.history("Ana", &sent.id).await.expect("a member");
+    assert_eq!(history.versions, []);
+
+    let desk = Desk::again(desk.stop().await).await;
+    let bo = desk.operator().with_token(&desk.token("Bo").await);
+    let page = bo.messages("Ana", None, 10).await.expect("a page");
+    assert_eq!(page.messages[0].text, None);
+    assert!(page.messages[0].retracted.is_some());
+    assert_eq!(page.messages[1].text.as_deref(), Some("good"));
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_what_a_person_may_see_also_after_a_restart() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let (_, cy) = desk.signed_in("Cy", CLINICIAN).await;
+    for number in 0..5 {
+        let text = format!("Frau Núñez, Zimmer {number}");
+        ana.send("Bo", &text).await.expect("sent");
+    }
+    let found = bo.search("nunez zim", None, 3).await.expect("found");
+    let texts = |found: &FoundView| -> Vec<String> {
+        let hits = found.hits.iter();
+        hits.filter_map(|hit| hit.message.text.clone()).collect()
+    };
+    let expected = [4, 3, 2].map(|number| format!("Frau Núñez, Zimmer {number}"));
+    assert_eq!(texts(&found), expected);
+    assert!(found.complete && found.hits.iter().all(|hit| hit.name == "Ana"));
+    let more = bo.search("nunez zim", found.more.as_deref(), 3).await;
+    assert_eq!(more.expect("found").hits.len(), 2);
+    assert_eq!(cy.search("nunez", None, 3).await.expect("none").hits, []);
+    assert_eq!(code(bo.search(" ?! ", None, 3).await), Code::Malformed);
+
+    let sent = &found.hits[0].message.id;
+    ana.retract("Bo", sent, "Privacy").await.expect("hers");
+    let desk = Desk::again(desk.stop().await).await;
+    let bo = desk.operator().with_token(&desk.token("Bo").await);
+    let found = bo.search("zimmer", None, 10).await.expect("found");
+    assert_eq!(found.hits.len(), 4);
     desk.stop().await;
 }

@@ -7,7 +7,7 @@ use clinic_mesh::domain::audit::AuditRecord;
 use clinic_mesh::domain::cert::{Certificate, Grant};
 use clinic_mesh::domain::codec::{self, OBJECT_MAX};
 use clinic_mesh::domain::enrol::{SealedAnswer, SignedRequest};
-use clinic_mesh::domain::id::ClinicId;
+use clinic_mesh::domain::id::{ClinicId, RoomId};
 use clinic_mesh::domain::invitation::{InvitationSecret, SignInSecret};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::message::{Message, StaffItem};
@@ -46,6 +46,9 @@ pub(crate) const ALL: &[Target] = &[
     target("names", names),
     target("networks", networks),
 ];
+
+/// The room of the frozen vectors, which the messages among them are about.
+const ROOM: Space = Space::Room(RoomId::new([0xc3; 16]));
 
 const fn target(name: &'static str, judge: fn(&[u8])) -> Target {
     Target { name, judge }
@@ -143,7 +146,7 @@ fn statement(bytes: &[u8]) {
 }
 
 fn message(bytes: &[u8]) {
-    if let Ok(message) = Message::from_body(bytes) {
+    if let Ok(message) = Message::from_body(&ROOM, bytes) {
         assert_eq!(message.to_body(), bytes);
     }
 }

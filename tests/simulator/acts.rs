@@ -1,5 +1,6 @@
 //! Doing what a plan says: what staff, admins and the weather do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clinic_mesh::domain::audit::Origin;
@@ -261,7 +262,7 @@ impl World {
                 staff,
                 origin: Origin::Socket,
                 space,
-                text: text.clone(),
+                written: text.as_str().into(),
             };
             self.ask(node, command, Waiting::Post { node, text });
         }
@@ -287,6 +288,33 @@ impl World {
         let (staff, space) = self.someone_at(node, rng);
         let limit = rng.random_range(1..20);
         self.read(node, staff, space, limit);
+        let stored = self.nodes[node].disk.of_space(&space).next();
+        let newest = stored.map(|(log, stored)| EntryId::new(log, stored.head.seq));
+        if let Some(entry) = newest {
+            let command = Command::Open {
+                staff,
+                origin: Origin::Socket,
+                entry,
+            };
+            self.ask(node, command, Waiting::Other { node });
+        }
+    }
+
+    /// Everybody at home reads the newest page of every conversation held.
+    pub(crate) fn look(&mut self, node: usize) {
+        let model = self.model(node);
+        let device = self.nodes[node].device;
+        let logs = self.nodes[node].disk.logs.keys();
+        let spaces: BTreeSet<Space> = logs.map(|log| log.space).collect();
+        for space in spaces.iter().filter(|space| space.is_conversation()) {
+            let people = self.authority.staff.clone();
+            let reader = people
+                .into_iter()
+                .find(|staff| model.ever_at_home(&device, staff) && model.ever_in(staff, space));
+            if let Some(staff) = reader {
+                self.read(node, staff, *space, 20);
+            }
+        }
     }
 
     /// Asks for the newest page of a conversation.
@@ -304,7 +332,15 @@ impl World {
             before: None,
             limit,
         };
-        self.ask(node, command, Waiting::Read { node, staff, space })
+        let known = self.model(node);
+        let waiting = Waiting::Read {
+            node,
+            staff,
+            space,
+            known,
+            horizon: self.nodes[node].disk.horizon,
+        };
+        self.ask(node, command, waiting)
     }
 
     fn password(&mut self, rng: &mut StdRng) {
@@ -677,6 +713,8 @@ impl World {
             acked.lost |= held.is_none_or(|log| log.head.seq < acked.id.seq);
         }
         self.nodes[node].disk = snapshot;
+        // Whether it was shown a fork before the snapshot stands in the snapshot.
+        self.shown_forks.retain(|(shown, _), _| *shown != node);
         self.start(node);
     }
 

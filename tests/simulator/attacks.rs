@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clinic_mesh::domain::attest::{Attestation, Word};
 use clinic_mesh::domain::id::{AuthorId, Hash, StaffId};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
-use clinic_mesh::domain::message::Message;
+use clinic_mesh::domain::message::{Message, StaffItem};
 use clinic_mesh::domain::policy::Policy;
 use clinic_mesh::domain::sign::SigningKey;
 use clinic_mesh::domain::space::Space;
@@ -120,8 +120,7 @@ impl World {
     }
 
     fn entry(&self, staff: StaffId, text: &str, time: Hlc, last_day: Day) -> Entry {
-        let text = text.to_owned();
-        let body = Message::Text { staff, text }.to_body();
+        let body = Message::text(staff, text.into()).to_body();
         let salt = [9; 16];
         Entry::new(time, last_day, Payload { salt, body })
     }
@@ -477,7 +476,10 @@ impl World {
         let others: Vec<Log> = victim
             .logs
             .keys()
-            .filter(|log| log.space.is_conversation() && !all.might_ever_hold(&own, &log.space))
+            .filter(|log| {
+                let kind = log.space.is_conversation() || matches!(log.space, Space::Staff(_));
+                kind && !all.might_ever_hold(&own, &log.space)
+            })
             .copied()
             .collect();
         if others.is_empty() {
@@ -497,7 +499,16 @@ impl World {
         };
         let staff = self.somebody(rng);
         let (time, day) = self.time_now();
-        let entry = self.entry(staff, "trespass", time, day);
+        let entry = match log.space {
+            Space::Staff(_) => {
+                let at = self.true_wall();
+                let phc = "trespass".to_owned();
+                let body = StaffItem::Password { phc, at }.to_body();
+                let salt = [9; 16];
+                Entry::new(time, day, Payload { salt, body })
+            }
+            _ => self.entry(staff, "trespass", time, day),
+        };
         let clinic = self.authority.id;
         let (segment, _) = Segment::sign(&clinic, &stage.key, mine, Head::EMPTY, vec![entry]);
         self.note_written(&segment);

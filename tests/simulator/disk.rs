@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use clinic_mesh::domain::attest::{Attestation, Subject};
 use clinic_mesh::domain::id::{AuthorId, ClinicId};
-use clinic_mesh::domain::log::{Epoch, Head, Log, Segment};
+use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
+use clinic_mesh::domain::retraction::Retraction;
 use clinic_mesh::domain::sign::{Signature, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::StatementId;
 use clinic_mesh::domain::time::{Day, Hlc};
 use clinic_mesh::domain::trust::MeshKey;
-use clinic_mesh::node::engine::{Boot, BootLog, Commit, Load, Loaded};
+use clinic_mesh::domain::words::Query;
+use clinic_mesh::node::engine::{Boot, BootLog, Candidates, Commit, Load, Loaded};
 
 /// What is said when a commit moves the horizon back.
 pub(crate) const GOES_BACK: &str = "the horizon goes back";
@@ -31,6 +33,8 @@ pub(crate) struct Disk {
     pub(crate) mesh_keys: BTreeMap<u32, MeshKey>,
     /// First day still alive.
     pub(crate) horizon: Day,
+    /// What was taken back.
+    pub(crate) retractions: Vec<Retraction>,
     /// The latest timestamp given or seen.
     pub(crate) clock: Hlc,
 }
@@ -62,9 +66,7 @@ impl StoredLog {
     }
 
     /// Every entry with its number.
-    pub(crate) fn entries(
-        &self,
-    ) -> impl DoubleEndedIterator<Item = (u64, &clinic_mesh::domain::log::Entry)> {
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
         self.rows
             .iter()
             .flat_map(|row| (row.first..).zip(row.entries.iter()).collect::<Vec<_>>())
@@ -99,8 +101,22 @@ impl Disk {
             self.attestations
                 .retain(|subject, _| subject.space != *space);
         }
+        self.retractions.extend(commit.retractions.iter().cloned());
+        self.take_back();
         self.clock = commit.clock;
         Ok(())
+    }
+
+    /// Destroys every body that was taken back.
+    fn take_back(&mut self) {
+        for entry in self.retractions.iter().flat_map(Retraction::entries) {
+            let rows = self.logs.get_mut(&entry.log()).map(|log| &mut log.rows);
+            let holds = |row: &&mut Arc<Segment>| (row.first..=row.last()).contains(&entry.seq);
+            if let Some(row) = rows.into_iter().flatten().find(holds) {
+                let at = (entry.seq - row.first) as usize;
+                Arc::make_mut(row).entries[at].payload = None;
+            }
+        }
     }
 
     fn append(&mut self, clinic: &ClinicId, segment: &Arc<Segment>) -> Result<(), String> {
@@ -156,6 +172,7 @@ impl Disk {
             attestations: self.attestations.values().copied().collect(),
             mesh_keys: self.mesh_keys.clone(),
             horizon: self.horizon,
+            retractions: self.retractions.clone(),
             clock: self.clock,
             seed,
         }
@@ -245,7 +262,14 @@ impl Disk {
                 before,
                 limit,
             } => Loaded::Page(self.page(space, *before, *limit)),
-            Load::Receipts { space } => Loaded::Receipts(self.receipts(space)),
+            Load::Facts { space } => Loaded::Facts(self.facts(space)),
+            Load::Search {
+                query,
+                spaces,
+                before,
+                limit,
+            } => Loaded::Found(self.search(query, spaces, *before, *limit)),
+            Load::Entries { ids } => Loaded::Entries(self.some(ids)),
         }
     }
 
@@ -264,12 +288,7 @@ impl Disk {
         found
     }
 
-    fn page(
-        &self,
-        space: &Space,
-        before: Option<Position>,
-        limit: usize,
-    ) -> Vec<(EntryId, clinic_mesh::domain::log::Entry)> {
+    fn page(&self, space: &Space, before: Option<Position>, limit: usize) -> Vec<(EntryId, Entry)> {
         let mut found = Vec::new();
         for (log, stored) in self.of_space(space) {
             for (seq, entry) in stored.entries() {
@@ -292,22 +311,51 @@ impl Disk {
             .collect()
     }
 
-    fn receipts(&self, space: &Space) -> Vec<(EntryId, Hlc, Message)> {
-        let mut found = Vec::new();
-        for (log, stored) in self.of_space(space) {
-            for (seq, entry) in stored.entries() {
-                let message = entry
-                    .payload
-                    .as_ref()
-                    .and_then(|payload| Message::from_body(&payload.body).ok());
-                match message {
-                    None | Some(Message::Text { .. }) => {}
-                    Some(message) => {
-                        found.push((EntryId::new(log, seq), entry.header.time, message))
-                    }
-                }
+    /// Everything in a space, oldest first and without its words.
+    fn facts(&self, space: &Space) -> Vec<(EntryId, Header, Message)> {
+        let mut all = self.page(space, None, usize::MAX);
+        all.reverse();
+        let fact = |(id, entry): &(EntryId, Entry)| {
+            let body = &entry.payload.as_ref()?.body;
+            let message = Message::from_body(space, body).ok()?;
+            Some((*id, entry.header, message.without_words()))
+        };
+        all.iter().filter_map(fact).collect()
+    }
+
+    /// Messages that say something, or once did.
+    fn search(
+        &self,
+        query: &Query,
+        spaces: &[Space],
+        before: Option<Position>,
+        limit: usize,
+    ) -> Candidates {
+        let all = spaces
+            .iter()
+            .flat_map(|space| self.page(space, before, usize::MAX));
+        let said = |(id, entry): (EntryId, Entry)| {
+            let body = &entry.payload.as_ref()?.body;
+            match Message::from_body(&id.space, body).ok()? {
+                Message::Text { text, .. } => query.fits(&text).then_some(id),
+                Message::Amended { text, entry, .. } => query.fits(&text).then_some(entry),
+                _ => None,
             }
+        };
+        let ids: Vec<EntryId> = all.filter_map(said).take(limit).collect();
+        Candidates {
+            entries: self.some(&ids),
+            more: None,
+            complete: true,
         }
-        found
+    }
+
+    fn some(&self, ids: &[EntryId]) -> Vec<(EntryId, Entry)> {
+        let found = |id: &EntryId| {
+            let stored = self.logs.get(&id.log())?;
+            let (_, entry) = stored.entries().find(|(seq, _)| *seq == id.seq)?;
+            Some((*id, entry.clone()))
+        };
+        ids.iter().filter_map(found).collect()
     }
 }

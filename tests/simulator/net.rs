@@ -209,7 +209,6 @@ impl World {
             return;
         }
         let (node, from) = (link.ends[side], link.ends[1 - side]);
-        let ends = (node, from);
         if !bytes.is_empty() {
             link.stalled[side].push(bytes);
         }
@@ -217,16 +216,16 @@ impl World {
             return;
         }
         for bytes in std::mem::take(&mut link.stalled[side]) {
-            self.arrive(id, ends, &bytes);
+            self.arrive(id, node, &bytes);
         }
     }
 
-    fn arrive(&mut self, id: u64, (node, from): (usize, usize), bytes: &[u8]) {
+    fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
         self.nodes[node].heard = self.time;
         match Frame::decode(bytes) {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);
-                self.note_peer_clock(node, from, &frame);
+                self.note_peer_clock(node, id, &frame);
                 self.note_shown(node, &frame);
                 self.input(
                     node,
@@ -241,10 +240,10 @@ impl World {
         }
     }
 
-    fn note_peer_clock(&mut self, node: usize, from: usize, frame: &Frame) {
+    fn note_peer_clock(&mut self, node: usize, link: u64, frame: &Frame) {
         if let Frame::Hello { now, .. } | Frame::Beat { now } = frame {
             let seen = (self.time, *now);
-            self.nodes[node].peer_clocks.insert(from, seen);
+            self.nodes[node].peer_clocks.insert(link, seen);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clinic_mesh::domain::attest::Subject;
 use clinic_mesh::domain::id::Hash;
 use clinic_mesh::domain::log::Log;
+use clinic_mesh::domain::message::Message;
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::node::engine::Room;
@@ -169,10 +170,10 @@ impl World {
         let mut expected: BTreeMap<Log, (u64, Hash)> = BTreeMap::new();
         for node in good {
             for (log, stored) in &self.nodes[*node].disk.logs {
-                // An enrolment by an admin who was ended may be void: then nobody takes more of it.
-                let author = log.author.as_device();
-                let void = log.space != Space::Record && !all.devices.contains_key(&author);
-                if void || self.spoiled.contains(log) || forked.contains(log) {
+                // What an admin who was ended signed may be void: then nobody takes more of what was
+                // written in its name.
+                if !rightful(log, stored, all) || self.spoiled.contains(log) || forked.contains(log)
+                {
                     continue;
                 }
                 let seq = self.effective(log, stored, all);
@@ -191,7 +192,11 @@ impl World {
         let author = all.devices.get(&log.author.as_device());
         let revoked = author.and_then(|device| device.revoked);
         let named = author.and_then(|device| device.ends.get(&(log.space, log.epoch.0)));
-        let soon = self.true_wall().plus(Duration::from_secs(240));
+        let soon = match log.space {
+            // A trail goes on for as long as a node is up, and is witnessed within a minute.
+            Space::Audit(_) => self.true_wall().minus(Duration::from_secs(60)),
+            _ => self.true_wall().plus(Duration::from_secs(240)),
+        };
         let latest: WallTime = match (revoked, named) {
             (Some(at), None) => at.min(soon),
             (Some(_), Some(_)) | (None, _) => soon,
@@ -270,7 +275,9 @@ impl World {
         let lines: Vec<String> = logs
             .map(|(log, stored)| {
                 let author = self.node_of(&log.author.as_device());
-                let about = self.about(log, stored.head.seq);
+                let copies = self.nodes.iter().filter_map(|node| node.disk.logs.get(log));
+                let least = copies.map(|copy| copy.head.seq).min();
+                let about = self.about(log, least.unwrap_or(stored.head.seq));
                 format!("  by {author:?} in {:?}:\n{about}", log.epoch)
             })
             .collect();
@@ -347,11 +354,18 @@ impl World {
                 if !kind || all.may_hold(&found.device, &log.space) {
                     continue;
                 }
+                let logs: Vec<&Log> = found
+                    .disk
+                    .of_space(&log.space)
+                    .map(|(log, _)| log)
+                    .collect();
                 let may = |other: &usize| {
                     let found = &self.nodes[*other];
-                    let held = found.disk.logs.get(log).map_or(0, |held| held.head.seq);
+                    let held = |log| found.disk.logs.get(log).map_or(0, |held| held.head.seq);
                     all.may_hold(&found.device, &log.space)
-                        && !self.waits_for_bodies(*other, log, held, all)
+                        && !logs
+                            .iter()
+                            .any(|log| self.waits_for_bodies(*other, log, held(log), all))
                 };
                 let others = good.iter().any(may);
                 // What others cannot take yet stays where it is.
@@ -359,6 +373,7 @@ impl World {
                     let mut entries = stored.entries();
                     stored.forked
                         || self.spoiled.contains(log)
+                        || !rightful(log, stored, all)
                         || entries.any(|(_, entry)| entry.header.time.wall() > soon)
                 });
                 if others && !disputed {
@@ -401,13 +416,18 @@ impl World {
                 };
                 let word = self.nodes[author].disk.attestations.get(&subject);
                 let extent = word.map_or(0, |word| word.extent());
-                let held = self.nodes[*holder].disk.logs.get(log);
-                let seq = held.map_or(0, |held| held.head.seq.min(*seq));
+                // An author may have to wait for bodies of its own log as well.
+                let held = |node: usize| {
+                    let held = self.nodes[node].disk.logs.get(log);
+                    held.map_or(0, |held| held.head.seq)
+                };
+                let seq = held(*holder).min(held(author)).min(*seq);
                 if may(*holder) && extent < seq && !self.lies.contains(&subject) {
                     return Some(Broken {
                         rule: ATTESTED_IN_FULL,
                         what: format!(
-                            "node {author} has {extent} of {seq} by node {holder} of {log:?}"
+                            "node {author} has {extent} of {seq} by node {holder} of {log:?}\n{}",
+                            self.about_space(*holder, &log.space)
                         ),
                     });
                 }
@@ -511,4 +531,21 @@ impl World {
             .map(|acked| acked.text.clone())
             .collect()
     }
+}
+
+/// Whether the log's author was ever entitled to write what is left of it, by what counts in the end.
+fn rightful(log: &Log, stored: &StoredLog, all: &Model) -> bool {
+    if log.space == Space::Record {
+        return true;
+    }
+    let author = log.author.as_device();
+    let known = all.devices.contains_key(&author) && all.might_ever_hold(&author, &log.space);
+    let speaks = |staff| all.ever_at_home(&author, &staff) && all.ever_in(&staff, &log.space);
+    let bodies = stored
+        .entries()
+        .filter_map(|(_, entry)| entry.payload.as_ref());
+    let mut messages =
+        bodies.filter_map(|payload| Message::from_body(&log.space, &payload.body).ok());
+    let told = log.space.is_conversation();
+    known && (!told || messages.all(|message| speaks(message.staff())))
 }

@@ -56,8 +56,9 @@ pub(crate) struct Node {
     pub(crate) ever_held: BTreeMap<Log, u64>,
     /// When a frame last arrived.
     pub(crate) heard: u64,
-    /// What peers' clocks were seen to say, with the moment of it.
-    pub(crate) peer_clocks: BTreeMap<usize, (u64, WallTime)>,
+    /// What peers' clocks were seen to say by link, with the moment of it: what was held up on one
+    /// link says nothing against what another one said since.
+    pub(crate) peer_clocks: BTreeMap<u64, (u64, WallTime)>,
     /// Whether its clock was ever so wrong that it may have ended days too early.
     pub(crate) horizon_off: bool,
 }
@@ -83,6 +84,10 @@ pub(crate) enum Waiting {
         node: usize,
         staff: StaffId,
         space: Space,
+        /// What was known when it was asked for: a page that waits for its audit record shows what
+        /// could be shown then.
+        known: Arc<Model>,
+        horizon: Day,
     },
     Other {
         node: usize,
@@ -110,6 +115,11 @@ pub(crate) enum Event {
         node: usize,
         boot: u64,
         horizon: Day,
+    },
+    /// Somebody reads while bodies are being destroyed.
+    Look {
+        node: usize,
+        boot: u64,
     },
     LinkUp {
         link: u64,
@@ -367,6 +377,7 @@ impl World {
             }
             Effect::Purge { horizon } => {
                 let at = self.time + 1 + self.chance(1500);
+                self.schedule(self.time + 1, Event::Look { node, boot });
                 self.schedule(
                     at,
                     Event::Destroyed {
@@ -376,6 +387,8 @@ impl World {
                     },
                 );
             }
+            // Its disk destroyed them with the commit.
+            Effect::Destroy { entries } => self.input(node, Input::Destroyed { entries }),
             Effect::Trust(view) => self.nodes[node].trust = Some(view),
             Effect::Wanted(wanted) => {
                 self.nodes[node].wanted = wanted.into_keys().collect();
@@ -471,6 +484,11 @@ impl World {
                 if self.alive(node, boot) {
                     self.nodes[node].disk.purge(horizon);
                     self.input(node, Input::Purged { horizon });
+                }
+            }
+            Event::Look { node, boot } => {
+                if self.alive(node, boot) {
+                    self.look(node);
                 }
             }
             Event::LinkUp { link, side, old } => self.link_up(link, side, old),
@@ -569,6 +587,12 @@ impl World {
             self.ever = Some(Arc::new(Model::of(&self.authority.id, said)));
         }
         self.ever.clone().expect("it was just made")
+    }
+
+    /// Whether something may be by what counts in the end, or by what counted for whoever had not heard
+    /// of an admin's end.
+    pub(crate) fn might(&mut self, may: impl Fn(&Model) -> bool) -> bool {
+        may(&self.everything()) || may(&self.ever())
     }
 
     /// The plain reading of what is on a node's disk.

@@ -72,7 +72,11 @@ fn unlock() -> Unlock {
 impl Clinic {
     /// Founds a clinic; everything is in a scratch directory.
     pub(crate) fn found() -> Self {
-        let dir = tempfile::tempdir().expect("a scratch directory");
+        Self::found_in(tempfile::tempdir().expect("a scratch directory"))
+    }
+
+    /// Founds a clinic in a directory.
+    pub(crate) fn found_in(dir: tempfile::TempDir) -> Self {
         let path = dir.path().join("authority");
         let passphrase = Passphrase::chosen("a long enough passphrase").expect("long enough");
         let cost = authority::Cost {
@@ -341,13 +345,13 @@ impl Office {
 
 /// Posts and waits until the message is durable on the poster's node.
 pub(crate) async fn post(handle: &Handle, staff: StaffId, space: Space, text: String) -> EntryId {
-    let origin = Origin::Socket;
+    let (origin, written) = (Origin::Socket, text.as_str().into());
     match handle
         .ask(Command::Post {
             staff,
             origin,
             space,
-            text,
+            written,
         })
         .await
         .expect("the node runs")

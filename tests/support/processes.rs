@@ -50,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) enrolment: String,
     /// The network namespace it lives in, if not this process's own.
     pub(crate) namespace: Option<String>,
+    /// What it logs, if not as usual.
+    pub(crate) log_level: Option<&'static str>,
     process: Option<Child>,
     log: PathBuf,
 }
@@ -177,6 +179,7 @@ impl Clinic {
             listen: free_address(),
             enrolment: free_address(),
             namespace: None,
+            log_level: None,
             process: None,
         }
     }
@@ -344,6 +347,7 @@ impl Node {
             .append(true)
             .open(&self.log);
         let mut command = clinic.on(self, &["node", "run"]);
+        command.envs(self.log_level.map(|level| ("CLINIC_MESH_LOG", level)));
         let child = command
             .stderr(log.expect("room"))
             .spawn()

@@ -23,7 +23,10 @@ pub use events::Events;
 
 use super::audit::{TrailRecords, TrailSegments, TrailView};
 use super::clinic::ClinicView;
-use super::conversation::{AcknowledgeRequest, ConversationsView, PageView, SendRequest, Sent};
+use super::conversation::{
+    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
+    OpenedRequest, PageView, RetractRequest, SendRequest, Sent,
+};
 use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
@@ -168,10 +171,66 @@ impl Client {
 
     /// Sends a message; returns once it is durable on the node.
     pub async fn send(&self, conversation: &str, text: &str) -> Answer<Sent> {
-        let request = SendRequest {
+        self.send_as(conversation, &SendRequest::text(text)).await
+    }
+
+    /// Sends a message with all that belongs to it.
+    pub async fn send_as(&self, conversation: &str, request: &SendRequest) -> Answer<Sent> {
+        self.post(&conversation_path(conversation, "messages"), request)
+            .await
+    }
+
+    /// Marks everything up to a message as opened.
+    pub async fn opened(&self, conversation: &str, message: &str) -> Answer<Done> {
+        let request = OpenedRequest {
+            message: message.to_owned(),
+        };
+        self.post(&conversation_path(conversation, "opened"), &request)
+            .await
+    }
+
+    /// Writes one's own message anew.
+    pub async fn amend(&self, conversation: &str, message: &str, text: &str) -> Answer<Sent> {
+        let (message, text) = (message.to_owned(), text.to_owned());
+        let request = AmendRequest { message, text };
+        self.post(&conversation_path(conversation, "amend"), &request)
+            .await
+    }
+
+    /// Takes one's own message back.
+    pub async fn retract(&self, conversation: &str, message: &str, reason: &str) -> Answer<Sent> {
+        let (message, reason) = (message.to_owned(), reason.to_owned());
+        let request = RetractRequest { message, reason };
+        self.post(&conversation_path(conversation, "retract"), &request)
+            .await
+    }
+
+    /// Everything that a message ever said.
+    pub async fn history(&self, conversation: &str, message: &str) -> Answer<HistoryView> {
+        let path = conversation_path(conversation, "history");
+        self.get(&format!("{path}?message={}", escape(message)))
+            .await
+    }
+
+    /// Looks for words in all of one's conversations.
+    pub async fn search(
+        &self,
+        words: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Answer<FoundView> {
+        let place = before.map_or_else(String::new, |before| format!("&before={}", escape(before)));
+        let words = escape(words);
+        self.get(&format!("/v1/search?q={words}&limit={limit}{place}"))
+            .await
+    }
+
+    /// Keeps what one has begun to write; an empty text forgets it.
+    pub async fn draft(&self, conversation: &str, text: &str) -> Answer<Done> {
+        let request = DraftRequest {
             text: text.to_owned(),
         };
-        self.post(&conversation_path(conversation, "messages"), &request)
+        self.post(&conversation_path(conversation, "draft"), &request)
             .await
     }
 

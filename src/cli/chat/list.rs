@@ -1,7 +1,7 @@
 //! The list of conversations.
 
 use super::{AsFlag, Me};
-use crate::api::conversation::ConversationsView;
+use crate::api::conversation::{ConversationView, ConversationsView};
 use crate::cli::Context;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Table, when};
@@ -21,8 +21,16 @@ impl Conversations {
     }
 }
 
+fn unread(line: &ConversationView) -> String {
+    match (line.unread, line.mentioned) {
+        (0, _) => String::new(),
+        (count, false) => count.to_string(),
+        (count, true) => format!("{count}, to you"),
+    }
+}
+
 fn list(context: &Context, view: &ConversationsView) -> String {
-    let mut table = Table::new(["CONVERSATION", "NEWEST", "MEMBERS"]);
+    let mut table = Table::new(["CONVERSATION", "UNREAD", "NEWEST", "MEMBERS"]);
     let now = context.clock.now();
     for line in &view.conversations {
         let newest = line
@@ -33,7 +41,7 @@ fn list(context: &Context, view: &ConversationsView) -> String {
             "direct" => "the two of you".to_owned(),
             _ => line.members.join(", "),
         };
-        table.row([line.name.clone(), newest, members]);
+        table.row([line.name.clone(), unread(line), newest, members]);
     }
     if table.is_empty() {
         return "no conversations yet; begin one with `clinic-mesh send NAME TEXT`".to_owned();

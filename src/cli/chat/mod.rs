@@ -1,18 +1,25 @@
-//! What staff members do: sign in, read, send, acknowledge, follow.
+//! What staff members do: sign in, read, send, answer, acknowledge, follow.
 
 mod acknowledge;
+mod amend;
 mod list;
 mod login;
+mod pick;
 mod read;
+mod reply;
 mod saved;
+mod search;
 mod send;
 mod show;
 mod watch;
 
 pub(super) use acknowledge::Acknowledge;
+pub(super) use amend::{Amend, Retract};
 pub(super) use list::Conversations;
 pub(super) use login::{Login, Logout, Password};
 pub(super) use read::Read;
+pub(super) use reply::Reply;
+pub(super) use search::Search;
 pub(super) use send::Send;
 pub(super) use watch::Watch;
 

@@ -33,6 +33,11 @@ impl Read {
         let screen = Screen::of(context, &me.login.staff);
         context
             .output
-            .answer(&view, || page(&screen, &view, &self.conversation))
+            .answer(&view, || page(&screen, &view, &self.conversation))?;
+        let Some(newest) = view.messages.last() else {
+            return Ok(());
+        };
+        let opened = me.client.opened(&view.conversation, &newest.id);
+        me.ask("marking as opened", opened).map(drop)
     }
 }

@@ -26,23 +26,24 @@ pub(in crate::cli) struct Send {
 impl Send {
     pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
         let me = Me::find(context, &self.whose)?;
-        let text = self.text()?;
+        let text = text_of(&self.text)?;
         let sent = me.ask("sending", me.client.send(&self.conversation, &text))?;
         context.output.answer(&sent, || {
             format!("sent to {}; it is on this node's disk", sent.name)
         })
     }
+}
 
-    fn text(&self) -> Result<String, Failure> {
-        if self.text != ["-"] {
-            return Ok(self.text.join(" "));
-        }
-        let mut text = String::new();
-        let most = TEXT_MAX as u64 + 2;
-        std::io::stdin()
-            .lock()
-            .take(most)
-            .read_to_string(&mut text)?;
-        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+/// The text of a message from the words on the command line, or from standard input.
+pub(super) fn text_of(words: &[String]) -> Result<String, Failure> {
+    if words != ["-"] {
+        return Ok(words.join(" "));
     }
+    let mut text = String::new();
+    let most = TEXT_MAX as u64 + 2;
+    std::io::stdin()
+        .lock()
+        .take(most)
+        .read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

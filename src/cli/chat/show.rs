@@ -1,6 +1,6 @@
 //! Messages on a terminal.
 
-use crate::api::conversation::{DeliveryView, MessageView, PageView, State};
+use crate::api::conversation::{DeliveryView, MessageView, PageView, QuoteView, State};
 use crate::cli::Context;
 use crate::cli::output::{Style, clock_time, day_name, plain, screen_width, wrap};
 use crate::domain::time::WallTime;
@@ -71,9 +71,10 @@ pub(super) fn line(screen: &Screen, message: &MessageView) -> String {
     let name: String = message.by.chars().take(NAME_WIDTH).collect();
     let margin = time.chars().count() + 2 + NAME_WIDTH + 2;
     let room = screen.width.saturating_sub(margin).max(TEXT_LEAST);
-    let body = match &message.text {
-        Some(text) => plain(text),
-        None => "(purged under policy)".to_owned(),
+    let body = match (&message.text, &message.retracted) {
+        (Some(text), _) => plain(text),
+        (None, Some(told)) => plain(&format!("(taken back: {})", told.reason)),
+        (None, None) => "(purged under policy)".to_owned(),
     };
     let padding = " ".repeat(NAME_WIDTH - name.chars().count());
     let mut shown = format!(
@@ -82,6 +83,10 @@ pub(super) fn line(screen: &Screen, message: &MessageView) -> String {
         screen.style.bold(&name)
     );
     let indent = " ".repeat(margin);
+    if let Some(quote) = &message.reply_to {
+        let quoted = quoted(quote, room);
+        shown.push_str(&format!("{}\n{indent}", screen.style.dim(&quoted)));
+    }
     shown.push_str(&wrap(&body, room).join(&format!("\n{indent}")));
     shown.push('\n');
     for remark in remarks(screen, message) {
@@ -90,10 +95,25 @@ pub(super) fn line(screen: &Screen, message: &MessageView) -> String {
     shown
 }
 
+/// One line that reminds of the message that is answered.
+fn quoted(quote: &QuoteView, room: usize) -> String {
+    let (Some(by), Some(text)) = (&quote.by, &quote.text) else {
+        return "> a message that is purged or not held here".to_owned();
+    };
+    let line = plain(&format!("> {by}: {text}")).replace('\n', " ");
+    match line.chars().count() {
+        count if count <= room => line,
+        _ => line.chars().take(room - 1).chain(['…']).collect(),
+    }
+}
+
 fn remarks(screen: &Screen, message: &MessageView) -> Vec<String> {
     let mut remarks = Vec::new();
     if message.before_removal_was_known {
         remarks.push("sent before the writer's removal was known".to_owned());
+    }
+    if message.amended {
+        remarks.push("amended".to_owned());
     }
     let mine = message.staff == screen.me;
     if mine || message.delivery.state == State::Acknowledged {
@@ -140,6 +160,11 @@ mod tests {
             written: NOON.into(),
             staff: by.to_lowercase(),
             by: by.into(),
+            mine: false,
+            amended: false,
+            retracted: None,
+            reply_to: None,
+            mentions: Vec::new(),
             text: Some(text.into()),
             before_removal_was_known: false,
             delivery: DeliveryView {

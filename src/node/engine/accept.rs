@@ -10,8 +10,9 @@ use crate::domain::attest::{self, Attestation, Word};
 use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::id::AuthorId;
 use crate::domain::log::{self, Epoch, Head, Log, Segment, SegmentError};
-use crate::domain::message::{Message, StaffItem};
+use crate::domain::message::{EntryId, Message, StaffItem};
 use crate::domain::policy::Policy;
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::statement::Statement;
@@ -219,10 +220,11 @@ impl Engine {
     fn strip(&self, segment: &mut Segment) -> Stripped {
         let from = self.record.clinic.sees_from(&self.me, &segment.log.space);
         let mut stripped = Stripped::Complete;
-        for entry in &mut segment.entries {
+        for (seq, entry) in (segment.first..).zip(&mut segment.entries) {
             let alive = entry.header.last_day >= self.horizon || planted!("expired-accepted");
             let for_us = entry.header.time >= from;
-            if !alive || !for_us {
+            let id = EntryId::new(&segment.log, seq);
+            if !alive || !for_us || self.retracted.contains_key(&id) {
                 entry.payload = None;
             } else if entry.payload.is_none() {
                 stripped = Stripped::LacksBodies;
@@ -254,13 +256,28 @@ impl Engine {
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),
             Space::Audit(_) => None,
-            Space::Direct(..) | Space::Room(_) => match Message::from_body(body) {
+            Space::Direct(..) | Space::Room(_) => match Message::from_body(&log.space, body) {
                 // The writer's homes may be known there and not here yet.
                 Ok(_) if planted!("speaks-for-anyone") => None,
                 Ok(message) if !self.may_speak_for(log, &message) => Some(Verdict::Later),
+                Ok(Message::Retracted { retraction, .. }) => {
+                    self.judge_retraction(log, &retraction)
+                }
                 Ok(_) => None,
                 Err(_) => wrong,
             },
+        }
+    }
+
+    fn judge_retraction(&self, log: &Log, retraction: &Retraction) -> Option<Verdict> {
+        let genuine = retraction.by == log.author && retraction.verify(&self.clinic_id).is_ok();
+        if !genuine {
+            Some(Verdict::Wrong(SegmentRefusal::Body))
+        } else if retraction.is_by_right(&self.record.clinic) {
+            None
+        } else {
+            // The homes of whoever wrote it may be known there and not here yet.
+            Some(Verdict::Later)
         }
     }
 
@@ -296,6 +313,7 @@ impl Engine {
             self.record_arrived(&segment);
         }
         self.note_end(&segment);
+        self.take_retractions(&segment);
         self.batch.receive(id, Arc::new(segment), end);
     }
 
@@ -355,7 +373,8 @@ impl Engine {
             return;
         };
         for attestation in attestations {
-            // Our own word comes from our own disk only: that disk may have been put back since.
+            // This node's own word comes from its own disk only: after that disk was put back, what peers
+            // remember of it is more than it holds.
             let own = attestation.by == AuthorId::from(self.me);
             if own || !self.holdings.is_news(attestation) || !self.may_attest(attestation) {
                 continue;
@@ -394,10 +413,7 @@ impl Engine {
                 })
                 .is_some()
         });
-        // This node's own word comes from its own disk: after a disk was put back, what peers remember of
-        // it is more than it holds.
-        let own = attestation.by == AuthorId::from(self.me);
-        held_here && theirs && known && !own
+        held_here && theirs && known
     }
 
     fn accept_attestation(&mut self, id: LinkId, attestation: Attestation) {

@@ -16,6 +16,8 @@ use crate::domain::log::{
     Entry, Head, Log, Payload, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment,
 };
 use crate::domain::message::EntryId;
+use crate::domain::policy::Policy;
+use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::{AHEAD_MAX, Day};
 use crate::domain::trust::MeshKey;
@@ -31,6 +33,12 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries in a batch beyond which nothing more is put in.
 const BATCH_ENTRIES_MAX: usize = 16 * 1024;
 
+/// Attestations of others that wait for a commit with something else in it, or for the next tick.
+///
+/// A commit takes as long for one as for a thousand: answering every message with one would keep the
+/// next message waiting.
+const WORDS_WAITING_MAX: usize = 1024;
+
 /// What waits for the next commit.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -44,6 +52,7 @@ pub(super) struct Batch {
     pub(super) mesh_keys: Vec<(u32, MeshKey)>,
     pub(super) horizon: Option<Day>,
     pub(super) drops: Vec<Space>,
+    pub(super) retractions: Vec<Arc<Retraction>>,
     replies: Vec<(Ticket, Reply)>,
     /// Filled when the batch is closed.
     segments: Vec<(Arc<Segment>, Head)>,
@@ -53,15 +62,28 @@ pub(super) struct Batch {
 impl Batch {
     /// Whether there is nothing to write and nobody waits.
     fn is_empty(&self) -> bool {
+        self.is_only_words() && self.attestations.is_empty()
+    }
+
+    /// Whether there is nothing in it but attestations.
+    fn is_only_words(&self) -> bool {
         self.own.is_empty()
             && self.received.is_empty()
             && self.audit.is_empty()
-            && self.attestations.is_empty()
             && self.forks.is_empty()
             && self.mesh_keys.is_empty()
             && self.horizon.is_none()
             && self.drops.is_empty()
+            && self.retractions.is_empty()
             && self.replies.is_empty()
+    }
+
+    /// Whether there is nothing in it that anybody waits for: what others attest is true before it is
+    /// stored here, and is told again by peers if it is lost.
+    fn can_wait(&self) -> bool {
+        self.is_only_words()
+            && self.own_words.is_empty()
+            && self.attestations.len() < WORDS_WAITING_MAX
     }
 
     /// Whether the batch should be written before anything more is put in.
@@ -95,9 +117,24 @@ impl Batch {
 impl Engine {
     /// Appends to one of this node's own logs; the entry's number is final at once.
     pub(super) fn write(&mut self, space: Space, body: Vec<u8>) -> EntryId {
+        self.write_lasting(space, body, |by_policy, _| by_policy)
+    }
+
+    /// Appends an entry that lives as long as what it is about; `last_day` is told what policy says
+    /// and the latest day that anyone accepts.
+    pub(super) fn write_lasting(
+        &mut self,
+        space: Space,
+        body: Vec<u8>,
+        last_day: impl FnOnce(Day, Day) -> Day,
+    ) -> EntryId {
         let log = self.own_log(space);
         let time = self.tick_clock();
-        let last_day = self.record.clinic.policy.last_day(&space, time.wall());
+        let by_policy = self.record.clinic.policy.last_day(&space, time.wall());
+        let last_day = last_day(
+            by_policy,
+            Policy::latest_last_day(&space, time.wall().day()),
+        );
         let mut salt = [0; 16];
         self.rng.fill_bytes(&mut salt);
         self.batch.bytes += body.len();
@@ -118,9 +155,10 @@ impl Engine {
         self.batch.audit.push(record);
     }
 
-    /// Hands the batch to the store if none is under way.
+    /// Hands the batch to the store if none is under way and it is worth a commit.
     pub(super) fn close_batch(&mut self) {
-        if self.in_flight.is_some() || self.batch.is_empty() {
+        let due = self.tick || self.stopping.is_some();
+        if self.in_flight.is_some() || self.batch.is_empty() || self.batch.can_wait() && !due {
             return;
         }
         let records = std::mem::take(&mut self.batch.audit);
@@ -144,6 +182,11 @@ impl Engine {
             mesh_keys: batch.mesh_keys.clone(),
             horizon: batch.horizon,
             drops: batch.drops.clone(),
+            retractions: batch
+                .retractions
+                .iter()
+                .map(|retraction| Retraction::clone(retraction))
+                .collect(),
             clock: self.clock.last(),
         };
         if planted!("answered-before-durable") {
@@ -241,6 +284,7 @@ impl Engine {
         {
             self.effects.push_back(Effect::Purge { horizon });
         }
+        self.destroy(&batch.retractions);
         self.finish_stop();
     }
 

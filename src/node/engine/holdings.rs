@@ -336,9 +336,4 @@ impl SpaceState {
     pub(super) fn entries(&self) -> u64 {
         self.logs.values().map(|log| log.durable.seq).sum()
     }
-
-    /// When something was last written.
-    pub(super) fn newest(&self) -> Option<Hlc> {
-        self.logs.values().map(|log| log.time).max()
-    }
 }

@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) heard: Duration,
     /// When anything was last sent.
     pub(super) sent: Duration,
+    /// When the peer was last told our clock.
+    pub(super) said_time: Duration,
     /// Peer's clock minus ours, in milliseconds; none before its first word.
     pub(super) offset_ms: Option<i64>,
     /// What the peer's clock said, and when that was heard.
@@ -102,6 +104,7 @@ impl Link {
             stage,
             heard: now,
             sent: now,
+            said_time: now,
             offset_ms: None,
             clock: None,
             peer_logs: BTreeMap::new(),

@@ -12,15 +12,21 @@
 mod accept;
 mod batch;
 mod credentials;
+mod drafts;
+mod facts;
 mod holdings;
 mod link;
 mod people;
 mod pull;
 mod purge;
+mod reading;
 mod record;
+mod retract;
+mod searching;
 mod send;
 mod trail;
 mod types;
+mod views;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -36,6 +42,8 @@ use crate::domain::cert::Certificate;
 use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
 use crate::domain::log::{Epoch, Log};
+use crate::domain::message::EntryId;
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{Clock, Day, Hlc};
@@ -44,9 +52,10 @@ use crate::planted::planted;
 use crate::wire::{self, Frame};
 
 use batch::Batch;
+use drafts::Drafts;
+use facts::Facts;
 use holdings::Holdings;
 use link::{Link, Stage};
-use people::SpaceReceipts;
 use pull::Wants;
 use record::RecordState;
 
@@ -55,6 +64,12 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Silence after which we say that we are here.
 const BEAT: Duration = Duration::from_secs(4);
+
+/// How often a peer is told our clock, however busy the channel is.
+///
+/// Ten minutes: a peer believes a report for an hour ([`crate::domain::purge::REPORT_MAX_AGE`]), and
+/// needs one at midnight to end the day.
+const TELL: Duration = Duration::from_secs(10 * 60);
 
 /// Silence after which a peer counts as gone: three beats and a little. A killed peer is noticed
 /// within 15 seconds.
@@ -102,10 +117,17 @@ pub struct Engine {
     last_job: u64,
     jobs: BTreeMap<JobId, Job>,
     effects: VecDeque<Effect>,
-    receipts: BTreeMap<Space, SpaceReceipts>,
+    facts: BTreeMap<Space, Facts>,
+    /// What was taken back, with the word of the node that did it.
+    retracted: BTreeMap<EntryId, Arc<Retraction>>,
+    drafts: Drafts,
+    /// Commands that wait for facts to be read.
+    parked: Vec<(Ticket, Command)>,
     credentials: BTreeMap<StaffId, Credentials>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
+    /// Whether the input at hand is a tick.
+    tick: bool,
     next_witness: Duration,
 }
 
@@ -123,9 +145,17 @@ enum Job {
     /// Finding where a revoked device's log ends.
     FindEnd { log: Log },
     /// A page for a reader.
-    Page(people::PageJob),
-    /// The receipts of a conversation, with the readers that wait for them.
-    Receipts { space: Space },
+    Page(reading::PageJob),
+    /// What a page refers to.
+    Related(Box<reading::RelatedJob>),
+    /// What a message ever said.
+    History(reading::HistoryJob),
+    /// What somebody looks for.
+    Search(searching::SearchJob),
+    /// What somebody looked for, but for how it reads by now.
+    Amended(Box<searching::FoundJob>),
+    /// The facts of a conversation.
+    Facts { space: Space },
     /// Part of an audit trail.
     Trail { ticket: Ticket, log: Log },
     /// The clinic record, log by log.
@@ -172,10 +202,14 @@ impl Engine {
             last_job: 0,
             jobs: BTreeMap::new(),
             effects: VecDeque::new(),
-            receipts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            retracted: retract::by_entry(boot.retractions),
+            drafts: Drafts::default(),
+            parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
+            tick: false,
             next_witness: now.mono + WITNESS,
         };
         engine.begin();
@@ -200,6 +234,7 @@ impl Engine {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.tick = false;
         self.check_clock();
         match input {
             Input::Time => self.on_time(),
@@ -216,6 +251,7 @@ impl Engine {
             Input::Committed { id } => self.on_committed(id),
             Input::Loaded { job, loaded } => self.on_loaded(job, loaded),
             Input::Purged { horizon } => self.on_purged(horizon),
+            Input::Destroyed { entries } => self.on_destroyed(&entries),
             Input::Room(room) => self.room = room,
             Input::Command { ticket, command } => self.on_command(ticket, command),
         }
@@ -252,6 +288,7 @@ impl Engine {
             return;
         }
         self.next_tick = self.now.mono + TICK;
+        self.tick = true;
         self.check_links();
         self.retry_wants();
         self.check_purge();
@@ -312,6 +349,7 @@ impl Engine {
             Frame::Attest { attestations } => self.on_attest(id, &attestations),
             Frame::WantMeshKey { epoch } => self.on_want_mesh_key(id, epoch),
             Frame::MeshKey { epoch, key } => self.on_mesh_key(epoch, MeshKey::new(key)),
+            Frame::Retractions { retractions } => self.on_retractions(id, retractions),
             Frame::Bye { code } => {
                 let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
                 self.count_refusal(self.links.get(&id).map(|link| link.peer), why);
@@ -332,7 +370,11 @@ impl Engine {
             }
             (Job::FindEnd { log }, Loaded::Segments(segments)) => self.on_end_found(log, &segments),
             (Job::Page(job), Loaded::Page(entries)) => self.on_page(job, entries),
-            (Job::Receipts { space }, Loaded::Receipts(found)) => self.on_receipts(space, &found),
+            (Job::Related(job), Loaded::Entries(entries)) => self.on_related(*job, entries),
+            (Job::Search(job), Loaded::Found(found)) => self.on_found(job, found),
+            (Job::Amended(job), Loaded::Entries(entries)) => self.show_found(*job, entries),
+            (Job::History(job), Loaded::Entries(entries)) => self.on_history(job, &entries),
+            (Job::Facts { space }, Loaded::Facts(found)) => self.on_facts(id, space, found),
             (Job::Trail { ticket, log }, Loaded::Segments(segments)) => {
                 self.on_trail(ticket, log, segments)
             }
@@ -340,7 +382,12 @@ impl Engine {
             // The runner answers a reading with what was asked for, or stops the process.
             (
                 _,
-                Loaded::Segments(_) | Loaded::HashAt(_) | Loaded::Page(_) | Loaded::Receipts(_),
+                Loaded::Segments(_)
+                | Loaded::HashAt(_)
+                | Loaded::Page(_)
+                | Loaded::Facts(_)
+                | Loaded::Found(_)
+                | Loaded::Entries(_),
             ) => {}
         }
     }
@@ -360,6 +407,9 @@ impl Engine {
     fn send(&mut self, id: LinkId, frame: Frame) {
         if let Some(link) = self.links.get_mut(&id) {
             link.sent = self.now.mono;
+            if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
+                link.said_time = self.now.mono;
+            }
             self.effects.push_back(Effect::Send { link: id, frame });
         }
     }
@@ -402,10 +452,9 @@ impl Engine {
             let Some(link) = self.links.get(&id) else {
                 continue;
             };
-            let (silent, quiet) = (
-                now.saturating_sub(link.heard),
-                now.saturating_sub(link.sent),
-            );
+            let silent = now.saturating_sub(link.heard);
+            let quiet = now.saturating_sub(link.sent);
+            let untold = now.saturating_sub(link.said_time);
             let due = now.saturating_sub(link.compared) >= COMPARE;
             let stale = link.stage == Stage::All && due;
             // By now the peer has learnt the newest mesh key, or will by another try.
@@ -422,7 +471,7 @@ impl Engine {
                 self.send_spaces(id);
                 self.ask_for_mesh_keys(id);
             }
-            if quiet >= BEAT {
+            if quiet >= BEAT || untold >= TELL {
                 self.send(id, Frame::Beat { now: self.now.wall });
             }
         }

@@ -1,42 +1,24 @@
-//! What staff members do: write, read, acknowledge; and how far their messages have come.
+//! What staff members do: write, acknowledge, mark as opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
-use crate::domain::id::{AuthorId, DeviceId, Hash, StaffId};
-use crate::domain::log::Entry;
-use crate::domain::message::{EntryId, Message, Position, StaffItem, TEXT_MAX};
+use crate::domain::audit::{Actor, Deed, Origin};
+use crate::domain::id::StaffId;
+use crate::domain::log::{Log, Segment};
+use crate::domain::message::{
+    EntryId, MARKS_MAX, MENTIONS_MAX, Message, StaffItem, TEXT_MAX, Written, is_text,
+};
 use crate::domain::policy::Switch;
 use crate::domain::record::Status as StaffStatus;
 use crate::domain::space::Space;
-use crate::domain::time::Hlc;
 use crate::planted::planted;
 
+use super::facts::{Facts, Unseen, position};
+use super::reading::PageJob;
+use super::searching::SearchJob;
 use super::{
-    Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Job, Load, MessageLine,
-    Page, Receipts, Reply, Room, Standing, Ticket,
+    Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Reply, Room, Ticket,
 };
-
-/// Most messages in one page.
-const PAGE_MAX: usize = 500;
-
-/// Openings and acknowledgements of one conversation.
-#[derive(Debug, Default)]
-pub(super) struct SpaceReceipts {
-    opened: BTreeMap<StaffId, Position>,
-    acknowledged: BTreeMap<EntryId, BTreeSet<StaffId>>,
-}
-
-/// A reader that waits for a page.
-#[derive(Debug)]
-pub(super) struct PageJob {
-    ticket: Ticket,
-    staff: StaffId,
-    origin: Origin,
-    space: Space,
-    newest: bool,
-    limit: usize,
-}
 
 impl Engine {
     pub(super) fn on_command(&mut self, ticket: Ticket, command: Command) {
@@ -44,34 +26,73 @@ impl Engine {
             self.refuse(ticket, CommandRefusal::Stopping);
             return;
         }
+        if let Some(space) = self.lacks_facts(&command) {
+            self.park(ticket, command, space);
+            return;
+        }
         match command {
             Command::Post {
                 staff,
                 origin,
                 space,
-                text,
-            } => self.post(ticket, staff, origin, space, text),
+                written,
+            } => self.post(ticket, (staff, origin), space, written),
             Command::Acknowledge {
                 staff,
                 origin,
                 entry,
             } => self.acknowledge(ticket, staff, origin, entry),
+            Command::Open {
+                staff,
+                origin,
+                entry,
+            } => self.open(ticket, staff, origin, entry),
+            Command::Amend {
+                staff,
+                origin,
+                entry,
+                text,
+            } => self.amend(ticket, (staff, origin), entry, text),
+            Command::Retract {
+                staff,
+                origin,
+                entry,
+                reason,
+            } => self.retract(ticket, (staff, origin), entry, reason),
+            Command::History {
+                staff,
+                origin,
+                entry,
+            } => self.history(ticket, (staff, origin), entry),
+            Command::Draft { staff, space, text } => self.keep_draft(ticket, staff, space, text),
             Command::Read {
                 staff,
                 origin,
                 space,
                 before,
                 limit,
+            } => self.read(PageJob {
+                ticket,
+                staff,
+                origin,
+                space,
+                before,
+                limit,
+            }),
+            Command::Search {
+                staff,
+                origin,
+                query,
+                before,
+                limit,
             } => {
-                let job = PageJob {
+                let job = SearchJob {
                     ticket,
                     staff,
                     origin,
-                    space,
-                    newest: before.is_none(),
-                    limit: limit.min(PAGE_MAX),
+                    query,
                 };
-                self.read(job, before);
+                self.search(job, before, limit);
             }
             Command::Conversations { staff } => self.conversations(ticket, staff),
             Command::Submit {
@@ -136,7 +157,7 @@ impl Engine {
     }
 
     /// Whether this person may take part in this conversation at this node.
-    fn admit(&self, staff: &StaffId, space: &Space) -> Result<(), CommandRefusal> {
+    pub(super) fn admit(&self, staff: &StaffId, space: &Space) -> Result<(), CommandRefusal> {
         self.admit_person(staff)?;
         if space.is_conversation() && self.record.clinic.is_in(staff, space) {
             Ok(())
@@ -145,62 +166,146 @@ impl Engine {
         }
     }
 
-    fn post(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, space: Space, text: String) {
+    fn post(
+        &mut self,
+        ticket: Ticket,
+        (staff, origin): (StaffId, Origin),
+        space: Space,
+        written: Written,
+    ) {
         let refusal = match self.admit(&staff, &space) {
             Err(why) => Some(why),
-            Ok(()) if text.is_empty() || text.len() > TEXT_MAX => Some(CommandRefusal::TextLength),
-            Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
-            Ok(()) if self.batch.is_full() || self.is_departing(&space) => {
-                Some(CommandRefusal::Busy)
-            }
-            Ok(()) => None,
+            Ok(()) => self
+                .why_not_write(&space)
+                .or(self.why_not_post(&space, &written)),
         };
         if let Some(why) = refusal {
             self.refuse(ticket, why);
             return;
         }
-        let id = self.write(space, Message::Text { staff, text }.to_body());
+        let key = written.key;
+        let known = key.and_then(|key| self.facts.get(&space)?.sent_as(&key));
+        if let Some(id) = known {
+            // It may still be on its way to the disk: the answer leaves behind it.
+            self.batch.reply(ticket, Reply::Posted(id));
+            return;
+        }
+        let id = self.write(space, Message::text(staff, written).to_body());
+        self.drafts
+            .put(staff, space, String::new(), self.now.wall.day());
+        if let (Some(key), Some(facts)) = (key, self.facts.get_mut(&space)) {
+            facts.take_key(key, id);
+        }
         if planted!("post-not-recorded") {
             self.batch.reply(ticket, Reply::Posted(id));
             return;
         }
+        self.sent(ticket, staff, origin, id);
+    }
+
+    /// Records that an entry was written for somebody, and answers with it.
+    pub(super) fn sent(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, id: EntryId) {
+        self.note_sent(staff, origin, id);
+        self.batch.reply(ticket, Reply::Posted(id));
+    }
+
+    fn note_sent(&mut self, staff: StaffId, origin: Origin, id: EntryId) {
         let deed = Deed::MessagesSent {
-            space: space.id(&self.clinic_id),
+            space: id.space.id(&self.clinic_id),
             first: id.seq,
             last: id.seq,
         };
         self.note(Actor::Staff(staff), origin, deed);
-        self.batch.reply(ticket, Reply::Posted(id));
+    }
+
+    /// Why nothing can be written in a space now, whoever wants to.
+    pub(super) fn why_not_write(&self, space: &Space) -> Option<CommandRefusal> {
+        if self.room == Room::NearlyFull {
+            Some(CommandRefusal::DiskFull)
+        } else if self.batch.is_full() || self.is_departing(space) {
+            Some(CommandRefusal::Busy)
+        } else {
+            None
+        }
+    }
+
+    fn why_not_post(&self, space: &Space, written: &Written) -> Option<CommandRefusal> {
+        let clinic = &self.record.clinic;
+        let answers = written.reply_to.as_ref();
+        if !is_text(&written.text) {
+            Some(CommandRefusal::TextLength)
+        } else if written.mentions.len() > MENTIONS_MAX {
+            Some(CommandRefusal::TooManyMentions)
+        } else if !written.mentions.iter().all(|one| clinic.is_in(one, space)) {
+            Some(CommandRefusal::Unknown("person in this conversation"))
+        } else if answers.is_some_and(|entry| entry.space != *space || !self.holds(entry)) {
+            Some(CommandRefusal::Unknown("message to answer"))
+        } else {
+            None
+        }
+    }
+
+    fn holds(&self, entry: &EntryId) -> bool {
+        entry.seq > 0 && self.holdings.durable(&entry.log()) >= entry.seq
     }
 
     fn acknowledge(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, entry: EntryId) {
-        let known = self.holdings.durable(&entry.log()) >= entry.seq && entry.seq > 0;
         let refusal = match self.admit(&staff, &entry.space) {
             Err(why) => Some(why),
-            Ok(()) if !known => Some(CommandRefusal::Unknown("message")),
-            Ok(()) if self.room == Room::NearlyFull => Some(CommandRefusal::DiskFull),
-            Ok(()) if self.is_departing(&entry.space) => Some(CommandRefusal::Busy),
-            Ok(()) => None,
+            Ok(()) if !self.holds(&entry) => Some(CommandRefusal::Unknown("message")),
+            Ok(()) => self.why_not_write(&entry.space),
         };
         if let Some(why) = refusal {
             self.refuse(ticket, why);
             return;
         }
-        let id = self.write(
-            entry.space,
-            Message::Acknowledged { staff, entry }.to_body(),
-        );
-        let space = entry.space.id(&self.clinic_id);
-        self.note(
-            Actor::Staff(staff),
-            origin,
-            Deed::MessagesSent {
-                space,
-                first: id.seq,
-                last: id.seq,
-            },
-        );
-        self.batch.reply(ticket, Reply::Posted(id));
+        let message = Message::Acknowledged { staff, entry };
+        let id = self.write(entry.space, message.to_body());
+        self.sent(ticket, staff, origin, id);
+    }
+
+    /// Marks what a person saw as opened: for all to see where policy says so, otherwise in this
+    /// node's memory, so that the person's own list is right.
+    fn open(&mut self, ticket: Ticket, staff: StaffId, origin: Origin, entry: EntryId) {
+        let space = entry.space;
+        let place = self
+            .facts
+            .get(&space)
+            .and_then(|facts| facts.position(&entry));
+        let place = match (self.admit(&staff, &space), place) {
+            (Err(why), _) => Err(why),
+            (Ok(()), None) => Err(CommandRefusal::Unknown("message")),
+            (Ok(()), Some(place)) => Ok(place),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(why) => return self.refuse(ticket, why),
+        };
+        let shown = self.record.clinic.policy.opened_receipts == Switch::On;
+        let Some(facts) = self.facts.get_mut(&space) else {
+            return self.refuse(ticket, CommandRefusal::Busy);
+        };
+        let seen = facts.seen_up_to(&staff, &place);
+        if seen.marks.is_empty() {
+            return self.reply(ticket, Reply::Done);
+        }
+        if !shown {
+            facts.open(staff, &seen.marks);
+            return self.reply(ticket, Reply::Done);
+        }
+        if let Some(why) = self.why_not_write(&space) {
+            return self.refuse(ticket, why);
+        }
+        for marks in seen.marks.chunks(MARKS_MAX) {
+            let marks = marks.to_vec();
+            let body = Message::Opened { staff, marks }.to_body();
+            // As long as what was seen may be shown, it must not turn unseen again.
+            let id = self.write_lasting(space, body, |by_policy, latest| {
+                by_policy.max(seen.last_day).min(latest)
+            });
+            self.note_sent(staff, origin, id);
+        }
+        self.batch.reply(ticket, Reply::Done);
     }
 
     fn conversations(&mut self, ticket: Ticket, staff: StaffId) {
@@ -208,103 +313,73 @@ impl Engine {
             self.refuse(ticket, why);
             return;
         }
-        let clinic = self.record.clinic.clone();
-        let rooms = clinic.rooms.keys().map(|room| Space::Room(*room));
-        let held = self.holdings.spaces().map(|(space, _)| *space);
-        let direct = held.filter(|space| matches!(space, Space::Direct(..)));
-        let mut spaces: BTreeSet<Space> = rooms.chain(direct).collect();
-        spaces.retain(|space| clinic.is_in(&staff, space));
-        let line = |space: &Space| ConversationLine {
-            space: *space,
-            members: clinic.people(space),
-            newest: self
-                .holdings
-                .space(space)
-                .and_then(super::holdings::SpaceState::newest),
-        };
-        let mut lines: Vec<ConversationLine> = spaces.iter().map(line).collect();
+        let spaces = self.conversations_of(&staff);
+        let mut lines: Vec<ConversationLine> = spaces
+            .into_iter()
+            .map(|space| self.conversation(&staff, space))
+            .collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.newest));
         self.reply(ticket, Reply::Conversations(lines));
     }
 
-    fn read(&mut self, job: PageJob, before: Option<Position>) {
-        let (ticket, space, limit) = (job.ticket, job.space, job.limit);
-        if let Err(why) = self.admit(&job.staff, &space) {
-            let deed = Deed::ConversationOpened {
-                space: space.id(&self.clinic_id),
-            };
-            self.audit(AuditRecord::refused(
-                Actor::Staff(job.staff),
-                job.origin,
-                deed,
-            ));
-            self.refuse(ticket, why);
-            return;
-        }
-        if before.is_none() {
-            let deed = Deed::ConversationOpened {
-                space: space.id(&self.clinic_id),
-            };
-            self.note(Actor::Staff(job.staff), job.origin, deed);
-        }
-        if !self.receipts.contains_key(&space) {
-            self.load(Job::Receipts { space }, Load::Receipts { space });
-        }
-        let load = Load::Page {
+    /// The rooms of a person, and the direct conversations that have begun.
+    pub(super) fn conversations_of(&self, staff: &StaffId) -> Vec<Space> {
+        let clinic = &self.record.clinic;
+        let rooms = clinic.rooms.keys().map(|room| Space::Room(*room));
+        let held = self.holdings.spaces().map(|(space, _)| *space);
+        let direct = held.filter(|space| matches!(space, Space::Direct(..)));
+        let spaces: BTreeSet<Space> = rooms.chain(direct).collect();
+        let theirs = spaces.into_iter();
+        theirs.filter(|space| clinic.is_in(staff, space)).collect()
+    }
+
+    fn conversation(&self, staff: &StaffId, space: Space) -> ConversationLine {
+        let facts = self.facts.get(&space);
+        let end = |log: &Log| self.holdings.log(log)?.end;
+        let unseen = facts.map_or_else(Unseen::default, |facts| facts.unseen(staff, end));
+        let draft = self.drafts.get(staff, &space);
+        ConversationLine {
             space,
-            before,
-            limit: limit + 1,
+            members: self.record.clinic.people(&space),
+            newest: facts.and_then(Facts::newest),
+            unread: unseen.count,
+            mentioned: unseen.mentioned,
+            first_unread: unseen.first,
+            draft: draft.map(str::to_owned),
+        }
+    }
+
+    fn keep_draft(&mut self, ticket: Ticket, staff: StaffId, space: Space, text: String) {
+        let refusal = match self.admit(&staff, &space) {
+            Err(why) => Some(why),
+            Ok(()) if text.len() > TEXT_MAX => Some(CommandRefusal::TextLength),
+            Ok(()) => None,
         };
-        if self.load(Job::Page(job), load).is_none() {
-            self.refuse(ticket, CommandRefusal::Busy);
+        if let Some(why) = refusal {
+            return self.refuse(ticket, why);
         }
+        self.drafts.put(staff, space, text, self.now.wall.day());
+        self.reply(ticket, Reply::Done);
     }
 
-    /// Openings and acknowledgements of a conversation were read.
-    pub(super) fn on_receipts(&mut self, space: Space, found: &[(EntryId, Hlc, Message)]) {
-        self.receipts.entry(space).or_default();
-        for (id, time, message) in found {
-            self.keep_receipt(*id, *time, message);
-        }
-    }
-
-    fn keep_receipt(&mut self, id: EntryId, _time: Hlc, message: &Message) {
-        let Some(receipts) = self.receipts.get_mut(&id.space) else {
-            return;
-        };
-        match message {
-            Message::Text { .. } => {}
-            Message::Opened { staff, up_to } => {
-                let known = receipts.opened.entry(*staff).or_insert(*up_to);
-                *known = (*known).max(*up_to);
-            }
-            Message::Acknowledged { staff, entry } => {
-                receipts
-                    .acknowledged
-                    .entry(*entry)
-                    .or_default()
-                    .insert(*staff);
-            }
-        }
-    }
-
-    /// A segment is durable: takes note of receipts and credentials in it.
-    pub(super) fn learn(&mut self, segment: &crate::domain::log::Segment) {
+    /// A segment is durable: takes note of what was done and of credentials in it.
+    pub(super) fn learn(&mut self, segment: &Segment) {
         let log = segment.log;
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
             let Some(payload) = &entry.payload else {
                 continue;
             };
+            let id = EntryId::new(&log, seq);
             match log.space {
                 Space::Direct(..) | Space::Room(_) => {
-                    if self.receipts.contains_key(&log.space)
-                        && let Ok(message) = Message::from_body(&payload.body)
+                    if let Some(facts) = self.facts.get_mut(&log.space)
+                        && let Ok(message) = Message::from_body(&log.space, &payload.body)
                     {
-                        self.keep_receipt(EntryId::new(&log, seq), entry.header.time, &message);
+                        facts.take(id, &entry.header, message.without_words());
                     }
                 }
                 Space::Staff(staff) => {
-                    let position = place(&EntryId::new(&log, seq), entry.header.time);
+                    let position = position(&id, entry.header.time);
                     if let Ok(item) = StaffItem::from_body(&payload.body) {
                         self.credentials
                             .entry(staff)
@@ -315,151 +390,5 @@ impl Engine {
                 Space::Record | Space::Audit(_) => {}
             }
         }
-    }
-
-    /// A page was read: it is shown once the record of the reading is durable.
-    pub(super) fn on_page(&mut self, job: PageJob, entries: Vec<(EntryId, Entry)>) {
-        // While the page was read, the record may have moved on.
-        if let Err(why) = self.admit(&job.staff, &job.space) {
-            self.refuse(job.ticket, why);
-            return;
-        }
-        let more = entries.len() > job.limit;
-        let shown: Vec<&(EntryId, Entry)> = entries.iter().take(job.limit).collect();
-        let earlier = shown
-            .last()
-            .filter(|_| more)
-            .map(|(id, entry)| position(id, entry));
-        let mut messages: Vec<MessageLine> = shown
-            .iter()
-            .filter_map(|(id, entry)| self.line(*id, entry))
-            .collect();
-        messages.reverse();
-        if planted!("read-before-recorded") {
-            let page = Page { messages, earlier };
-            self.reply(job.ticket, Reply::Page(page));
-            return;
-        }
-        self.note_reading(&job, &messages);
-        if let Some(newest) = shown.first().map(|(id, entry)| position(id, entry)) {
-            self.mark_opened(&job, newest, &messages);
-        }
-        self.batch
-            .reply(job.ticket, Reply::Page(Page { messages, earlier }));
-    }
-
-    fn note_reading(&mut self, job: &PageJob, messages: &[MessageLine]) {
-        let ids: Vec<u8> = messages
-            .iter()
-            .flat_map(|line| crate::domain::codec::encode(&line.id))
-            .collect();
-        let deed = Deed::MessagesRead {
-            space: job.space.id(&self.clinic_id),
-            count: messages.len() as u32,
-            entries: Hash::of("read/v1", &[&ids]),
-        };
-        self.note(Actor::Staff(job.staff), job.origin, deed);
-    }
-
-    /// Writes "opened" if policy asks for it, the page is the newest one, and there is something in it
-    /// by somebody else that this person had not opened.
-    fn mark_opened(&mut self, job: &PageJob, newest: Position, messages: &[MessageLine]) {
-        let wanted = self.record.clinic.policy.opened_receipts == Switch::On && job.newest;
-        let opened = self
-            .receipts
-            .get(&job.space)
-            .and_then(|found| found.opened.get(&job.staff).copied());
-        let fresh = messages.iter().any(|line| {
-            let at = place(&line.id, line.time);
-            line.staff != job.staff && opened.is_none_or(|opened| at > opened)
-        });
-        if wanted && fresh && self.room == Room::Enough && !self.is_departing(&job.space) {
-            let message = Message::Opened {
-                staff: job.staff,
-                up_to: newest,
-            };
-            self.write(job.space, message.to_body());
-        }
-    }
-
-    /// An entry as a line on the screen; none for what is not a text or does not count.
-    fn line(&self, id: EntryId, entry: &Entry) -> Option<MessageLine> {
-        let state = self.holdings.log(&id.log())?;
-        if state.end.is_some_and(|end| id.seq > end) {
-            return None;
-        }
-        let alive = entry
-            .payload
-            .as_ref()
-            .filter(|_| entry.header.last_day >= self.horizon || planted!("expired-shown"));
-        let (staff, text) = match alive.map(|payload| Message::from_body(&payload.body)) {
-            Some(Ok(Message::Text { staff, text })) => (staff, Some(text)),
-            _ => return None,
-        };
-        let standing = if self.record.clinic.is_in(&staff, &id.space) {
-            Standing::Good
-        } else {
-            Standing::BeforeRemovalWasKnown
-        };
-        let receipts = self.receipts_of(&id, entry);
-        Some(MessageLine {
-            id,
-            time: entry.header.time,
-            staff,
-            text,
-            standing,
-            receipts,
-        })
-    }
-
-    fn receipts_of(&self, id: &EntryId, entry: &Entry) -> Receipts {
-        let log = id.log();
-        let at = position(id, entry);
-        let known = self.receipts.get(&id.space);
-        let opened = known.map(|found| found.opened.iter().filter(|(_, up_to)| **up_to >= at));
-        let acknowledged = known.and_then(|found| found.acknowledged.get(id));
-        Receipts {
-            held_by: self.holders(&log, id.seq),
-            left: self.has_left(&log, id.seq),
-            opened_by: opened
-                .map_or_else(Vec::new, |found| found.map(|(staff, _)| *staff).collect()),
-            acknowledged_by: acknowledged
-                .map_or_else(Vec::new, |found| found.iter().copied().collect()),
-        }
-    }
-
-    /// Devices that durably hold an entry, by their own signature; the author's log is its own word.
-    fn holders(&self, log: &crate::domain::log::Log, seq: u64) -> Vec<DeviceId> {
-        let devices = self.record.clinic.devices.keys();
-        let sent = |device: &DeviceId| {
-            let mut links = self.links.values().filter(|link| link.peer == *device);
-            planted!("sent-shown-as-held") && links.any(|link| link.peer_log(log).sent >= seq)
-        };
-        let holds = |device: &&DeviceId| {
-            sent(device)
-                || AuthorId::from(**device) == log.author
-                || self.holdings.attested(log, device) >= seq
-        };
-        devices.filter(holds).copied().collect()
-    }
-
-    fn has_left(&self, log: &crate::domain::log::Log, seq: u64) -> bool {
-        self.links
-            .values()
-            .any(|link| link.peer_log(log).sent >= seq)
-            || self.holders(log, seq).len() > 1
-    }
-}
-
-fn position(id: &EntryId, entry: &Entry) -> Position {
-    place(id, entry.header.time)
-}
-
-fn place(id: &EntryId, time: Hlc) -> Position {
-    Position {
-        time,
-        author: id.author,
-        epoch: id.epoch,
-        seq: id.seq,
     }
 }

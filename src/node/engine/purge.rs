@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
+use crate::domain::purge::{self, Clocks, Company, Report};
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 
@@ -15,43 +16,60 @@ use crate::planted::planted;
 
 use super::{Changed, Effect, Engine};
 
-/// Time without word from any peer after which this node's own clock is enough to end a day.
-const ALONE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
-
 impl Engine {
     /// Moves the horizon when a day has ended for certain.
     pub(super) fn check_purge(&mut self) {
-        let today = self.trusted_today();
-        if today <= self.horizon || self.batch.horizon.is_some() {
+        // No clock ends a day that this node's own has not ended.
+        if self.now.wall.day() <= self.horizon || self.batch.horizon.is_some() {
             return;
         }
-        self.horizon = today;
-        self.batch.horizon = Some(today);
+        let horizon = purge::advance(self.horizon, self.trusted_today());
+        if horizon == self.horizon {
+            return;
+        }
+        self.horizon = horizon;
+        self.batch.horizon = Some(horizon);
         if planted!("purge-attested-early") {
-            self.on_purged(today);
+            self.on_purged(horizon);
         }
     }
 
-    /// The day it is, by this node's clock and at least one peer's: a clock that was moved forward
-    /// alone destroys nothing.
-    fn trusted_today(&self) -> Day {
+    /// The day that it certainly is at least, by this node's clock and what peers say of theirs.
+    fn trusted_today(&self) -> Option<Day> {
         let own = self.now.wall;
-        // By the peer's clock as it was heard, not by its distance from ours: that would move with
-        // ours when ours is moved.
-        let clocks = self.links.values().filter_map(|link| link.clock);
-        let confirmed = clocks
-            .map(|(theirs, at)| theirs.plus(self.now.mono.saturating_sub(at)))
-            .max();
-        let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
         if planted!("own-clock-ends-days") {
-            return own.day();
+            return Some(own.day());
         }
-        match confirmed {
-            Some(theirs) if planted!("horizon-one-day-ahead") => own.min(theirs).day().plus(1),
-            Some(theirs) => own.min(theirs).day(),
-            None if !others || self.now.mono.saturating_sub(self.heard) >= ALONE => own.day(),
-            None => self.horizon,
+        let reports = self.reports();
+        let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
+        let today = purge::trusted_today(&Clocks {
+            own,
+            reports: &reports,
+            uptime: self.now.mono,
+            unheard: Some(self.now.mono.saturating_sub(self.heard)),
+            company: if others {
+                Company::Others
+            } else {
+                Company::Alone
+            },
+        });
+        match today {
+            Some(today) if planted!("horizon-one-day-ahead") => Some(today.plus(1)),
+            today => today,
         }
+    }
+
+    /// What connected peers said of their clocks.
+    ///
+    /// As it was heard, not by its distance from this node's clock: that would move with ours when ours
+    /// is moved.
+    fn reports(&self) -> Vec<Report> {
+        let clocks = self.links.values().filter_map(|link| link.clock);
+        let report = |(said, at)| Report {
+            said,
+            age: self.now.mono.saturating_sub(at),
+        };
+        clocks.map(report).collect()
     }
 
     /// Bodies are destroyed: attests it for every space that held any, and records it.
@@ -65,8 +83,10 @@ impl Engine {
         if horizon == Day(0) {
             return;
         }
-        // Openings and acknowledgements whose days are over are forgotten with the rest.
-        self.receipts.clear();
+        // What was known of messages whose days are over is forgotten with them.
+        self.facts.clear();
+        self.forget_retractions(horizon);
+        self.drafts.forget_before(horizon);
         for space in spaces {
             let before = self.batch.attestations.len();
             self.attest_purged(space, horizon);
@@ -97,7 +117,7 @@ impl Engine {
             .collect();
         for space in leaving {
             self.batch.drops.push(space);
-            self.receipts.remove(&space);
+            self.facts.remove(&space);
             let deed = Deed::SpaceDropped {
                 space: space.id(&self.clinic_id),
             };

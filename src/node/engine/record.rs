@@ -91,7 +91,23 @@ impl Engine {
             self.note_statement(id);
         }
         self.note_newly_void(&before);
+        self.forget_ends(&before);
         self.record_changed();
+    }
+
+    /// Logs of devices whose revocation is another one now, or void: where they end is to be found anew.
+    fn forget_ends(&mut self, before: &Clinic) {
+        let after = self.record.clinic.clone();
+        let changed = after.devices.iter().filter(|(id, device)| {
+            let known = before.devices.get(id);
+            known.is_some_and(|known| known.revocation != device.revocation)
+        });
+        for (id, _) in changed {
+            for (log, _) in self.holdings.logs_by(&AuthorId::from(*id)) {
+                let state = self.holdings.log_mut(&log);
+                (state.end, state.cut) = (None, false);
+            }
+        }
     }
 
     fn note_statement(&mut self, id: StatementId) {

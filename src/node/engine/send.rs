@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, DeviceId, Hash};
 use crate::domain::log::{Entry, Head, Log, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment};
+use crate::domain::message::EntryId;
 use crate::domain::space::Space;
 use crate::domain::time::WallTime;
 use crate::domain::trust::Refusal;
@@ -265,7 +266,7 @@ impl Engine {
         link.peer_logs.entry(segment.log).or_default().sent = segment.last();
         let bytes = segment.body_bytes() + HEADER_BYTES * segment.entries.len();
         link.note_pushed(segment.log, segment.last(), bytes);
-        self.send(id, Frame::Entries(outgoing));
+        self.send_entries(id, outgoing);
     }
 
     /// The segment as this peer may see it: without the bodies from before its people joined.
@@ -277,26 +278,24 @@ impl Engine {
         let horizon = self.horizon;
         // Between the moment a day ends and the destruction of its bodies they are still on the disk.
         let past_for_all = planted!("past-shown-to-newcomers");
-        let withheld = |entry: &Entry| {
-            (entry.header.time < from && !past_for_all) || entry.header.last_day < horizon
+        let log = segment.log;
+        let withheld = |seq: u64, entry: &Entry| {
+            (entry.header.time < from && !past_for_all)
+                || entry.header.last_day < horizon
+                || self.retracted.contains_key(&EntryId::new(&log, seq))
         };
-        let lacking = segment
-            .entries
-            .iter()
-            .any(|entry| entry.payload.is_none() && !withheld(entry));
-        if lacking {
+        let numbered = || (segment.first..).zip(&segment.entries);
+        if numbered().any(|(seq, entry)| entry.payload.is_none() && !withheld(seq, entry)) {
             return None;
         }
-        if segment
-            .entries
-            .iter()
-            .all(|entry| entry.payload.is_none() || !withheld(entry))
-        {
+        if numbered().all(|(seq, entry)| entry.payload.is_none() || !withheld(seq, entry)) {
             return Some(segment);
         }
         let mut cut = Arc::unwrap_or_clone(segment);
-        for entry in cut.entries.iter_mut().filter(|entry| withheld(entry)) {
-            entry.payload = None;
+        for (seq, entry) in (cut.first..).zip(&mut cut.entries) {
+            if withheld(seq, entry) {
+                entry.payload = None;
+            }
         }
         Some(Arc::new(cut))
     }
@@ -422,7 +421,7 @@ impl Engine {
         };
         let peer = link.peer_logs.entry(log).or_default();
         peer.sent = peer.sent.max(segment.last());
-        self.send(id, Frame::Entries(segment));
+        self.send_entries(id, segment);
         self.read_on(id, log);
     }
 }

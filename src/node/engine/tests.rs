@@ -5,6 +5,8 @@
 mod disk;
 mod lessons;
 mod mesh;
+mod taking_back;
+mod talk;
 
 use std::time::Duration;
 
@@ -44,7 +46,7 @@ fn post(staff: StaffId, space: Space, text: &str) -> Command {
         staff,
         origin: Origin::Socket,
         space,
-        text: text.into(),
+        written: text.into(),
     }
 }
 
@@ -204,4 +206,23 @@ fn only_members_write_and_only_at_home() {
         refused(r.mesh.post("ward-2", r.ana, r.rounds, "Hello")),
         CommandRefusal::NotAtHome
     );
+}
+
+#[test]
+fn what_others_attest_waits_for_company_so_that_the_next_message_does_not_wait_for_it() {
+    let mut r = rounds();
+    let post = |r: &mut Rounds, text| {
+        r.mesh
+            .post("front-desk", r.ana, r.rounds, text)
+            .expect("posted");
+        r.mesh.offices["front-desk"].commits
+    };
+    // Both messages are attested at once, which is known and not yet on the disk.
+    let one = post(&mut r, "one");
+    assert_eq!(post(&mut r, "two"), one + 1);
+    // Left alone, it is written with the next tick.
+    r.mesh.run_for(Duration::from_secs(2));
+    assert_eq!(r.mesh.offices["front-desk"].commits, one + 2);
+    r.mesh.run_for(Duration::from_secs(2));
+    assert_eq!(r.mesh.offices["front-desk"].commits, one + 2);
 }

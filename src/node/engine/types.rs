@@ -9,15 +9,19 @@ use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
 use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
-use crate::domain::log::{Entry, Head, Log, Segment};
-use crate::domain::message::{EntryId, Message, Position, StaffItem};
+use crate::domain::log::{Entry, Head, Header, Log, Segment};
+use crate::domain::message::{EntryId, Message, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
+use crate::domain::retraction::Retraction;
 use crate::domain::sign::{Signature, SigningKey};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, StatementId};
 use crate::domain::time::{Day, Hlc, WallTime};
 use crate::domain::trust::{MeshKey, Refusal, TrustView};
+use crate::domain::words::Query;
 use crate::wire::Frame;
+
+pub use super::views::*;
 
 /// The moment of an input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +67,8 @@ pub struct Boot {
     pub mesh_keys: BTreeMap<u32, MeshKey>,
     /// First day still alive.
     pub horizon: Day,
+    /// Retractions of what would otherwise still be alive.
+    pub retractions: Vec<Retraction>,
     /// The latest timestamp this node gave or saw.
     pub clock: Hlc,
     /// Randomness for salts.
@@ -134,6 +140,11 @@ pub enum Input {
         /// The first day still alive.
         horizon: Day,
     },
+    /// What was taken back up to here is destroyed.
+    Destroyed {
+        /// The entries whose bodies are gone.
+        entries: Vec<EntryId>,
+    },
     /// Whether the disk has room for more messages.
     Room(Room),
     /// A face asks for something.
@@ -185,6 +196,12 @@ pub enum Effect {
         /// The first day still alive.
         horizon: Day,
     },
+    /// Destroy the bodies of these entries, whose retractions are durable, then say
+    /// [`Input::Destroyed`].
+    Destroy {
+        /// Which.
+        entries: Vec<EntryId>,
+    },
     /// Judge handshakes by this from now on, and every open channel again.
     Trust(Arc<TrustView>),
     /// Keep channels to these devices; the addresses stand in the clinic record.
@@ -217,6 +234,8 @@ pub struct Commit {
     pub horizon: Option<Day>,
     /// Spaces to destroy with their keys.
     pub drops: Vec<Space>,
+    /// Retractions: no body they name is kept, not even one in this very commit.
+    pub retractions: Vec<Retraction>,
     /// The latest timestamp given or seen.
     pub clock: Hlc,
 }
@@ -260,10 +279,26 @@ pub enum Load {
         /// At most how many.
         limit: usize,
     },
-    /// Everything in a conversation that is not a text.
-    Receipts {
+    /// Everything in a conversation, without its words.
+    Facts {
         /// Which conversation.
         space: Space,
+    },
+    /// Messages in some conversations that seem to say something, those said last first.
+    Search {
+        /// What to look for.
+        query: Query,
+        /// In which conversations.
+        spaces: Vec<Space>,
+        /// Before where; none for the end.
+        before: Option<Position>,
+        /// At most how many.
+        limit: usize,
+    },
+    /// Single entries, as far as they are held.
+    Entries {
+        /// Which.
+        ids: Vec<EntryId>,
     },
 }
 
@@ -276,8 +311,12 @@ pub enum Loaded {
     HashAt(Option<Hash>),
     /// For [`Load::Page`].
     Page(Vec<(EntryId, Entry)>),
-    /// For [`Load::Receipts`].
-    Receipts(Vec<(EntryId, Hlc, Message)>),
+    /// For [`Load::Facts`].
+    Facts(Vec<(EntryId, Header, Message)>),
+    /// For [`Load::Search`].
+    Found(Candidates),
+    /// For [`Load::Entries`].
+    Entries(Vec<(EntryId, Entry)>),
 }
 
 /// Who asks, and from where.
@@ -301,7 +340,7 @@ pub enum Command {
         /// In which conversation.
         space: Space,
         /// What.
-        text: String,
+        written: Written,
     },
     /// Take a message in hand.
     Acknowledge {
@@ -312,7 +351,56 @@ pub enum Command {
         /// Which message.
         entry: EntryId,
     },
-    /// Read a page of a conversation; also marks it as opened where policy says so.
+    /// Mark everything up to a message as opened, for others to see where policy says so.
+    Open {
+        /// Who saw it.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// The newest message seen.
+        entry: EntryId,
+    },
+    /// Write a message anew.
+    Amend {
+        /// Its writer.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+        /// What it says from here on.
+        text: String,
+    },
+    /// Take a message back; its body is destroyed at every node.
+    Retract {
+        /// Its writer.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+        /// Why.
+        reason: String,
+    },
+    /// Read everything that a message ever said.
+    History {
+        /// The reader, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// Which message.
+        entry: EntryId,
+    },
+    /// Keep what somebody has begun to write; empty to forget it.
+    Draft {
+        /// Whose.
+        staff: StaffId,
+        /// In which conversation.
+        space: Space,
+        /// What, so far.
+        text: String,
+    },
+    /// Read a page of a conversation.
     Read {
         /// The reader, already signed in.
         staff: StaffId,
@@ -321,6 +409,19 @@ pub enum Command {
         /// Which conversation.
         space: Space,
         /// Before where; none for the newest.
+        before: Option<Position>,
+        /// At most how many messages.
+        limit: usize,
+    },
+    /// Look for words in all conversations of a person.
+    Search {
+        /// Who looks, already signed in.
+        staff: StaffId,
+        /// From where.
+        origin: Origin,
+        /// What for.
+        query: Query,
+        /// Before where; none to begin with what was said last.
         before: Option<Position>,
         /// At most how many messages.
         limit: usize,
@@ -393,6 +494,10 @@ pub enum Reply {
     Posted(EntryId),
     /// A page of messages.
     Page(Page),
+    /// What was found.
+    Found(Found),
+    /// What a message said, oldest first.
+    History(Vec<Version>),
     /// The conversations of a staff member.
     Conversations(Vec<ConversationLine>),
     /// Segments were accepted; statements that do not count are named.
@@ -432,6 +537,21 @@ pub enum CommandRefusal {
     /// The text is empty or too long.
     #[error("a message has 1 to {} bytes", crate::domain::message::TEXT_MAX)]
     TextLength,
+    /// Somebody else wrote the message.
+    #[error("only who wrote a message can change it")]
+    NotTheWriter,
+    /// The message was taken back before.
+    #[error("the message was taken back before")]
+    AlreadyRetracted,
+    /// The message was amended too often.
+    #[error(
+        "a message is amended at most {} times; write another",
+        crate::domain::message::AMENDMENTS_MAX
+    )]
+    TooManyAmendments,
+    /// A reason is missing or too long.
+    #[error("a reason has 1 to {} bytes", crate::domain::message::REASON_MAX)]
+    ReasonLength,
     /// The disk is nearly full.
     #[error("the disk is nearly full; nothing was accepted. Free some space on this machine")]
     DiskFull,
@@ -441,6 +561,12 @@ pub enum CommandRefusal {
     /// A segment of the record is not acceptable.
     #[error("the statement was not accepted: {0}")]
     BadSegment(String),
+    /// Too many people are mentioned.
+    #[error(
+        "a message mentions at most {} people",
+        crate::domain::message::MENTIONS_MAX
+    )]
+    TooManyMentions,
     /// There is no such thing.
     #[error("there is no such {0}")]
     Unknown(&'static str),
@@ -450,65 +576,6 @@ pub enum CommandRefusal {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
-}
-
-/// A page of a conversation, newest message last.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The messages.
-    pub messages: Vec<MessageLine>,
-    /// Where to continue backwards, if there is more.
-    pub earlier: Option<Position>,
-}
-
-/// One message as a face shows it.
-#[derive(Clone, Debug)]
-pub struct MessageLine {
-    /// Its id.
-    pub id: EntryId,
-    /// When it was written.
-    pub time: Hlc,
-    /// Who wrote it.
-    pub staff: StaffId,
-    /// What; none once it is purged.
-    pub text: Option<String>,
-    /// Whether it was sent before its writer's removal was known.
-    pub standing: Standing,
-    /// Who is behind each state of delivery.
-    pub receipts: Receipts,
-}
-
-/// Whether a message counts like any other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It does.
-    Good,
-    /// It was written before the writer's removal was known.
-    BeforeRemovalWasKnown,
-}
-
-/// What is known of a message's way; see [`Delivery`](crate::domain::message::Delivery).
-#[derive(Clone, Debug, Default)]
-pub struct Receipts {
-    /// Devices that hold it, by their own signature.
-    pub held_by: Vec<DeviceId>,
-    /// Whether it was sent to any other node.
-    pub left: bool,
-    /// Who opened it.
-    pub opened_by: Vec<StaffId>,
-    /// Who acknowledged it.
-    pub acknowledged_by: Vec<StaffId>,
-}
-
-/// One conversation in a list.
-#[derive(Clone, Debug)]
-pub struct ConversationLine {
-    /// Which.
-    pub space: Space,
-    /// Its members.
-    pub members: Vec<StaffId>,
-    /// When something was last written in it, as far as this node holds it.
-    pub newest: Option<Hlc>,
 }
 
 /// The state of a node.

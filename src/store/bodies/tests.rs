@@ -60,10 +60,7 @@ fn a_chunk_opens_in_its_place_under_its_key_and_nowhere_else() {
     let (key, entries) = (Key::random(), [entry(5, 0), entry(5, 700)]);
     let row = seal(place(), 9, &key, &entries);
     let chunk = SealedChunk::parse(&row).expect("ours");
-    let payloads: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| entry.payload.clone())
-        .collect();
+    let payloads: Vec<_> = entries.iter().map(|entry| entry.payload.clone()).collect();
     assert_eq!(chunk.open(place(), &key).expect("ours"), payloads);
     assert!(chunk.open(place(), &Key::random()).is_err());
     for elsewhere in [
@@ -95,12 +92,32 @@ fn a_chunk_opens_in_its_place_under_its_key_and_nowhere_else() {
 fn a_resealed_chunk_opens_under_the_other_key_only() {
     let (old, new) = (Key::random(), Key::random());
     let row = seal(place(), 1, &old, &[entry(5, 20)]);
-    let moved = SealedChunk::parse(&row)
-        .expect("ours")
-        .reseal(place(), &old, 2, &new);
-    let moved = moved.expect("ours");
+    let moved =
+        SealedChunk::parse(&row)
+            .expect("ours")
+            .reseal(place(), &old, (2, &new), &BTreeSet::new());
+    let moved = moved.expect("ours").expect("something is left");
     let chunk = SealedChunk::parse(&moved).expect("ours");
     assert_eq!((chunk.key_number, chunk.count), (2, 1));
     assert_eq!(chunk.open(place(), &new).expect("ours").len(), 1);
     assert!(chunk.open(place(), &old).is_err());
+}
+
+#[test]
+fn a_resealed_chunk_lacks_what_was_taken_back_and_one_with_nothing_left_is_none() {
+    let (old, new) = (Key::random(), Key::random());
+    let entries = [entry(5, 20), entry(5, 30), entry(5, 0)];
+    let row = seal(place(), 1, &old, &entries);
+    let chunk = SealedChunk::parse(&row).expect("ours");
+    let without = |numbers: &[u64]| {
+        let retracted = numbers.iter().copied().collect();
+        let moved = chunk.reseal(place(), &old, (2, &new), &retracted);
+        moved.expect("ours")
+    };
+    let moved = without(&[4]).expect("two are left");
+    let moved = SealedChunk::parse(&moved).expect("ours");
+    let left = moved.open(place(), &new).expect("ours");
+    let there: Vec<bool> = left.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, true]);
+    assert_eq!(without(&[3, 4, 5]), None);
 }

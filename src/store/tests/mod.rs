@@ -16,8 +16,10 @@ use super::room::Room;
 use super::seal::Key;
 use super::*;
 use crate::domain::attest::Word;
-use crate::domain::id::RoomId;
+use crate::domain::id::{RoomId, StaffId};
 use crate::domain::log::{Entry, Epoch, Head, Payload};
+use crate::domain::message::EntryId;
+use crate::domain::retraction::{Retraction, Withdrawn};
 use crate::domain::sign::SigningKey;
 use crate::domain::time::{Hlc, WallTime};
 
@@ -91,6 +93,17 @@ impl Author {
             end,
             arrived: WallTime(77),
         }
+    }
+
+    /// Takes one of its own entries back.
+    pub(super) fn takes_back(&self, seq: u64) -> Retraction {
+        let withdrawn = Withdrawn {
+            staff: StaffId::new([1; 16]),
+            entry: EntryId::new(&self.log, seq),
+            amendments: Vec::new(),
+            until: Day(13),
+        };
+        Retraction::sign(&CLINIC, &self.key, withdrawn)
     }
 
     /// Its word on another's log.

@@ -47,7 +47,7 @@ fn bodies_in(clear: &[u8], keyring: &Keyring) -> Vec<Vec<u8>> {
             for space in [room(1), room(2)] {
                 let key = keyring.body_key(place.day, &space, chunk.key_number);
                 if let Some(Ok(bodies)) = key.map(|key| chunk.open(*place, &key)) {
-                    found.extend(bodies.into_iter().map(|payload| payload.body));
+                    found.extend(bodies.into_iter().flatten().map(|payload| payload.body));
                 }
             }
         }
@@ -151,6 +151,63 @@ fn what_stood_in_a_dropped_space_is_nowhere_whatever_key_one_has() {
             assert!(contains(&readable, &secret(day, 2)));
         }
     }
+}
+
+#[test]
+fn what_was_taken_back_is_nowhere_whatever_key_one_has_and_its_neighbours_stay() {
+    let machine = Machine::default();
+    let store = create_on(&machine).expect("made");
+    let [mut author, _] = filled(&store);
+    let before = machine.image();
+    // The second message, and the fifth, which comes only with the retraction.
+    let late = author.write(13, &[secret(77, 1)]);
+    let taken_back = Batch {
+        retractions: vec![author.takes_back(2), author.takes_back(5)],
+        ..appending(vec![late])
+    };
+    store.purge(taken_back).expect("done");
+    let gone = |store: &Store| -> Vec<u64> {
+        let held = held(store, &author.log).into_iter();
+        held.filter_map(|(seq, text)| text.is_none().then_some(seq))
+            .collect()
+    };
+    assert_eq!(gone(&store), [2, 5]);
+    drop(store);
+
+    let [after, kept] = left_to_read(&before, &machine.image());
+    for readable in [&after, &kept] {
+        assert!(!contains(readable, &secret(11, 1)));
+        assert!(!contains(readable, &secret(77, 1)));
+    }
+    for day in [10, 12, 13] {
+        assert!(contains(&after, &secret(day, 1)), "{day}");
+    }
+    let store = open_on(&machine).expect("opens");
+    assert_eq!(gone(&store), [2, 5], "also after a restart");
+    assert_eq!(store.retractions().expect("readable").len(), 2);
+    store.purge(everywhere(14)).expect("done");
+    assert_eq!(store.retractions().expect("readable").len(), 0);
+}
+
+#[test]
+fn one_body_of_many_in_a_chunk_is_taken_back_alone() {
+    let machine = Machine::default();
+    let store = create_on(&machine).expect("made");
+    let mut author = Author::new(1, room(1));
+    let append = author.write(10, &texts(0, 100));
+    store.commit(appending(vec![append])).expect("room");
+    let retractions = vec![author.takes_back(7), author.takes_back(70)];
+    let batch = Batch {
+        retractions,
+        ..Batch::default()
+    };
+    let purged = store.purge(batch).expect("done");
+    assert_eq!(purged.bodies[&room(1)], 2);
+    let left = readable(&store, &author.log);
+    let expected = texts(0, 100).into_iter().enumerate();
+    let expected = expected.filter(|(at, _)| ![6, 69].contains(at));
+    let expected: Vec<String> = expected.map(|(_, text)| text).collect();
+    assert_eq!(left, expected);
 }
 
 #[test]

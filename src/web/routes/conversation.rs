@@ -7,16 +7,22 @@ use serde::Deserialize;
 
 use crate::api::clinic::{device_name, space_name, staff_name};
 use crate::api::conversation::{
-    AcknowledgeRequest, ConversationView, ConversationsView, DeliveryView, MessageView, PAGE_MAX,
-    PageView, SendRequest, Sent, State as Delivered, cursor, from_cursor, id_of, message_from,
-    message_id,
+    AcknowledgeRequest, AmendRequest, ConversationView, ConversationsView, DeliveryView,
+    DraftRequest, FoundView, HistoryView, HitView, MessageView, OpenedRequest, PAGE_MAX, PageView,
+    QuoteView, RetractRequest, RetractedView, SendRequest, Sent, State as Delivered, VersionView,
+    cursor, from_cursor, id_of, message_from, message_id,
 };
+use crate::api::login::Done;
+use crate::api::problem::{Code, Problem};
 use crate::domain::delivery::{Known, Progress, Recipient, progress};
 use crate::domain::id::{AuthorId, DeviceId, StaffId};
-use crate::domain::message::Delivery;
+use crate::domain::message::{Delivery, KEY_MAX, SendKey, Written};
 use crate::domain::record::Clinic;
 use crate::domain::space::Space;
-use crate::node::engine::{Command, ConversationLine, MessageLine, Page, Reply, Standing};
+use crate::domain::words::Query;
+use crate::node::engine::{
+    Command, ConversationLine, MessageLine, Page, Quoted, Reply, Standing, Version,
+};
 use crate::web::access::Caller;
 use crate::web::answer::{Answer, Json, Parameters};
 use crate::web::names;
@@ -24,6 +30,12 @@ use crate::web::state::{Api, unexpected};
 
 /// Messages in a page unless asked otherwise: two screens.
 const PAGE: usize = 50;
+
+/// Longest question in bytes: more than sixteen long words are not looked for anyway.
+const QUERY_MAX: usize = 1024;
+
+/// Letters of a message that is answered: two lines remind of it, more would be the message again.
+const QUOTE: usize = 160;
 
 pub(super) async fn list(
     State(api): State<Api>,
@@ -60,6 +72,10 @@ fn line_view(clinic: &Clinic, me: &StaffId, line: &ConversationLine) -> Option<C
         name: name_for(clinic, me, &line.space),
         members,
         newest: line.newest.map(Into::into),
+        unread: line.unread,
+        mentioned: line.mentioned,
+        first_unread: line.first_unread.as_ref().map(message_id),
+        draft: line.draft.clone(),
     })
 }
 
@@ -108,21 +124,39 @@ fn page_view(clinic: &Clinic, me: &StaffId, space: &Space, page: &Page) -> PageV
         messages: page
             .messages
             .iter()
-            .map(|line| message_view(clinic, line))
+            .map(|line| message_view(clinic, me, line))
             .collect(),
         earlier: page.earlier.as_ref().map(cursor),
     }
 }
 
-fn message_view(clinic: &Clinic, line: &MessageLine) -> MessageView {
+fn message_view(clinic: &Clinic, me: &StaffId, line: &MessageLine) -> MessageView {
     MessageView {
         id: message_id(&line.id),
         written: line.time.into(),
         staff: line.staff.to_string(),
         by: staff_name(clinic, &line.staff),
+        mine: line.staff == *me,
         text: line.text.clone(),
+        amended: line.amended,
+        retracted: line.retracted.as_ref().map(|told| RetractedView {
+            by: staff_name(clinic, &told.staff),
+            when: told.time.into(),
+            reason: told.reason.clone(),
+        }),
+        reply_to: line.reply_to.as_ref().map(|quoted| quote(clinic, quoted)),
+        mentions: line.mentions.iter().map(ToString::to_string).collect(),
         before_removal_was_known: line.standing == Standing::BeforeRemovalWasKnown,
         delivery: delivery_view(clinic, line),
+    }
+}
+
+fn quote(clinic: &Clinic, quoted: &Quoted) -> QuoteView {
+    let said = quoted.said.as_ref();
+    QuoteView {
+        id: message_id(&quoted.id),
+        by: said.map(|(staff, _)| staff_name(clinic, staff)),
+        text: said.map(|(_, text)| text.chars().take(QUOTE).collect()),
     }
 }
 
@@ -198,9 +232,182 @@ pub(super) async fn send(
         staff,
         origin: caller.origin(),
         space,
+        written: written(&staff, space, request)?,
+    };
+    posted(&api, &clinic, &staff, command).await
+}
+
+fn written(me: &StaffId, space: Space, request: SendRequest) -> Result<Written, Problem> {
+    let SendRequest {
+        text,
+        reply_to,
+        mentions,
+        key,
+    } = request;
+    let answers = reply_to.map(|id| message_from(space, &id)).transpose()?;
+    let mentioned = mentions.iter().map(|id| {
+        let wrong = || Problem::new(Code::Malformed, "`mentions` holds ids of people");
+        StaffId::from_hex(id).ok_or_else(wrong)
+    });
+    Ok(Written {
+        text,
+        reply_to: answers,
+        mentions: mentioned.collect::<Result<_, _>>()?,
+        key: key.map(|key| send_key(me, &key)).transpose()?,
+    })
+}
+
+fn send_key(me: &StaffId, key: &str) -> Result<SendKey, Problem> {
+    if (1..=KEY_MAX).contains(&key.len()) {
+        return Ok(SendKey::of(me, key));
+    }
+    let limits = format!("`key` has 1 to {KEY_MAX} bytes");
+    Err(Problem::new(Code::Malformed, limits))
+}
+
+pub(super) async fn opened(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<OpenedRequest>,
+) -> Answer<Done> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::Open {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &request.message)?,
+    };
+    done(&api, command).await
+}
+
+pub(super) async fn amend(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<AmendRequest>,
+) -> Answer<Sent> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::Amend {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &request.message)?,
         text: request.text,
     };
     posted(&api, &clinic, &staff, command).await
+}
+
+pub(super) async fn retract(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<RetractRequest>,
+) -> Answer<Sent> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::Retract {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &request.message)?,
+        reason: request.reason,
+    };
+    posted(&api, &clinic, &staff, command).await
+}
+
+/// Which message's history is asked for.
+#[derive(Deserialize)]
+pub(super) struct Which {
+    message: String,
+}
+
+pub(super) async fn history(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Parameters(which): Parameters<Which>,
+) -> Answer<HistoryView> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let command = Command::History {
+        staff,
+        origin: caller.origin(),
+        entry: message_from(space, &which.message)?,
+    };
+    let view = |version: Version| VersionView {
+        written: version.time.into(),
+        text: version.text,
+    };
+    match api.ask(command).await? {
+        Reply::History(versions) => Ok(Json(HistoryView {
+            versions: versions.into_iter().map(view).collect(),
+        })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// What is looked for.
+#[derive(Deserialize)]
+pub(super) struct Looking {
+    q: String,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn search(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Parameters(looking): Parameters<Looking>,
+) -> Answer<FoundView> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let nothing = || Problem::new(Code::Malformed, "`q` holds at least one word");
+    let too_long = looking.q.len() > QUERY_MAX;
+    let query = Query::of(&looking.q).filter(|_| !too_long);
+    let command = Command::Search {
+        staff,
+        origin: caller.origin(),
+        query: query.ok_or_else(nothing)?,
+        before: looking.before.as_deref().map(from_cursor).transpose()?,
+        limit: looking.limit.unwrap_or(PAGE).max(1),
+    };
+    let hit = |line: &MessageLine| HitView {
+        conversation: id_of(&line.id.space).unwrap_or_default(),
+        name: name_for(&clinic, &staff, &line.id.space),
+        message: message_view(&clinic, &staff, line),
+    };
+    match api.ask(command).await? {
+        Reply::Found(found) => Ok(Json(FoundView {
+            hits: found.messages.iter().map(hit).collect(),
+            more: found.more.as_ref().map(cursor),
+            complete: found.complete,
+        })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn draft(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+    Json(request): Json<DraftRequest>,
+) -> Answer<Done> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    let text = request.text;
+    done(&api, Command::Draft { staff, space, text }).await
+}
+
+async fn done(api: &Api, command: Command) -> Answer<Done> {
+    match api.ask(command).await? {
+        Reply::Done => Ok(Json(Done {})),
+        other => Err(unexpected(&other)),
+    }
 }
 
 pub(super) async fn acknowledge(

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::mesh::Mesh;
 use super::{Rounds, rounds};
+use crate::domain::cert::Scopes;
 use crate::domain::id::Hash;
 use crate::domain::log::{Epoch, Head};
 use crate::domain::sign::Signature;
-use crate::domain::statement::Act;
-use crate::domain::testing::{days, minutes};
+use crate::domain::statement::{Act, LogEnd};
+use crate::domain::testing::{SampleClinic, days, minutes};
 use crate::domain::time::DAY_MS;
 use crate::wire::{Frame, LogHead};
 
@@ -51,6 +52,41 @@ fn a_clock_that_jumps_ahead_ends_no_day_while_a_peer_knows_better() {
     r.mesh.run_for(Duration::from_secs(10));
 
     assert_eq!(living_bodies(&r.mesh, "ward-2", &r.rounds), 1);
+}
+
+#[test]
+fn what_a_peer_said_of_its_clock_before_midnight_ends_no_day_an_hour_later() {
+    let mut r = rounds();
+    r.mesh.cut("ward-2");
+    r.mesh.cut("pharmacy");
+    let today = r.mesh.clinic.now.day();
+    let evening = today.plus(1).start().minus(minutes(70));
+    r.mesh.clinic.now = evening.minus(r.mesh.time);
+    r.mesh.heal("ward-2");
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh.coy.insert("front-desk".into());
+    let ward = r.mesh.offices.get_mut("ward-2").expect("it runs");
+    ward.skew = 400 * DAY_MS as i64;
+    r.mesh.run_for(minutes(90));
+    assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today);
+
+    r.mesh.coy.clear();
+    r.mesh.run_for(Duration::from_secs(10));
+    assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today.plus(1));
+}
+
+#[test]
+fn a_busy_peer_says_the_time_as_well() {
+    let mut r = rounds();
+    let begun = r.mesh.time;
+    while r.mesh.time < begun + minutes(11) {
+        r.mesh
+            .post("front-desk", r.ana, r.rounds, "Bed 4 is free")
+            .expect("posted");
+        r.mesh.run_for(Duration::from_secs(2));
+    }
+    let between = ("front-desk".to_owned(), "ward-2".to_owned());
+    assert!(r.mesh.said_time[&between] > begun + minutes(9));
 }
 
 #[test]
@@ -197,4 +233,44 @@ fn a_node_whose_disk_was_put_back_does_not_repeat_its_old_word_from_hearsay() {
     r.mesh.quick_disk("ward-2");
     r.mesh.run_for(Duration::from_secs(5));
     assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
+}
+
+#[test]
+fn a_revocation_that_turns_out_void_ends_no_log_any_more() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2", "pharmacy"]);
+    let lee = clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    let ana = clinic.staff("Ana", ["front-desk"]);
+    let ben = clinic.staff("Ben", ["ward-2"]);
+    let cem = clinic.staff("Cem", ["pharmacy"]);
+    let rounds = clinic.room("rounds", [ana, ben, cem]);
+    let mut mesh = Mesh::of(clinic);
+    let id = mesh.post("front-desk", ana, rounds, "one").expect("posted");
+    mesh.run_for(Duration::from_secs(2));
+    mesh.cut("ward-2");
+    for text in ["two", "three"] {
+        mesh.post("front-desk", ana, rounds, text).expect("posted");
+    }
+    mesh.run_for(Duration::from_secs(2));
+    mesh.cut("front-desk");
+
+    // Where the ward is, Lee takes the front desk out with what is known of it there.
+    let end = LogEnd {
+        space: rounds,
+        epoch: id.epoch,
+        seq: id.seq,
+    };
+    let revocation = mesh.clinic.revocation("front-desk", vec![end]);
+    let act = Act::DeviceRevoked { revocation };
+    let revoked = mesh.clinic.say_as("Lee", act);
+    mesh.submit("ward-2");
+    // But what Lee signed last does not count.
+    mesh.clinic.say_root(Act::AdminEnded {
+        admin: lee,
+        last: revoked.seq - 1,
+    });
+    mesh.submit("ward-2");
+    mesh.heal("ward-2");
+    mesh.run_for(minutes(3));
+
+    assert_eq!(mesh.texts("ward-2", ben, rounds), ["one", "two", "three"]);
 }

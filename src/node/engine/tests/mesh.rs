@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::disk::Disk;
 use crate::domain::audit::Origin;
 use crate::domain::id::{ClinicId, StaffId};
-use crate::domain::message::EntryId;
+use crate::domain::message::{EntryId, Written};
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
 use crate::node::engine::{
-    Command, CommandRefusal, Commit, Effect, Engine, Input, LinkId, Now, Page, Reply, Ticket,
+    Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now, Page,
+    Reply, Ticket,
 };
 use crate::wire::Frame;
 
@@ -26,6 +27,8 @@ pub(super) struct Office {
     pub(super) skew: i64,
     /// Commits wait here while the disk is slow.
     pub(super) held: Option<Vec<Commit>>,
+    /// How often it wrote.
+    pub(super) commits: usize,
 }
 
 /// Offices, the links between them, and the time.
@@ -35,11 +38,15 @@ pub(super) struct Mesh {
     links: BTreeMap<LinkId, (String, String)>,
     down: BTreeSet<String>,
     queue: VecDeque<(String, Input)>,
-    time: Duration,
+    pub(super) time: Duration,
     last_link: u64,
     last_ticket: u64,
     /// Entries carried to each office.
     pub(super) carried: BTreeMap<String, usize>,
+    /// Offices that keep their clock to themselves and show in other ways that they are there.
+    pub(super) coy: BTreeSet<String>,
+    /// When each office last told another its clock.
+    pub(super) said_time: BTreeMap<(String, String), Duration>,
 }
 
 impl Mesh {
@@ -54,6 +61,8 @@ impl Mesh {
             last_link: 0,
             last_ticket: 0,
             carried: BTreeMap::new(),
+            coy: BTreeSet::new(),
+            said_time: BTreeMap::new(),
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -94,6 +103,7 @@ impl Mesh {
             started: self.time,
             skew,
             held: None,
+            commits: 0,
         };
         self.offices.insert(name.into(), office);
         self.drain(name);
@@ -255,6 +265,10 @@ impl Mesh {
                 self.queue
                     .push_back((name.into(), Input::Purged { horizon }));
             }
+            Effect::Destroy { entries } => {
+                self.queue
+                    .push_back((name.into(), Input::Destroyed { entries }));
+            }
             Effect::Reply { ticket, reply } => {
                 office.replies.insert(ticket, reply);
             }
@@ -268,6 +282,7 @@ impl Mesh {
             .disk
             .apply(clinic, commit)
             .expect("a commit fits the disk");
+        office.commits += 1;
         let input = Input::Committed { id: commit.id };
         self.queue.push_back((name.into(), input));
     }
@@ -293,7 +308,14 @@ impl Mesh {
             return;
         };
         let to = if a == from { b.clone() } else { a.clone() };
-        let frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        let mut frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
+        if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
+            self.said_time.insert((from.into(), to.clone()), self.time);
+            if self.coy.contains(from) {
+                let attestations = Vec::new();
+                frame = Frame::Attest { attestations };
+            }
+        }
         if let Frame::Entries(segment) = &frame
             && segment.log.space.is_conversation()
         {
@@ -347,11 +369,22 @@ impl Mesh {
         space: Space,
         text: &str,
     ) -> Result<EntryId, CommandRefusal> {
+        self.send(name, staff, space, text.into())
+    }
+
+    /// Posts a message with all that belongs to it; the answer is awaited.
+    pub(super) fn send(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        space: Space,
+        written: Written,
+    ) -> Result<EntryId, CommandRefusal> {
         let command = Command::Post {
             staff,
             origin: Origin::Socket,
             space,
-            text: text.into(),
+            written,
         };
         let ticket = self.ask(name, command);
         match self.answer(name, ticket) {
@@ -384,6 +417,38 @@ impl Mesh {
             .into_iter()
             .filter_map(|line| line.text)
             .collect()
+    }
+
+    /// Marks everything up to a message as opened.
+    pub(super) fn open(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        entry: EntryId,
+    ) -> Result<(), CommandRefusal> {
+        let command = Command::Open {
+            staff,
+            origin: Origin::Socket,
+            entry,
+        };
+        let ticket = self.ask(name, command);
+        match self.answer(name, ticket) {
+            Some(Reply::Done) => Ok(()),
+            Some(Reply::Refused(why)) => Err(why.clone()),
+            other => panic!("not an answer to an opening: {other:?}"),
+        }
+    }
+
+    /// One conversation in a person's list.
+    pub(super) fn listed(&mut self, name: &str, staff: StaffId, space: Space) -> ConversationLine {
+        let ticket = self.ask(name, Command::Conversations { staff });
+        match self.answer(name, ticket) {
+            Some(Reply::Conversations(lines)) => {
+                let line = lines.iter().find(|line| line.space == space);
+                line.expect("it is theirs").clone()
+            }
+            other => panic!("not a list: {other:?}"),
+        }
     }
 
     /// Submits at an office what its disk lacks of the record.

@@ -1,0 +1,152 @@
+// The node's API: one function to call it, and the shapes of what it answers.
+
+/** Longest wait for an answer: past that the node counts as lost. The node itself gives up after 30 s. */
+const PATIENCE = 15_000;
+
+/** Header of requests that the page makes by itself; they do not put off automatic logoff. */
+const BACKGROUND = 'clinic-mesh-background';
+
+/** What the node turned down, in its own words. */
+export class Problem extends Error {
+	/** @param {{ code: string, message: string, remedy?: string, retry_after?: number }} body */
+	constructor(body) {
+		super(body.message);
+		this.code = body.code;
+		this.remedy = body.remedy ?? '';
+		this.retryAfter = body.retry_after ?? 0;
+	}
+}
+
+/** The node did not answer: whether it did what was asked is not known. */
+export class Unreachable extends Error {}
+
+let proof = '';
+
+/**
+ * What shows the node that a request comes from this page; it goes with every change.
+ * @param {string | undefined} value
+ */
+export function setProof(value) {
+	proof = value ?? '';
+}
+
+/**
+ * Hears of every call that went wrong, before its caller does.
+ * @type {(error: Problem | Unreachable) => void}
+ */
+let watcher = () => undefined;
+
+/** @param {(error: Problem | Unreachable) => void} hear */
+export function watchCalls(hear) {
+	watcher = hear;
+}
+
+let lastActive = Date.now();
+
+/** When the node last heard of something that a person did. */
+export const lastActivity = () => lastActive;
+
+/**
+ * @param {'GET' | 'POST'} method
+ * @param {string} path below /v1
+ * @param {unknown} [body]
+ * @param {{ background?: boolean }} [how]
+ * @returns {Promise<any>}
+ */
+export async function call(method, path, body, how = {}) {
+	const stop = new AbortController();
+	const timer = setTimeout(() => stop.abort(), PATIENCE);
+	try {
+		const response = await fetch(`/v1${path}`, {
+			method,
+			headers: headers(method, body, how.background ?? false),
+			body: body === undefined ? undefined : JSON.stringify(body),
+			signal: stop.signal,
+			cache: 'no-store',
+		});
+		if (!how.background && response.status < 500) lastActive = Date.now();
+		return await answer(response);
+	} catch (error) {
+		const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
+		watcher(known);
+		throw known;
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/**
+ * @param {string} method
+ * @param {unknown} body
+ * @param {boolean} background
+ */
+function headers(method, body, background) {
+	/** @type {Record<string, string>} */
+	const set = { accept: 'application/json' };
+	if (body !== undefined) set['content-type'] = 'application/json';
+	if (method === 'POST' && proof) set['clinic-proof'] = proof;
+	if (background) set[BACKGROUND] = '1';
+	return set;
+}
+
+/** @param {Response} response */
+async function answer(response) {
+	if (response.ok) return response.json();
+	const body = await response.json().catch(() => null);
+	if (body && typeof body.code === 'string') throw new Problem(body);
+	// Not our node's words: something in between answered, or a node that is going down.
+	if (response.status >= 500) throw new Unreachable('the node does not answer');
+	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
+}
+
+/**
+ * @param {string} path
+ * @param {{ background?: boolean }} [how]
+ */
+export const get = (path, how) => call('GET', path, undefined, how);
+
+/**
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {{ background?: boolean }} [how]
+ */
+export const post = (path, body = {}, how) => call('POST', path, body, how);
+
+/** @param {string} id */
+export const at = id => `/conversations/${encodeURIComponent(id)}`;
+
+/** The node sends a sign of life every 15 s; after more than two are missing, it is gone. */
+const SILENCE = 35_000;
+
+/**
+ * Reads the stream of hints until it ends; throws when the node is out of reach.
+ * @param {(hint: Hint) => void} hear
+ * @param {AbortSignal} signal
+ */
+export async function hints(hear, signal) {
+	const stop = new AbortController();
+	signal.addEventListener('abort', () => stop.abort());
+	let timer = setTimeout(() => stop.abort(), PATIENCE);
+	try {
+		const response = await fetch('/v1/events', { headers: { accept: 'text/event-stream', [BACKGROUND]: '1' }, signal: stop.signal, cache: 'no-store' });
+		if (!response.ok || !response.body) await answer(response);
+		const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+		const decoder = new TextDecoder();
+		let text = '';
+		for (;;) {
+			clearTimeout(timer);
+			timer = setTimeout(() => stop.abort(), SILENCE);
+			const { done, value } = await reader.read();
+			if (done) return;
+			text += decoder.decode(value, { stream: true });
+			const lines = text.split(/\r?\n/);
+			text = lines.pop() ?? '';
+			for (const line of lines) if (line.startsWith('data:')) hear(JSON.parse(line.slice(5)));
+		}
+	} catch (error) {
+		throw error instanceof Problem ? error : new Unreachable('the node does not answer');
+	} finally {
+		clearTimeout(timer);
+		stop.abort();
+	}
+}

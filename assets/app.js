@@ -1,0 +1,214 @@
+// Where everything begins: who is signed in decides which page is on the screen.
+
+import { get, post, Problem, watchCalls } from './api.js';
+import { announce, closeDialogs, hushAnnouncements, refill } from './dom.js';
+import { Desk } from './desk.js';
+import { openHelp } from './help.js';
+import { hushIdle, watchIdle } from './idle.js';
+import { hush, listen, lost, tryNow } from './link.js';
+import { flush, leaveDrafts, storeDrafts, unkept } from './outbox.js';
+import { openBegin } from './people.js';
+import { openSearch } from './search.js';
+import { applyTheme, notesOn, openSettings } from './settings.js';
+import { away, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
+import { forget, known, on, setMe, unreadTotal } from './state.js';
+
+const app = /** @type {HTMLElement} */ (document.getElementById('app'));
+
+/** @type {Desk | null} */
+let desk = null;
+
+/** @type {Ways} */
+const ways = {
+	ready: () => { void boot(); },
+	settled: me => arrive(me),
+	again: why => leave(why),
+};
+
+/**
+ * Takes everything of a person off the screen and shows another page.
+ * @param {HTMLElement} page
+ */
+function show(page) {
+	closeDialogs();
+	hushIdle();
+	desk?.end();
+	desk = null;
+	refill(app, page);
+	hushAnnouncements();
+	if (page.matches('.door')) focusFirst(page);
+}
+
+/** Finds out from the node who is signed in. */
+async function boot() {
+	try {
+		arrive(await get('/me', { background: true }));
+	} catch (error) {
+		if (error instanceof Problem) {
+			leave(error.code === 'login_required' ? undefined : reason(error));
+			return;
+		}
+		show(away(undefined, () => { void boot(); }));
+		setTimeout(() => { if (!desk && document.title.startsWith('No answer')) void boot(); }, 2000);
+	}
+}
+
+/** @param {Me} me */
+function arrive(me) {
+	setMe(me);
+	if (me.state === 'factor') show(factor(ways, me));
+	else if (me.state === 'enrol') show(enrol(ways));
+	else if (me.state === 'locked') show(locked(ways, me.name));
+	else if (!desk) begin();
+}
+
+function begin() {
+	known.link = 'joining';
+	const fresh = new Desk({
+		lock: () => { void lock(); },
+		out: () => { void out(); },
+		help: openHelp,
+		search,
+		settings: () => openSettings(() => leave('You ended this login.')),
+		begin: () => openBegin(id => desk?.open(id)),
+		retry: tryNow,
+	});
+	show(fresh.node);
+	desk = fresh;
+	listen();
+}
+
+/**
+ * Nobody is signed in any more.
+ * @param {string} [why]
+ */
+function leave(why) {
+	hush();
+	// What the node has not got stays in memory for its owner; what it has is forgotten here.
+	leaveDrafts();
+	show(signIn(ways, why));
+	forget();
+}
+
+async function out() {
+	await keepAll();
+	await post('/logout').catch(() => undefined);
+	leave();
+}
+
+/** Locks at once; the node hears of it as soon as it can. */
+async function lock() {
+	const { me } = known;
+	if (!me || me.state !== 'ready') return;
+	const kept = keepAll();
+	hush();
+	setMe({ ...me, state: 'locked' });
+	show(locked(ways, me.name));
+	await kept;
+	leaveDrafts();
+	forgetRead(me);
+	// Until the node has heard of it, whoever loads the page anew would find it open.
+	while (known.me?.state === 'locked' && !await post('/lock').then(() => true, error => error instanceof Problem)) {
+		await new Promise(done => setTimeout(done, 1000));
+	}
+}
+
+/**
+ * Only who was here stays known while the screen is locked.
+ * @param {Me} me
+ */
+function forgetRead(me) {
+	if (known.me?.state !== 'locked') return;
+	forget();
+	setMe({ ...me, state: 'locked' });
+}
+
+/** Gives the node what has been written but not sent. */
+async function keepAll() {
+	desk?.leave();
+	await Promise.race([storeDrafts(), new Promise(done => setTimeout(done, 1500))]);
+}
+
+function search() {
+	openSearch((conversation, message, words) => desk?.open(conversation, { message, words }));
+}
+
+/** @param {Problem} problem */
+function reason(problem) {
+	if (problem.code === 'login_ended') return 'Your login has ended. Drafts are kept; sign in again to go on.';
+	return problem.code === 'login_required' ? 'Sign in again to go on. Drafts are kept.' : problem.message;
+}
+
+watchCalls(error => {
+	if (!(error instanceof Problem)) {
+		if (!desk || known.link === 'lost') return;
+		lost();
+		listen();
+	} else if (known.me && desk && (error.code === 'login_ended' || error.code === 'login_required')) {
+		leave(reason(error));
+	} else if (error.code === 'locked' && desk && known.me) {
+		arrive({ ...known.me, state: 'locked' });
+	}
+});
+
+on('gone', error => { if (desk) leave(error instanceof Problem ? reason(error) : 'Your login has ended. Drafts are kept; sign in again to go on.'); });
+on('locked', () => { if (known.me && desk) arrive({ ...known.me, state: 'locked' }); });
+on('link', back => {
+	if (back !== 'back' || !desk) return;
+	if (!known.open) desk.start();
+	void flush().then(() => storeDrafts());
+});
+
+let told = 0;
+on('conversations', () => {
+	const count = unreadTotal();
+	if (count > told && document.hidden && notesOn()) {
+		// Never what or from whom: a notification may be seen by anybody who passes.
+		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh' });
+		note.addEventListener('click', () => {
+			window.focus();
+			note.close();
+		});
+	}
+	told = count;
+});
+
+/** @param {EventTarget | null} target */
+const writes = target => target instanceof HTMLElement && target.matches('input:not([type=checkbox]):not([type=radio]), textarea');
+
+/** @param {KeyboardEvent} event */
+function key(event) {
+	const name = event.key.toLowerCase();
+	const command = event.ctrlKey || event.metaKey;
+	if (command && !event.altKey && !event.shiftKey && name === 'l' && (desk || known.me?.state === 'locked')) void lock();
+	else if (!desk || document.querySelector('dialog[open]')) return;
+	else if (command && name === 'k') search();
+	else if (event.altKey && event.key === 'ArrowUp') desk.step(-1);
+	else if (event.altKey && event.key === 'ArrowDown') desk.step(1);
+	else if (event.altKey && name === 'u') desk.nextUnread();
+	else if (command || event.altKey) return;
+	else if (event.key === 'Escape') {
+		if (event.target instanceof HTMLElement && event.target.closest('.timeline')) desk.composer?.focus();
+		else if (matchMedia('(max-width: 44rem)').matches && known.open) desk.close();
+		else return;
+	} else if (event.key === 'ArrowUp' && event.target instanceof HTMLTextAreaElement && event.target.value === '') {
+		const { timeline } = desk;
+		if (!timeline || timeline.items.length === 0) return;
+		timeline.scroll.reveal(timeline.items.length - 1)?.focus({ preventScroll: true });
+	} else if (writes(event.target)) return;
+	else if (event.key === '?') openHelp();
+	else if (event.key === '/') search();
+	else if (name === 'n') openBegin(id => desk?.open(id));
+	else if (name === 'c') desk.composer?.focus();
+	else return;
+	event.preventDefault();
+}
+
+document.addEventListener('keydown', key);
+addEventListener('online', tryNow);
+addEventListener('offline', () => { if (desk) announce('This PC has lost its network', 'alert'); });
+addEventListener('beforeunload', event => { if (unkept()) event.preventDefault(); });
+addEventListener('pagehide', () => { void storeDrafts(); });
+watchIdle(() => { void boot(); });
+applyTheme();
+void boot();

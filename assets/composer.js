@@ -1,0 +1,258 @@
+// Where messages are written: drafts that stay, replies, mentions, amendments.
+
+import { at, post, Problem } from './api.js';
+import { announce, el, icon, iconButton, refill, settle } from './dom.js';
+import { draft, keepDraft, send, storeDrafts } from './outbox.js';
+import { firstLine } from './row.js';
+import { conversation, known, tell } from './state.js';
+import { initials, named, put, visible } from './text.js';
+import { said } from './timeline.js';
+
+/** Most bytes of a message, as on the node. */
+const TEXT_MAX = 16 * 1024;
+/** From here on the room that is left is shown. */
+const NEARLY = TEXT_MAX - 2000;
+/** A draft goes to the node this long after the last key press, in ms. */
+const DRAFT = 900;
+/** The others hear of typing at most this often, in ms. */
+const TYPING = 3500;
+/** Most people offered for a mention. */
+const OFFERED = 6;
+
+export class Composer {
+	/** @param {string} id conversation */
+	constructor(id) {
+		this.id = id;
+		/** @type {Message | null} */
+		this.replying = null;
+		/** @type {Message | null} */
+		this.amending = null;
+		/** @type {Map<string, string>} name, staff id */
+		this.picked = new Map();
+		this.told = 0;
+		this.stash = '';
+		const name = conversation(id)?.name ?? '';
+		this.area = el('textarea', {
+			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message',
+			spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
+			on: { input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150) },
+		});
+		this.about = el('div', { class: 'about', hidden: true });
+		this.offers = el('ul', { class: 'offers', id: 'people', role: 'listbox', 'aria-label': 'People to mention', hidden: true });
+		this.room = el('p', { class: 'hint room', 'aria-live': 'polite' });
+		this.sender = el('button', { type: 'submit', class: 'main send', 'aria-label': 'Send', title: 'Send (Enter)' }, icon('send'), el('span', {}, 'Send'));
+		this.node = el('form', { class: 'composer', 'aria-label': 'Write', on: { submit: event => this.submit(event) } },
+			this.about, this.offers, el('div', { class: 'writing' }, this.area, this.sender), this.room);
+		this.saveSoon = settle(() => { void storeDrafts(); }, DRAFT);
+		this.area.value = draft(id);
+		this.offered = -1;
+		/** @type {Staff[]} */
+		this.people = [];
+		requestAnimationFrame(() => this.grow());
+	}
+
+	focus() {
+		this.area.focus();
+	}
+
+	end() {
+		if (!this.amending) keepDraft(this.id, this.area.value);
+		void storeDrafts();
+		this.node.remove();
+	}
+
+	/** The node has a draft that was written elsewhere. */
+	refresh() {
+		if (this.area.value === '' && !this.amending && document.activeElement !== this.area) {
+			this.area.value = draft(this.id);
+			this.grow();
+		}
+	}
+
+	changed() {
+		this.grow();
+		if (!this.amending) {
+			keepDraft(this.id, this.area.value);
+			this.saveSoon();
+		}
+		this.mentionable();
+		const now = Date.now();
+		if (this.area.value && now - this.told > TYPING && known.link === 'open') {
+			this.told = now;
+			post(`${at(this.id)}/typing`, {}).catch(error => { if (error instanceof Problem) this.told = Infinity; });
+		}
+	}
+
+	grow() {
+		this.area.style.height = 'auto';
+		this.area.style.height = `${this.area.scrollHeight + 2}px`;
+		const size = new TextEncoder().encode(this.area.value).length;
+		this.sender.disabled = size > TEXT_MAX;
+		this.room.textContent = size > TEXT_MAX ? `${(size - TEXT_MAX).toLocaleString()} bytes too long for one message`
+			: size > NEARLY ? `Room for ${(TEXT_MAX - size).toLocaleString()} more bytes` : '';
+	}
+
+	/** @param {KeyboardEvent} event */
+	key(event) {
+		if (!this.offers.hidden && this.pickKey(event)) return;
+		if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+			event.preventDefault();
+			this.submit(event);
+		} else if (event.key === 'Escape' && (this.replying || this.amending)) {
+			event.preventDefault();
+			event.stopPropagation();
+			this.clearAbout();
+		}
+	}
+
+	/** @param {Event} event */
+	submit(event) {
+		event.preventDefault();
+		const text = this.area.value.trim();
+		if (!text || this.sender.disabled) return;
+		if (this.amending) {
+			void this.sendAmendment(this.amending, text);
+			return;
+		}
+		const reply = this.replying;
+		this.area.value = '';
+		keepDraft(this.id, '');
+		this.saveSoon();
+		this.clearAbout();
+		this.grow();
+		this.offer([]);
+		send(this.id, text, reply && { id: reply.id, by: reply.by, text: reply.text }, this.mentions(text));
+		this.picked.clear();
+	}
+
+	/**
+	 * @param {Message} one
+	 * @param {string} text
+	 */
+	async sendAmendment(one, text) {
+		if (text === one.text) return this.clearAbout();
+		try {
+			await post(`${at(this.id)}/amend`, { message: one.id, text });
+			this.clearAbout();
+			tell('messages', { conversation: this.id });
+			announce('Amended');
+		} catch (error) {
+			this.room.textContent = said(error);
+			announce(said(error), 'alert');
+		}
+	}
+
+	/** @param {string} text @returns {string[]} staff ids, sorted as the node wants them */
+	mentions(text) {
+		return [...this.picked].filter(([name]) => text.includes(`@${name}`)).map(([, staff]) => staff).sort();
+	}
+
+	/** @param {Message} one */
+	reply(one) {
+		if (this.amending) this.clearAbout();
+		this.replying = one;
+		this.showAbout('Reply to ', one);
+	}
+
+	/** @param {Message} one */
+	amend(one) {
+		if (!this.amending) this.stash = this.area.value;
+		this.replying = null;
+		this.amending = one;
+		this.area.value = one.text ?? '';
+		this.showAbout('Amend: the earlier wording stays visible. ', one);
+		this.grow();
+		this.area.setSelectionRange(this.area.value.length, this.area.value.length);
+	}
+
+	/** @param {string} text */
+	putBack(text) {
+		this.area.value = this.area.value ? `${this.area.value}\n${text}` : text;
+		this.changed();
+		this.focus();
+	}
+
+	/**
+	 * @param {string} label
+	 * @param {Message} one
+	 */
+	showAbout(label, one) {
+		const text = el('bdi', { class: 'quoted' });
+		put(text, firstLine(one.text ?? ''));
+		refill(this.about, icon('reply'), el('span', {}, label, named(one.by, 'who'), ' ', text),
+			iconButton('close', this.amending ? 'Stop amending' : 'Do not reply', () => this.clearAbout()));
+		this.about.hidden = false;
+		this.sender.lastChild?.replaceWith(el('span', {}, this.amending ? 'Amend' : 'Send'));
+		this.focus();
+	}
+
+	clearAbout() {
+		if (this.amending) this.area.value = this.stash;
+		this.amending = null;
+		this.replying = null;
+		this.about.hidden = true;
+		this.sender.lastChild?.replaceWith(el('span', {}, 'Send'));
+		this.grow();
+		this.focus();
+	}
+
+	/** The people of this conversation whose names begin as what follows the last @. */
+	mentionable() {
+		const typed = this.area.value.slice(0, this.area.selectionStart);
+		const hit = /(?:^|[\s(])@([\p{L}\p{N}._'-]{0,30}(?: [\p{L}\p{N}._'-]{0,30})?)$/u.exec(typed);
+		const members = new Set(conversation(this.id)?.members ?? []);
+		const start = hit?.[1].toLocaleLowerCase();
+		this.offer(start === undefined ? [] : (known.clinic?.staff ?? [])
+			.filter(one => members.has(one.name) && one.id !== known.me?.staff && one.name.toLocaleLowerCase().startsWith(start))
+			.slice(0, OFFERED));
+	}
+
+	/** @param {Staff[]} people */
+	offer(people) {
+		this.people = people;
+		this.offered = people.length ? 0 : -1;
+		this.offers.hidden = people.length === 0;
+		refill(this.offers, ...people.map((one, index) => {
+			const item = el('li', { role: 'option', id: `offer-${index}`, on: { mousedown: event => { event.preventDefault(); this.pick(index); } } },
+				el('span', { class: 'face', 'aria-hidden': 'true' }, initials(one.name)), named(one.name), el('span', { class: 'hint' }, ' ', one.homes.join(', ')));
+			return item;
+		}));
+		this.point();
+	}
+
+	point() {
+		[...this.offers.children].forEach((item, index) => item.setAttribute('aria-selected', String(index === this.offered)));
+		if (this.offered >= 0) this.area.setAttribute('aria-activedescendant', `offer-${this.offered}`);
+		else this.area.removeAttribute('aria-activedescendant');
+	}
+
+	/**
+	 * @param {KeyboardEvent} event
+	 * @returns {boolean} whether the key was for the list
+	 */
+	pickKey(event) {
+		const { length } = this.people;
+		if (event.key === 'ArrowDown') this.offered = (this.offered + 1) % length;
+		else if (event.key === 'ArrowUp') this.offered = (this.offered + length - 1) % length;
+		else if (event.key === 'Enter' || event.key === 'Tab') this.pick(this.offered);
+		else if (event.key === 'Escape') this.offer([]);
+		else return false;
+		event.preventDefault();
+		event.stopPropagation();
+		this.point();
+		return true;
+	}
+
+	/** @param {number} index */
+	pick(index) {
+		const one = this.people[index];
+		if (!one) return;
+		const end = this.area.selectionStart;
+		const from = this.area.value.lastIndexOf('@', end - 1);
+		this.area.setRangeText(`@${one.name} `, from, end, 'end');
+		this.picked.set(one.name, one.id);
+		this.offer([]);
+		this.changed();
+	}
+}
+

@@ -1,0 +1,214 @@
+// The desk: the conversations beside the one that is open, and the state of the node above them.
+
+import { announce, button, el, fill, icon, iconButton, openDialog, refill } from './dom.js';
+import { Composer } from './composer.js';
+import { List } from './list.js';
+import { pendingCount } from './outbox.js';
+import { membersLine, openMembers } from './people.js';
+import { conversation, known, on, tell, unreadTotal } from './state.js';
+import { initials, named, spoken, visible } from './text.js';
+import { openMenu, Timeline } from './timeline.js';
+
+/**
+ * The conversation each person had open last, while this page is open.
+ * @type {Map<string, string>}
+ */
+const lastOpen = new Map();
+
+export class Desk {
+	/** @param {DeskActs} acts */
+	constructor(acts) {
+		this.acts = acts;
+		/** @type {Timeline | null} */
+		this.timeline = null;
+		/** @type {Composer | null} */
+		this.composer = null;
+		/** @type {string} */
+		this.was = known.link;
+		this.bannerShows = '';
+		this.list = new List({ open: id => this.open(id), begin: acts.begin, search: acts.search });
+		this.place = el('div', { class: 'place' });
+		this.link = el('button', { class: 'link-state', on: { click: () => this.explainLink() } });
+		this.banner = el('div', { class: 'banner', role: 'status' });
+		this.title = el('h1', { tabindex: '-1' });
+		this.members = el('p', { class: 'members' });
+		this.head = el('header', { class: 'headline', hidden: true },
+			iconButton('back', 'Back to the conversations', () => this.close(), { class: 'plain back' }),
+			el('div', { class: 'middle' }, this.title, this.members),
+			iconButton('people', 'Members', () => { if (known.open) openMembers(known.open); }));
+		this.body = el('div', { class: 'body' }, this.nothing());
+		const main = el('main', { class: 'talk' }, this.banner, this.head, this.body);
+		this.side = el('div', { class: 'side' },
+			el('header', { class: 'clinic' }, this.place, this.link), this.list.node, this.foot());
+		this.node = el('div', { class: 'desk' }, this.skip(), this.side, main);
+		this.off = [on('link', () => this.showLink()), on('outbox', () => this.showLink()), on('conversations', () => this.changed()), on('clinic', () => this.changed())];
+		this.showLink();
+		this.changed();
+	}
+
+	end() {
+		this.off.forEach(stop => stop());
+		this.list.end();
+		this.leave();
+		this.node.remove();
+	}
+
+	skip() {
+		return el('button', { class: 'skip', on: { click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() } }, 'To writing');
+	}
+
+	foot() {
+		const { me } = known;
+		const more = iconButton('gear', 'Settings and sign out', () => openMenu([
+			['Settings', '', this.acts.settings],
+			['Help', '?', this.acts.help],
+			['Sign out', '', this.acts.out],
+		], more), { 'aria-haspopup': 'menu' });
+		return el('footer', { class: 'me' },
+			el('span', { class: 'face', 'aria-hidden': 'true' }, initials(me?.name ?? '')),
+			el('span', { class: 'middle' }, named(me?.name ?? '', 'name')),
+			el('button', { class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', on: { click: this.acts.lock } }, icon('lock'), 'Lock'),
+			more);
+	}
+
+	nothing() {
+		return el('div', { class: 'empty' }, el('p', {}, 'Pick a conversation, or begin one.'),
+			el('p', { class: 'hint' }, el('kbd', {}, '?'), ' shows every key.'));
+	}
+
+	/** Opens where this person was, or at the newest conversation. */
+	start() {
+		const last = lastOpen.get(known.me?.staff ?? '');
+		const first = last && conversation(last) ? last : known.conversations[0]?.id;
+		if (first && !matchMedia('(max-width: 44rem)').matches) this.open(first, { quiet: true });
+	}
+
+	/**
+	 * @param {string} id
+	 * @param {{ quiet?: boolean, message?: string, words?: string }} [how]
+	 */
+	open(id, how = {}) {
+		const one = conversation(id);
+		if (!one) return;
+		if (known.open === id && this.timeline) {
+			if (how.message) void this.timeline.jump(how.message, how.words);
+			else this.composer?.focus();
+			return;
+		}
+		this.leave();
+		known.open = id;
+		if (known.me) lastOpen.set(known.me.staff, id);
+		const composer = new Composer(id);
+		const timeline = new Timeline(id, {
+			reply: message => composer.reply(message),
+			amend: message => composer.amend(message),
+			putBack: text => composer.putBack(text),
+		});
+		this.composer = composer;
+		this.timeline = timeline;
+		refill(this.body, timeline.node, composer.node);
+		this.head.hidden = false;
+		this.node.classList.add('opened');
+		this.changed();
+		tell('open');
+		if (how.message) void timeline.jump(how.message, how.words);
+		else void timeline.open();
+		if (!how.message) composer.focus();
+		if (!how.quiet) announce(`${visible(one.name)}, ${one.unread ? `${one.unread} not opened before` : 'nothing unread'}`);
+	}
+
+	leave() {
+		this.timeline?.end();
+		this.composer?.end();
+		this.timeline = null;
+		this.composer = null;
+		known.open = null;
+	}
+
+	/** Back to the list, where there is room for one only. */
+	close() {
+		const id = known.open;
+		this.leave();
+		this.head.hidden = true;
+		refill(this.body, this.nothing());
+		this.node.classList.remove('opened');
+		tell('open');
+		/** @type {HTMLElement | null} */ (this.list.items.querySelector(`[data-id="${id}"] button`))?.focus();
+	}
+
+	/** @param {number} step */
+	step(step) {
+		const next = this.list.neighbour(step);
+		if (next) this.open(next);
+	}
+
+	nextUnread() {
+		const next = known.conversations.find(one => (one.unread ?? 0) > 0 && one.id !== known.open);
+		if (next) this.open(next.id);
+		else announce('Nothing else is unread');
+	}
+
+	changed() {
+		const count = unreadTotal();
+		const one = known.open && conversation(known.open);
+		document.title = `${count ? `(${count}) ` : ''}clinic-mesh`;
+		if (one) {
+			refill(this.title, named(one.name));
+			membersLine(this.members, one);
+		}
+		this.composer?.refresh();
+		const office = known.me?.office ?? known.status?.office;
+		refill(this.place, el('p', { class: 'name' }, named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
+			office && el('p', { class: 'second' }, named(office)));
+	}
+
+	showLink() {
+		const { status, link } = known;
+		const away = status?.away ?? [];
+		const state = link === 'lost' ? 'bad' : away.length ? 'part' : 'good';
+		const words = link === 'lost' ? 'Node does not answer' : link === 'joining' ? 'Connecting…'
+			: away.length ? `${(status?.peers.length ?? 0) + 1} of ${(status?.peers.length ?? 0) + 1 + away.length} offices` : 'All offices connected';
+		this.link.className = `link-state ${state}`;
+		refill(this.link, el('span', { class: 'dot', 'aria-hidden': 'true' }), words);
+		if (link !== this.was) {
+			if (link === 'lost') announce('The node does not answer. You can read and write on; what you send waits here.', 'alert');
+			else if (this.was === 'lost') announce('The node is back');
+		}
+		this.was = link;
+		this.showBanner();
+	}
+
+	showBanner() {
+		const waiting = pendingCount();
+		const revoked = known.status?.standing === 'revoked';
+		this.banner.className = known.link === 'lost' || revoked ? 'banner bad' : 'banner';
+		this.banner.hidden = known.link !== 'lost' && !revoked;
+		const shows = `${known.link}${waiting}${revoked}`;
+		if (this.bannerShows === shows) return;
+		this.bannerShows = shows;
+		refill(this.banner);
+		if (known.link === 'lost') {
+			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This office’s node does not answer. '),
+				'You can read what is here and go on writing. ',
+				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.'),
+			button('Try now', this.acts.retry));
+		} else if (revoked) {
+			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This node is no longer part of the clinic. '), 'Tell an admin; nothing from here reaches other offices.'));
+		}
+	}
+
+	explainLink() {
+		const peers = known.status?.peers ?? [];
+		const away = known.status?.away ?? [];
+		const lost = known.link === 'lost';
+		const words = lost ? 'This office’s node does not answer, so nothing is known of the others.'
+			: away.length ? `Messages to ${spoken(away)} wait on this node and go by themselves when they are back. Everything else works.`
+				: 'Every office is connected. Messages go at once.';
+		/** @param {string} name @param {string} is @param {string} kind */
+		const row = (name, is, kind) => el('li', {}, el('span', { class: `dot ${kind}`, 'aria-hidden': 'true' }), named(name, 'name'), ` ${is}`);
+		openDialog('Offices', {}, el('p', {}, words), !lost && el('ul', { class: 'offices' },
+			row(known.status?.name ?? '', 'this node', 'good'),
+			...peers.map(peer => row(peer.name, 'connected', 'good')),
+			...away.map(name => row(name, 'out of reach', 'bad'))));
+	}
+}

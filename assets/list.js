@@ -1,0 +1,104 @@
+// The conversations: what is unread, where somebody was mentioned, where a draft waits.
+
+import { el, icon, iconButton, refill } from './dom.js';
+import { draft } from './outbox.js';
+import { known, on } from './state.js';
+import { initials, named, visible } from './text.js';
+import { brief } from './time.js';
+
+export class List {
+	/** @param {{ open: (id: string) => void, begin: () => void, search: () => void }} acts */
+	constructor(acts) {
+		this.acts = acts;
+		this.items = el('ul', { class: 'conversations' });
+		this.node = el('nav', { class: 'list', 'aria-label': 'Conversations' },
+			el('div', { class: 'bar' },
+				el('button', { class: 'find', on: { click: acts.search }, 'aria-keyshortcuts': '/' },
+					icon('search'), el('span', {}, 'Search'), el('kbd', { 'aria-hidden': 'true' }, '/')),
+				iconButton('plus', 'Begin a conversation', acts.begin, { class: 'plain boxed', 'aria-keyshortcuts': 'n' })),
+			this.items);
+		this.off = [on('conversations', () => this.show()), on('drafts', () => this.show()), on('open', () => this.show()),
+			on('typing', () => this.show()), on('clinic', () => this.show())];
+		/**
+		 * What each row shows, so that only changed rows are made anew.
+		 * @type {Map<string, { node: HTMLElement, shows: string }>}
+		 */
+		this.rows = new Map();
+		this.show();
+	}
+
+	end() {
+		this.off.forEach(stop => stop());
+	}
+
+	show() {
+		/** @type {typeof this.rows} */
+		const rows = new Map();
+		for (const one of known.conversations) {
+			const shows = JSON.stringify([one, known.open === one.id, draft(one.id) !== '' && known.open !== one.id, this.typing(one), this.presence(one), brief(one.newest?.ms ?? 0)]);
+			const old = this.rows.get(one.id);
+			rows.set(one.id, old?.shows === shows ? old : { node: this.row(one), shows });
+		}
+		const focused = document.activeElement?.closest('li');
+		const id = focused && this.items.contains(focused) ? focused.dataset.id : undefined;
+		const nodes = [...rows.values()].map(row => row.node);
+		if (nodes.length !== this.items.children.length || nodes.some((node, index) => this.items.children[index] !== node)) {
+			refill(this.items, ...nodes);
+			if (id) rows.get(id)?.node.querySelector('button')?.focus({ preventScroll: true });
+		}
+		if (nodes.length === 0) refill(this.items, el('li', { class: 'wait' }, 'No conversation yet. Begin one with +.'));
+		this.rows = rows;
+	}
+
+	/** @param {Conversation} one */
+	typing(one) {
+		const now = Date.now();
+		return [...known.typing.get(one.id) ?? []].some(([name, until]) => until > now && name !== known.me?.name);
+	}
+
+	/** @param {Conversation} one */
+	presence(one) {
+		if (one.kind !== 'direct') return '';
+		const other = known.clinic?.staff.find(staff => staff.name === one.name);
+		return (other && known.presence.get(other.id)) ?? '';
+	}
+
+	/** @param {Conversation} one */
+	row(one) {
+		const unread = one.unread ?? 0;
+		const here = this.presence(one) === 'here';
+		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here && 'here'].filter(Boolean).join(', ');
+		const face = el('span', { class: `face ${one.kind}${here ? ' here' : ''}`, 'aria-hidden': 'true' }, one.kind === 'direct' ? initials(one.name) : icon(one.kind === 'group' ? 'people' : 'room'));
+		return el('li', { data: { id: one.id } }, el('button', {
+			class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
+			on: { click: () => this.acts.open(one.id) },
+		},
+		face,
+		el('span', { class: 'middle' }, named(one.name, 'name'), words && el('span', { class: 'unseen' }, `, ${words}`), this.second(one)),
+		el('span', { class: 'end' },
+			one.newest && el('time', { datetime: one.newest.iso }, brief(one.newest.ms)),
+			el('span', { class: 'marks', 'aria-hidden': 'true' },
+				one.mentioned && el('span', { class: 'badge at' }, '@'),
+				unread > 0 && el('span', { class: 'badge' }, unread > 99 ? '99+' : String(unread))))));
+	}
+
+	/** @param {Conversation} one */
+	second(one) {
+		if (this.typing(one)) return el('span', { class: 'second' }, 'writing…');
+		if (draft(one.id) !== '' && known.open !== one.id) return el('span', { class: 'second draft' }, 'Draft waits');
+		if (one.kind === 'direct') {
+			const other = known.clinic?.staff.find(staff => staff.name === one.name);
+			return other && el('span', { class: 'second' }, named(other.homes.join(', ')));
+		}
+		return el('span', { class: 'second' }, `${one.members.length} members`);
+	}
+
+	/**
+	 * The conversation above or below the open one.
+	 * @param {number} step
+	 */
+	neighbour(step) {
+		const here = known.conversations.findIndex(one => one.id === known.open);
+		return known.conversations[here < 0 ? 0 : here + step]?.id;
+	}
+}

@@ -1,0 +1,155 @@
+// The messages of one conversation as far as they have been fetched: an unbroken run that ends with
+// the newest. Every page that comes in replaces what it overlaps, so late arrivals find their place.
+
+import { at, get } from './api.js';
+
+/** Messages in the first page: a screen and a half. */
+const FIRST = 60;
+/** Messages fetched at a time when somebody scrolls back; the most the node gives. */
+const BACK = 500;
+/** Fewer messages than this do not fill a screen. */
+const ENOUGH = 20;
+/** Messages looked at again after a hint. */
+const AGAIN = 80;
+
+export class Messages {
+	/** @param {string} conversation */
+	constructor(conversation) {
+		this.conversation = conversation;
+		/**
+		 * Oldest first.
+		 * @type {Message[]}
+		 */
+		this.list = [];
+		/**
+		 * Where the page before the first one begins; null when there is none.
+		 * @type {string | null}
+		 */
+		this.earlier = null;
+		this.loaded = false;
+		this.loading = false;
+		/**
+		 * The cursors that began the pages, by the id of their newest message.
+		 * @type {Map<string, string>}
+		 */
+		this.cursors = new Map();
+	}
+
+	/**
+	 * A page; if the node found nothing to show in it, with the ones before it.
+	 * @param {number} limit
+	 * @param {string | null} before
+	 * @param {boolean} background
+	 * @returns {Promise<Page>}
+	 */
+	async fetch(limit, before, background) {
+		/** @type {Message[]} */
+		let messages = [];
+		for (;;) {
+			const query = new URLSearchParams({ limit: String(limit) });
+			if (before) query.set('before', before);
+			const page = await get(`${at(this.conversation)}/messages?${query}`, { background });
+			messages = page.messages.concat(messages);
+			before = page.earlier;
+			if (messages.length >= Math.min(limit, ENOUGH) || !before) return { ...page, messages };
+		}
+	}
+
+	async open() {
+		const page = await this.fetch(FIRST, null, false);
+		this.list = page.messages;
+		this.earlier = page.earlier;
+		this.loaded = true;
+	}
+
+	/**
+	 * Fetches the page before the first message.
+	 * @param {number} [limit]
+	 */
+	async back(limit = BACK) {
+		if (this.loading || !this.earlier) return false;
+		this.loading = true;
+		try {
+			const cursor = this.earlier;
+			const page = await this.fetch(limit, cursor, false);
+			const have = new Set(this.list.map(one => one.id));
+			const fresh = page.messages.filter(one => !have.has(one.id));
+			const newest = page.messages[page.messages.length - 1];
+			if (newest) this.cursors.set(newest.id, cursor);
+			this.list = fresh.concat(this.list);
+			this.earlier = page.earlier;
+			return true;
+		} finally {
+			this.loading = false;
+		}
+	}
+
+	/** Looks at the newest messages again. */
+	async again() {
+		if (!this.loaded) return this.open();
+		const page = await this.fetch(AGAIN, null, true);
+		this.merge(page, true);
+	}
+
+	/**
+	 * Looks again at messages further back, for what has become of them.
+	 * @param {string} id a message on the screen
+	 */
+	async againAround(id) {
+		const here = this.list.findIndex(one => one.id === id);
+		if (here < 0 || here >= this.list.length - AGAIN) return;
+		for (let i = here; i < this.list.length; i++) {
+			const cursor = this.cursors.get(this.list[i].id);
+			if (cursor) return this.merge(await this.fetch(BACK, cursor, true), false);
+		}
+	}
+
+	/**
+	 * @param {Page} page
+	 * @param {boolean} newest whether nothing comes after this page
+	 */
+	merge(page, newest) {
+		const places = new Map(this.list.map((one, index) => [one.id, index]));
+		const fresh = page.messages.map(one => this.kept(places.get(one.id), one));
+		const hits = fresh.map(one => places.get(one.id)).filter(index => index !== undefined);
+		if (hits.length === 0) {
+			// More has come than fits into a page, or nothing is left: begin anew from here.
+			if (newest) {
+				this.list = fresh;
+				this.earlier = page.earlier;
+				this.cursors.clear();
+			}
+			return;
+		}
+		const first = Math.min(...hits.map(Number));
+		const last = newest ? this.list.length - 1 : Math.max(...hits.map(Number));
+		// Messages of the page that are older than everything known belong in front only if we begin there.
+		const from = first === 0 ? 0 : fresh.findIndex(one => places.get(one.id) === first);
+		this.list = [...this.list.slice(0, first), ...fresh.slice(from), ...this.list.slice(last + 1)];
+		if (first === 0) this.earlier = page.earlier ?? (from === 0 ? null : this.earlier);
+	}
+
+	/**
+	 * The object known so far if nothing about it has changed: its row then stays as it is.
+	 * @param {number | undefined} index
+	 * @param {Message} one
+	 */
+	kept(index, one) {
+		if (index === undefined) return one;
+		const old = this.list[index];
+		return JSON.stringify(old) === JSON.stringify(one) ? old : one;
+	}
+
+	/**
+	 * Fetches back until a message is here; gives its index, or -1.
+	 * @param {string} id
+	 * @param {number} most pages
+	 */
+	async find(id, most) {
+		for (let page = 0; ; page++) {
+			const index = this.list.findIndex(one => one.id === id);
+			if (index >= 0 || !this.earlier || page >= most) return index;
+			if (!await this.back()) return -1;
+		}
+	}
+}

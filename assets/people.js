@@ -1,0 +1,123 @@
+// Beginning a conversation, and who is in one.
+
+import { post } from './api.js';
+import { button, el, fill, openDialog, refill } from './dom.js';
+import { conversation, known, loadConversations } from './state.js';
+import { initials, listed, named, visible } from './text.js';
+import { explain } from './sign-in.js';
+
+/** @type {Record<string, string>} */
+const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
+
+/** @param {Staff} one */
+const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one.homes.join(', ')].filter(Boolean).join(' · ');
+
+/** @param {(id: string) => void} open */
+export function openBegin(open) {
+	const people = (known.clinic?.staff ?? []).filter(one => one.id !== known.me?.staff && !one.suspended);
+	/** @type {Set<string>} */
+	const picked = new Set();
+	const filter = el('input', { type: 'text', role: 'searchbox', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
+	const list = el('ul', { class: 'people' });
+	const name = el('input', { id: 'group-name', maxlength: '60', autocomplete: 'off' });
+	const naming = el('div', { class: 'field', hidden: true }, el('label', { for: 'group-name' }, 'Name of the group'), name);
+	const wrong = el('div', { class: 'problem', role: 'alert' });
+	const go = el('button', { type: 'submit', class: 'main', disabled: true }, 'Write');
+
+	const show = () => {
+		const words = filter.value.toLocaleLowerCase().split(/\s+/u).filter(Boolean);
+		const fits = people.filter(one => words.every(word => `${one.name} ${about(one)}`.toLocaleLowerCase().includes(word)));
+		refill(list, ...fits.map(one => el('li', {}, el('label', {},
+			check(one.id), el('span', { class: 'face', 'aria-hidden': 'true' }, initials(one.name)),
+			el('span', { class: 'middle' }, named(one.name, 'name'), el('span', { class: 'second' }, about(one)))))));
+		if (fits.length === 0) refill(list, el('li', { class: 'wait' }, 'Nobody fits.'));
+	};
+	/** @param {string} id */
+	const check = id => {
+		const box = el('input', { type: 'checkbox' });
+		box.checked = picked.has(id);
+		box.addEventListener('change', () => {
+			if (box.checked) picked.add(id);
+			else picked.delete(id);
+			naming.hidden = picked.size < 2;
+			go.disabled = picked.size === 0;
+			go.textContent = picked.size > 1 ? 'Make the group' : 'Write';
+		});
+		return box;
+	};
+	const form = el('form', {
+		on: {
+			submit: async event => {
+				event.preventDefault();
+				try {
+					const id = picked.size === 1 ? direct([...picked][0]) : await group(name.value.trim(), [...picked]);
+					dialog.close();
+					open(id);
+				} catch (error) {
+					explain(wrong, error);
+				}
+			},
+		},
+	}, filter, list, naming, wrong, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
+	const dialog = openDialog('Begin a conversation', { class: 'high' },
+		el('p', { class: 'hint' }, 'Pick one person to write to, or several for a group.'), form);
+	show();
+	filter.addEventListener('input', show);
+	filter.focus();
+}
+
+/**
+ * The id of the conversation with one person: both ids in order.
+ * @param {string} other
+ */
+function direct(other) {
+	const [one, two] = [known.me?.staff ?? '', other].sort();
+	const id = `direct-${one}-${two}`;
+	if (!conversation(id)) {
+		const names = [known.me?.name ?? '', known.clinic?.staff.find(staff => staff.id === other)?.name ?? ''];
+		known.conversations = [{ id, kind: 'direct', name: names[1], members: names.sort(), newest: null }, ...known.conversations];
+	}
+	return id;
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} members
+ */
+async function group(name, members) {
+	const made = await post('/groups', { name, members: members.sort() });
+	await loadConversations();
+	return made.conversation ?? made.id;
+}
+
+/** @param {string} id */
+export function openMembers(id) {
+	const one = conversation(id);
+	if (!one) return;
+	const days = one.kind === 'direct' ? known.clinic?.policy.direct_days : known.clinic?.policy.room_days;
+	const list = el('ul', { class: 'people' }, ...one.members.map(name => {
+		const staff = known.clinic?.staff.find(each => each.name === name);
+		const here = staff && known.presence.get(staff.id) === 'here';
+		return el('li', {}, el('span', { class: `face${here ? ' here' : ''}`, 'aria-hidden': 'true' }, initials(name)),
+			el('span', { class: 'middle' }, named(name, 'name'), name === known.me?.name && ' (you)',
+				el('span', { class: 'second' }, [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
+	}));
+	openDialog(visible(one.name), {}, list, days !== undefined && el('p', { class: 'hint' }, `Messages are kept for ${days} days and then destroyed at every node.`));
+}
+
+/**
+ * @param {HTMLElement} into
+ * @param {Conversation} one
+ */
+export function membersLine(into, one) {
+	refill(into);
+	const others = one.members.filter(name => name !== known.me?.name);
+	if (one.kind === 'direct') {
+		const other = known.clinic?.staff.find(staff => staff.name === one.name);
+		fill(into, other && about(other), other && known.presence.get(other.id) === 'here' && ' · here');
+	} else if (others.length > 6) {
+		fill(into, listed(others.slice(0, 5)), ` and ${others.length - 5} more`);
+	} else {
+		fill(into, listed(others));
+	}
+}

@@ -1,0 +1,199 @@
+// One message on the screen, and the words for how far it has come.
+
+import { el, fill, icon, iconButton } from './dom.js';
+import { initials, listed, named, put, spoken, visible, written } from './text.js';
+import { clock, dayName, exactly } from './time.js';
+import { known, staffName } from './state.js';
+
+/** Longer texts are shown in part until somebody asks for the rest. */
+const LONG = 2500;
+/** Texts with more lines than this too. */
+const LINES = 30;
+
+/** @param {Message} one */
+export const isMine = one => one.mine ?? one.staff === known.me?.staff;
+
+/**
+ * How far a message has come, in words; never more than the node knows.
+ * @param {Delivery} delivery
+ */
+export function stateWords(delivery) {
+	switch (delivery.state) {
+		case 'on_this_node': return 'On this node';
+		case 'left': return !delivery.stored_at.length ? 'Left this node'
+			: `Stored at ${spoken(delivery.stored_at)}${delivery.missing.length ? `; not known to be with ${spoken(delivery.missing)}` : ''}`;
+		case 'stored_at_theirs': return delivery.stored_at.length ? `Stored at ${spoken(delivery.stored_at)}` : 'On this node, which is theirs too';
+		case 'opened': return `Opened by ${spoken(delivery.opened_by)}`;
+		case 'acknowledged': return `In hand: ${spoken(delivery.acknowledged_by)}`;
+	}
+}
+
+/**
+ * @param {Message} one
+ * @param {Setting} how
+ * @param {RowActs} acts
+ */
+export function messageRow(one, how, acts) {
+	const mine = isMine(one);
+	const who = el('span', { class: 'who' }, named(one.by), mine && el('span', { class: 'unseen' }, ' (you)'));
+	const time = el('time', { datetime: one.written.iso, title: exactly(one.written.ms) }, clock(one.written.ms));
+	const bubble = el('div', { class: 'bubble' },
+		how.head && el('p', { class: 'top' }, who),
+		!how.head && el('span', { class: 'unseen' }, visible(one.by), ': '),
+		one.reply_to && quote(one.reply_to, acts),
+		body(one, how, acts),
+		foot(one, time, mine, acts));
+	const more = iconButton('more', `Actions for the message of ${visible(one.by)}, ${clock(one.written.ms)}`,
+		() => acts.menu(one, more), { class: 'plain more', 'aria-haspopup': 'menu', tabindex: '-1' });
+	const line = el('div', { class: 'line' },
+		!mine && el('span', { class: how.head ? 'face' : 'face none', 'aria-hidden': 'true' }, how.head ? initials(one.by) : ''),
+		bubble, more);
+	return frame(one, how, mine, line);
+}
+
+/**
+ * @param {Message} one
+ * @param {Setting} how
+ * @param {boolean} mine
+ * @param {HTMLElement} line
+ */
+function frame(one, how, mine, line) {
+	const kind = ['row', mine && 'mine', how.head && 'head', one.retracted && 'retracted'].filter(Boolean).join(' ');
+	return el('article', { class: kind, tabindex: '-1', data: { id: one.id } },
+		how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.written.ms))),
+		how.unread && el('p', { class: 'fresh' }, el('span', {}, 'Not opened before')),
+		line);
+}
+
+/**
+ * @param {Message} one
+ * @param {Setting} how
+ * @param {RowActs} acts
+ */
+function body(one, how, acts) {
+	if (one.retracted) {
+		const gone = el('p', { class: 'said gone' }, 'Retracted by ', named(one.retracted.by), ' at ', clock(one.retracted.when.ms));
+		if (one.retracted.reason) {
+			gone.append(': ');
+			gone.append(written(one.retracted.reason, []));
+		}
+		return gone;
+	}
+	if (one.text === null) return el('p', { class: 'said gone' }, 'Purged under the clinic’s policy');
+	const names = (one.mentions ?? []).map(staffName);
+	const short = shorten(one.text);
+	const said = el('p', { class: 'said' }, written(short, names, how.find));
+	if (short.length === one.text.length) return said;
+	const rest = el('button', {
+		class: 'small', on: {
+			click: () => {
+				said.replaceChildren(written(one.text ?? '', names, how.find));
+				rest.remove();
+				acts.grown(one);
+			},
+		},
+	}, `Show all ${one.text.length.toLocaleString()} characters`);
+	return el('div', {}, said, rest);
+}
+
+/** @param {string} text */
+function shorten(text) {
+	const lines = text.split('\n', LINES + 1);
+	const cut = lines.length > LINES ? lines.slice(0, LINES).join('\n') : text;
+	return cut.length > LONG ? cut.slice(0, LONG).replace(/[\ud800-\udbff]$/, '') : cut;
+}
+
+/**
+ * @param {Quoted} quoted
+ * @param {RowActs} acts
+ */
+function quote(quoted, acts) {
+	const node = el('button', { class: 'quote', on: { click: () => acts.jump(quoted.id) } },
+		quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
+	const said = el('bdi', { class: 'quoted' });
+	put(said, quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text));
+	node.append(said);
+	return node;
+}
+
+/** @param {string} text */
+export const firstLine = text => {
+	const line = text.trim().split('\n', 1)[0];
+	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}…` : line;
+};
+
+/**
+ * @param {Message} one
+ * @param {HTMLElement} time
+ * @param {boolean} mine
+ * @param {RowActs} acts
+ */
+function foot(one, time, mine, acts) {
+	const node = el('p', { class: 'foot' });
+	if (one.amended && !one.retracted) node.append(el('span', { class: 'tag' }, 'Amended'));
+	if (one.before_removal_was_known) node.append(el('span', { class: 'tag warn' }, 'Written before the removal was known'));
+	if (mine && !one.retracted) {
+		node.append(el('button', { class: `state ${one.delivery.state}`, title: 'Who has it', on: { click: () => acts.details(one) } },
+			icon(one.delivery.state), el('span', {}, stateWords(one.delivery))));
+	} else if (one.delivery.acknowledged_by.length) {
+		node.append(el('button', { class: 'state acknowledged', on: { click: () => acts.details(one) } },
+			icon('acknowledged'), el('span', {}, `In hand: ${spoken(one.delivery.acknowledged_by)}`)));
+	}
+	node.append(time);
+	return node;
+}
+
+/** @type {Record<Pending['state'], string>} */
+const PENDING = {
+	sending: 'Going to the node',
+	waiting: 'Waits here for the node',
+	sent: 'On this node',
+	refused: 'Not sent',
+};
+
+/**
+ * A message that the node has not shown yet.
+ * @param {Pending} one
+ * @param {Setting} how
+ * @param {RowActs} acts
+ */
+export function pendingRow(one, how, acts) {
+	const foot = el('p', { class: 'foot' },
+		el('span', { class: `state ${one.state}` }, icon(one.state === 'sent' ? 'on_this_node' : one.state === 'refused' ? 'warn' : 'waiting'),
+			el('span', {}, PENDING[one.state])));
+	if (one.state === 'refused') {
+		const why = el('p', { class: 'why' });
+		put(why, one.why ?? '');
+		foot.prepend(why);
+		foot.append(el('button', { class: 'small', on: { click: () => acts.putBack(one) } }, 'Back to the draft'));
+	}
+	fill(foot, el('time', {}, clock(one.at)));
+	const bubble = el('div', { class: 'bubble' },
+		how.head && el('p', { class: 'top' }, el('span', { class: 'who' }, named(known.me?.name ?? ''))),
+		one.reply && quote(one.reply, acts),
+		el('p', { class: 'said' }, written(shorten(one.text), one.mentions.map(staffName))), foot);
+	return el('article', { class: `row mine pending${how.head ? ' head' : ''}`, tabindex: '-1', data: { key: one.key } },
+		how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.at))),
+		el('div', { class: 'line' }, bubble));
+}
+
+/**
+ * Everything known about where a message is, with the names behind it.
+ * @param {Message} one
+ */
+export function detailsList(one) {
+	const { delivery } = one;
+	const list = el('dl', { class: 'facts' });
+	/** @param {string} what @param {Node | string} value */
+	const fact = (what, value) => list.append(el('dt', {}, what), el('dd', {}, value));
+	fact('Written', exactly(one.written.ms));
+	fact('By', named(one.by));
+	const state = el('span', { class: `state ${delivery.state}` }, icon(delivery.state), el('span', {}, stateWords(delivery)));
+	fact('State', state);
+	if (delivery.stored_at.length) fact('Stored at, by their signature', listed(delivery.stored_at));
+	if (delivery.missing.length) fact('Not known to be with', listed(delivery.missing));
+	if (delivery.opened_by.length) fact('Opened by', listed(delivery.opened_by));
+	if (delivery.acknowledged_by.length) fact('Taken in hand by', listed(delivery.acknowledged_by));
+	if (one.retracted) fact('Retracted', exactly(one.retracted.when.ms));
+	return list;
+}

@@ -1,0 +1,73 @@
+// Search across what the person may see; the node looks, the page only shows.
+
+import { get } from './api.js';
+import { button, el, fill, openDialog, refill, settle } from './dom.js';
+import { said } from './timeline.js';
+import { found, named } from './text.js';
+import { brief } from './time.js';
+
+/** Answers shown at first and with every "more". */
+const SHOWN = 30;
+
+/** @param {(conversation: string, message: string, words: string) => void} go */
+export function openSearch(go) {
+	const input = el('input', { type: 'text', role: 'searchbox', inputmode: 'search', id: 'search', 'aria-label': 'Search in your conversations', placeholder: 'Words in any order', autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
+	const count = el('p', { class: 'hint', role: 'status' });
+	const list = el('ol', { class: 'hits' });
+	const rest = el('div');
+	const dialog = openDialog('Search', { class: 'high' }, input, count, list, rest);
+	let asked = 0;
+
+	/** @param {string | null} before */
+	const look = async before => {
+		const words = input.value.trim();
+		const number = ++asked;
+		if (!words) {
+			refill(list);
+			count.textContent = '';
+			rest.replaceChildren();
+			return;
+		}
+		try {
+			const query = new URLSearchParams({ q: words, limit: String(SHOWN) });
+			if (before) query.set('before', before);
+			const answer = await get(`/search?${query}`);
+			if (number !== asked) return;
+			if (!before) refill(list);
+			fill(list, ...answer.hits.map((/** @type {Hit} */ hit) => row(hit, words)));
+			const many = list.children.length;
+			count.textContent = many === 0 ? 'Nothing found' : `${many}${answer.more ? ' or more' : ''} found`;
+			if (!answer.complete) count.textContent += '. The node is still reading; some may be missing.';
+			refill(rest, answer.more && button('More', () => { void look(answer.more); }));
+		} catch (error) {
+			if (number === asked) count.textContent = said(error);
+		}
+	};
+
+	/**
+	 * @param {Hit} hit
+	 * @param {string} words
+	 */
+	const row = (hit, words) => el('li', {}, el('button', {
+		on: {
+			click: () => {
+				dialog.close();
+				go(hit.conversation, hit.message.id, words);
+			},
+		},
+	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
+	found(hit.message.text ?? '', words)));
+
+	const soon = settle(() => { void look(null); }, 120);
+	input.addEventListener('input', soon);
+	dialog.addEventListener('keydown', event => {
+		const buttons = [...list.querySelectorAll('button')];
+		const here = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+		if (event.key === 'ArrowDown') buttons[Math.min(here + 1, buttons.length - 1)]?.focus();
+		else if (event.key === 'ArrowUp') (here <= 0 ? input : buttons[here - 1]).focus();
+		else if (event.key === 'Enter' && document.activeElement === input) buttons[0]?.click();
+		else return;
+		event.preventDefault();
+	});
+	input.focus();
+}

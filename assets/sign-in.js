@@ -1,0 +1,317 @@
+// The door: signing in the first time and every other time, the second factor, and the lock.
+
+import { call, get, post, Problem, setProof } from './api.js';
+import { button, el, field, fill, icon, picture, refill } from './dom.js';
+import { named, put, visible } from './text.js';
+
+/**
+ * A page in front of the conversations.
+ * @param {string} title
+ * @param {...Child} children
+ */
+export function door(title, ...children) {
+	document.title = `${title} · clinic-mesh`;
+	const heading = el('h1', {}, title);
+	return el('main', { class: 'door' }, el('div', { class: 'card' }, el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), heading, ...children));
+}
+
+/**
+ * A form that sends something to the node and says what it answered.
+ * @param {string} action what the button says
+ * @param {Child[]} fields
+ * @param {() => Promise<void>} send
+ * @param {...Child} below
+ */
+function form(action, fields, send, ...below) {
+	const wrong = el('div', { class: 'problem', role: 'alert' });
+	const press = el('button', { type: 'submit', class: 'main wide' }, action);
+	const node = el('form', {
+		on: {
+			submit: async event => {
+				event.preventDefault();
+				if (press.disabled) return;
+				press.disabled = true;
+				wrong.replaceChildren();
+				try {
+					await send();
+				} catch (error) {
+					explain(wrong, error);
+					const input = node.querySelector('input');
+					if (input instanceof HTMLInputElement) {
+						input.focus();
+						input.select();
+					}
+				} finally {
+					press.disabled = false;
+				}
+			},
+		},
+	}, ...fields, wrong, press, ...below);
+	return node;
+}
+
+/**
+ * @param {HTMLElement} into
+ * @param {unknown} error
+ */
+export function explain(into, error) {
+	into.replaceChildren();
+	const said = el('p');
+	put(said, error instanceof Problem ? sentence(error.message) : error instanceof Error && error.name === 'Mismatch' ? error.message
+		: 'This office’s node does not answer. Is it switched on, and is this PC on the office’s network?');
+	into.append(icon('warn'), said);
+	if (error instanceof Problem && error.remedy) {
+		const help = el('p');
+		put(help, sentence(error.remedy));
+		into.append(help);
+	}
+	if (error instanceof Problem && error.retryAfter) into.append(el('p', {}, `Try again in ${error.retryAfter} s.`));
+}
+
+/** @param {string} text */
+const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
+/** What was typed twice is not the same. */
+class Mismatch extends Error {
+	name = 'Mismatch';
+}
+
+/**
+ * Goes on from an answer to a sign-in.
+ * @param {Ways} ways
+ * @param {Partial<Me>} answer
+ */
+async function onward(ways, answer) {
+	setProof(answer.proof);
+	ways.settled(/** @type {Me} */ (answer.state && answer.state !== 'ready' ? answer : await get('/me')));
+}
+
+/**
+ * @param {Ways} ways
+ * @param {string} [why]
+ */
+export function signIn(ways, why) {
+	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'words', maxlength: '200' });
+	const password = field('Password', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxlength: '1000' });
+	const page = door('Sign in',
+		why && el('p', { class: 'notice' }, icon('warn'), el('span', {}, why)),
+		form('Sign in', [name.box, password.box], async () => {
+			const answer = await post('/login', { name: name.input.value.trim(), password: password.input.value });
+			password.input.value = '';
+			await onward(ways, answer);
+		}),
+		el('div', { class: 'other' },
+			passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page, name.input.value.trim()); }, { class: 'quiet' }),
+			button('First time here: use a sign-in code', () => replace(page, firstTime(ways)), { class: 'quiet' })));
+	return page;
+}
+
+/** @param {Ways} ways */
+function firstTime(ways) {
+	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, maxlength: '200' }, 'As the admin wrote it.');
+	const code = field('Sign-in code', { name: 'code', autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '100' }, 'An admin gave it to you; it works once, for a day.');
+	const first = field('Choose a password', { type: 'password', autocomplete: 'new-password', required: true, minlength: '12', maxlength: '1000' },
+		'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
+	const second = field('The same password again', { type: 'password', autocomplete: 'new-password', required: true, maxlength: '1000' });
+	const page = door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
+		if (first.input.value !== second.input.value) throw new Mismatch('The two passwords are not the same.');
+		const answer = await post('/login', { name: name.input.value.trim(), code: code.input.value.trim(), new_password: first.input.value });
+		await onward(ways, answer);
+	}), el('div', { class: 'other' }, button('I have a password already', () => ways.again(), { class: 'quiet' })));
+	return page;
+}
+
+/**
+ * The second factor of somebody who has one.
+ * @param {Ways} ways
+ * @param {Me} me
+ */
+export function factor(ways, me) {
+	const kinds = me.factors ?? ['totp', 'recovery'];
+	const code = field('Six digits', { inputmode: 'numeric', autocomplete: 'one-time-code', pattern: '[0-9 ]{6,8}', required: true, maxlength: '8', class: 'digits' }, 'From the authenticator app on your phone.');
+	const recovery = field('Recovery code', { autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '64' }, 'One of the ten you wrote down. Each works once.');
+	/** @param {unknown} body */
+	const send = async body => onward(ways, await post('/login/factor', body));
+	const totp = form('Sign in', [code.box], () => send({ totp: code.input.value.replace(/\s/g, '') }));
+	const paper = form('Sign in', [recovery.box], () => send({ recovery: recovery.input.value.trim() }));
+	const holder = el('div', {}, totp);
+	const page = door('The second step', holder, el('div', { class: 'other' },
+		kinds.includes('passkey') && passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page, ''); }, { class: 'quiet' }),
+		kinds.includes('recovery') && button('My phone is not here: use a recovery code', () => {
+			refill(holder, paper);
+			recovery.input.focus();
+		}, { class: 'quiet' }),
+		leave(ways)));
+	return page;
+}
+
+/**
+ * Choosing a second factor, once.
+ * @param {Ways} ways
+ */
+export function enrol(ways) {
+	const page = door('Protect your account',
+		el('p', {}, 'A password alone can be guessed or seen. Add something only you have; from then on you need both.'),
+		el('div', { class: 'stack' },
+			button('Use an authenticator app', () => { void app(ways, page); }, { class: 'main wide' }),
+			passkeysHere() && button('Use a passkey of this device', () => { void passkeyNew(ways, page); }, { class: 'wide' }),
+			leave(ways)));
+	return page;
+}
+
+/**
+ * @param {Ways} ways
+ * @param {HTMLElement} page
+ */
+async function app(ways, page) {
+	try {
+		const { secret, qr_svg: qr } = await post('/factors/totp/begin');
+		const code = field('Six digits that the app shows', { inputmode: 'numeric', autocomplete: 'one-time-code', required: true, maxlength: '8', class: 'digits' });
+		replace(page, door('Authenticator app',
+			el('ol', { class: 'steps' },
+				el('li', {}, 'Open an authenticator app on your phone.'),
+				el('li', {}, 'Scan this picture with it, or type the key below it.'),
+				el('li', {}, 'Type the six digits it shows.')),
+			qr && picture(qr, 'QR code for the authenticator app'),
+			el('p', { class: 'secret' }, (String(secret).match(/.{1,4}/g) ?? []).join(' ')),
+			form('Go on', [code.box], async () => {
+				const answer = await post('/factors/totp/finish', { totp: code.input.value.replace(/\s/g, '') });
+				setProof(answer.proof);
+				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
+			}, leave(ways))));
+	} catch (error) {
+			failed(page, error);
+	}
+}
+
+/**
+ * @param {Ways} ways
+ * @param {string[]} list
+ */
+function codes(ways, list) {
+	if (list.length === 0) {
+		ways.ready();
+		return door('One moment');
+	}
+	return door('Ten recovery codes',
+		el('p', {}, 'Each lets you in once without your phone. Write them on paper and keep it where you keep your keys: they are shown only now.'),
+		el('ol', { class: 'codes' }, ...list.map(one => el('li', {}, el('code', {}, one)))),
+		button('I have written them down', () => ways.ready(), { class: 'main wide' }));
+}
+
+/**
+ * The screen while it is locked: nothing of the conversations is in the page.
+ * @param {Ways} ways
+ * @param {string} name
+ */
+export function locked(ways, name) {
+	const password = field('Password', { type: 'password', autocomplete: 'current-password', required: true, maxlength: '1000' });
+	const page = door('Locked',
+		el('p', { class: 'person' }, icon('lock'), named(name, 'name')),
+		el('input', { type: 'hidden', autocomplete: 'username', value: visible(name) }),
+		form('Unlock', [password.box], async () => {
+			await post('/unlock', { password: password.input.value });
+			password.input.value = '';
+			ways.settled(await get('/me'));
+		}),
+		el('div', { class: 'other' }, button('Somebody else: sign out and switch', () => {
+			call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());
+		}, { class: 'quiet' })));
+	return page;
+}
+
+/** @param {Ways} ways */
+function leave(ways) {
+	return button('Stop and sign in as somebody else', () => {
+		call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());
+	}, { class: 'quiet' });
+}
+
+/**
+ * @param {string} [why]
+ * @param {() => void} [again]
+ */
+export function away(why, again) {
+	return door('No answer',
+		el('p', { class: 'notice' }, icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
+		el('p', {}, 'Is it switched on, and is this PC on the office’s network? The Internet is not needed. This page tries again by itself.'),
+		again && button('Try now', again, { class: 'main wide' }));
+}
+
+/**
+ * @param {Element} old
+ * @param {HTMLElement} page
+ */
+function replace(old, page) {
+	old.replaceWith(page);
+	focusFirst(page);
+}
+
+/**
+ * Whoever comes to a door can type at once.
+ * @param {Element} page
+ */
+export function focusFirst(page) {
+	const target = page.querySelector('input:not([type=hidden])') ?? page.querySelector('button');
+	if (target instanceof HTMLElement) target.focus();
+}
+
+/**
+ * @param {HTMLElement} page
+ * @param {unknown} error
+ */
+function failed(page, error) {
+	page.querySelector('.problem.loose')?.remove();
+	const wrong = el('div', { class: 'problem loose', role: 'alert' });
+	explain(wrong, error);
+	fill(page.firstElementChild ?? page, wrong);
+}
+
+// Passkeys: the node's words go to the browser as they are, and the browser's back to the node.
+
+/** With parts that the compiler's library does not know. */
+const passkeys = /** @type {any} */ (window.PublicKeyCredential);
+
+const passkeysHere = () => Boolean(passkeys?.parseRequestOptionsFromJSON);
+
+/**
+ * @param {Ways} ways
+ * @param {HTMLElement} page
+ * @param {string} name
+ */
+async function passkeyIn(ways, page, name) {
+	try {
+		const options = await post('/login/passkey/begin', name ? { name } : {});
+		const publicKey = passkeys.parseRequestOptionsFromJSON(options.publicKey);
+		const shown = /** @type {any} */ (await navigator.credentials.get({ publicKey }));
+		await onward(ways, await post('/login/passkey/finish', shown.toJSON()));
+	} catch (error) {
+		failed(page, turnedDown(error));
+	}
+}
+
+/**
+ * @param {Ways} ways
+ * @param {HTMLElement} page
+ */
+async function passkeyNew(ways, page) {
+	try {
+		const answer = await addPasskey();
+		setProof(answer.proof);
+		replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
+	} catch (error) {
+		failed(page, turnedDown(error));
+	}
+}
+
+export async function addPasskey() {
+	const options = await post('/factors/passkey/begin');
+	const publicKey = passkeys.parseCreationOptionsFromJSON(options.publicKey);
+	const made = /** @type {any} */ (await navigator.credentials.create({ publicKey }));
+	return post('/factors/passkey/finish', made.toJSON());
+}
+
+/** @param {unknown} error */
+function turnedDown(error) {
+	return error instanceof DOMException ? new Problem({ code: 'refused', message: 'the passkey was not used', remedy: 'try again, or use another way' }) : error;
+}

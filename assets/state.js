@@ -1,0 +1,82 @@
+// What the page knows while somebody is signed in, and who wants to hear when it changes. It lives in
+// memory only: nothing that was written or read stays in the browser after the page is closed.
+
+import { get, setProof } from './api.js';
+
+/** @type {Known} */
+export const known = {
+	me: null,
+	clinic: null,
+	status: null,
+	conversations: [],
+	open: null,
+	link: 'joining',
+	typing: new Map(),
+	presence: new Map(),
+};
+
+/** @type {Map<Topic, Set<(data?: any) => void>>} */
+const ears = new Map();
+
+/**
+ * Hears of a topic until the returned function is called.
+ * @param {Topic} topic
+ * @param {(data?: any) => void} hear
+ */
+export function on(topic, hear) {
+	const set = ears.get(topic) ?? new Set();
+	ears.set(topic, set.add(hear));
+	return () => { set.delete(hear); };
+}
+
+/**
+ * @param {Topic} topic
+ * @param {any} [data]
+ */
+export function tell(topic, data) {
+	for (const hear of [...ears.get(topic) ?? []]) hear(data);
+}
+
+/** @param {Me | null} me */
+export function setMe(me) {
+	known.me = me;
+	setProof(me?.proof);
+}
+
+/** Forgets everything that belongs to the person who was here. */
+export function forget() {
+	setMe(null);
+	known.clinic = null;
+	known.status = null;
+	known.conversations = [];
+	known.open = null;
+	known.typing.clear();
+	known.presence.clear();
+}
+
+/** @param {string} id */
+export const conversation = id => known.conversations.find(one => one.id === id);
+
+export const unreadTotal = () => known.conversations.reduce((sum, one) => sum + (one.unread ?? 0), 0);
+
+export async function loadConversations() {
+	const answer = await get('/conversations', { background: true });
+	known.conversations = answer.conversations;
+	tell('conversations');
+}
+
+export async function loadClinic() {
+	known.clinic = await get('/clinic', { background: true });
+	for (const one of known.clinic?.staff ?? []) if (one.presence) known.presence.set(one.id, one.presence);
+	tell('clinic');
+}
+
+export async function loadStatus() {
+	known.status = await get('/status', { background: true });
+	tell('link');
+}
+
+/** @param {string} id */
+export function staffName(id) {
+	return known.clinic?.staff.find(one => one.id === id)?.name ?? id.slice(0, 8);
+}

@@ -1,0 +1,438 @@
+// The conversation on the screen: its messages, what can be done with one, and what was missed.
+
+import { at, get, post, Problem } from './api.js';
+import { announce, button, el, fill, icon, openDialog, refill, settle } from './dom.js';
+import { Messages } from './messages.js';
+import { drop, pendingIn, settled } from './outbox.js';
+import { detailsList, isMine, messageRow, pendingRow } from './row.js';
+import { Scroll } from './scroll.js';
+import { conversation, known, loadConversations, on } from './state.js';
+import { named, visible, written } from './text.js';
+import { day, exactly } from './time.js';
+
+/** Messages of one person within this time stand under one name. */
+const TOGETHER = 5 * 60_000;
+/** Pages fetched to find a message that somebody wants to see: 60,000 messages. */
+const FAR = 120;
+
+/** @param {Item} item @returns {item is Pending} */
+const isPending = item => 'key' in item;
+/** @param {Item} item */
+const when = item => isPending(item) ? item.at : item.written.ms;
+/** @param {Item} item */
+const whose = item => isPending(item) ? item.owner : item.staff;
+
+export class Timeline {
+	/**
+	 * @param {string} id
+	 * @param {{ reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void }} composer
+	 */
+	constructor(id, composer) {
+		this.id = id;
+		this.composer = composer;
+		this.messages = new Messages(id);
+		this.firstUnread = conversation(id)?.first_unread ?? null;
+		this.unread = conversation(id)?.unread ?? 0;
+		this.find = '';
+		this.seen = '';
+		this.missed = 0;
+		this.told = -1;
+		this.unreadAt = -1;
+		this.gone = false;
+		this.ended = false;
+		/** @type {Item[]} */
+		this.items = [];
+		this.scroll = new Scroll({
+			label: 'Messages',
+			row: (/** @type {Item} */ item, index) => this.row(item, index),
+			guess: (/** @type {Item} */ item, width) => guess(item, width),
+			same: (/** @type {Item} */ _, index) => this.depends(index),
+			start: () => { void this.back(); },
+			moved: () => this.moved(),
+		});
+		this.down = button('', () => this.scroll.toEnd(), { class: 'jump', hidden: true });
+		this.up = button('', () => { void this.toUnread(); }, { class: 'jump up', hidden: true });
+		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening…');
+		this.typing = el('p', { class: 'typing', 'aria-live': 'off' });
+		this.node = el('div', { class: 'timeline' }, this.note, this.scroll.node, this.up, this.down, this.typing);
+		this.scroll.node.addEventListener('keydown', event => this.key(event));
+		this.markSoon = settle(() => { void this.mark(); }, 250);
+		this.lookSoon = settle(() => { void this.look(); }, 40);
+		this.receiptsSoon = settle(() => { void this.look(); }, 250);
+		this.off = [
+			on('messages', data => { if (data.everything || data.conversation === id) this.lookSoon(); }),
+			on('receipts', data => { if (!data.conversation || data.conversation === id) this.receiptsSoon(); }),
+			on('outbox', one => this.outbox(one)),
+			on('typing', () => this.showTyping()),
+		];
+		const attend = () => this.markSoon();
+		addEventListener('focus', attend);
+		document.addEventListener('visibilitychange', attend);
+		this.off.push(() => {
+			removeEventListener('focus', attend);
+			document.removeEventListener('visibilitychange', attend);
+		});
+	}
+
+	end() {
+		this.ended = true;
+		this.off.forEach(stop => stop());
+		this.scroll.end();
+		this.node.remove();
+	}
+
+	async open() {
+		try {
+			await this.messages.open();
+		} catch (error) {
+			if (!this.ended) this.failed(error);
+			return;
+		}
+		if (this.ended) return;
+		this.show();
+		if (this.unreadAt >= 0) this.scroll.toRow(this.unreadAt);
+		else this.scroll.toEnd();
+		this.moved();
+		this.markSoon();
+	}
+
+	/** @param {unknown} error */
+	failed(error) {
+		refill(this.note);
+		fill(this.note, error instanceof Problem ? [error.message, error.remedy].filter(Boolean).join('; ')
+			: 'The node does not answer. These messages come as soon as it is back.');
+		this.note.hidden = false;
+	}
+
+	/** Looks again at what may have changed. */
+	async look() {
+		if (this.ended) return;
+		const newest = this.messages.list[this.messages.list.length - 1];
+		const before = new Set(this.messages.list.map(one => one.id));
+		try {
+			await this.messages.again();
+			const item = this.items[this.scroll.first];
+			if (item && !isPending(item)) await this.messages.againAround(item.id);
+		} catch (error) {
+			if (!this.messages.loaded && !this.ended) this.failed(error);
+			return;
+		}
+		if (this.ended) return;
+		this.show();
+		const fresh = this.messages.list.filter(one => !before.has(one.id) && !isMine(one));
+		if (newest && fresh.length) this.arrived(fresh);
+		this.markSoon();
+	}
+
+	/** @param {Message[]} fresh */
+	arrived(fresh) {
+		const last = fresh[fresh.length - 1];
+		known.typing.get(this.id)?.delete(last.by);
+		this.showTyping();
+		const text = last.retracted ? 'retracted' : last.text ?? '';
+		announce(fresh.length === 1 ? `${visible(last.by)}: ${visible(text.slice(0, 300))}` : `${fresh.length} messages have come`);
+		if (!this.scroll.atEnd) {
+			this.missed += fresh.length;
+			this.moved();
+		}
+	}
+
+	show() {
+		this.note.hidden = this.messages.list.length > 0 || pendingIn(this.id).length > 0;
+		this.note.textContent = 'Nothing has been written here yet.';
+		const have = new Set(this.messages.list.map(one => one.id));
+		settled(have);
+		const waiting = pendingIn(this.id).filter(one => !(one.id && have.has(one.id)));
+		this.items = [...this.messages.list, ...waiting];
+		this.unreadAt = this.firstUnread === null ? -1 : this.messages.list.findIndex(one => one.id === this.firstUnread);
+		this.scroll.set(this.items);
+	}
+
+	/** @param {Pending | undefined} one */
+	outbox(one) {
+		if (one && one.conversation !== this.id) return;
+		// A row is made anew when its message is another object, and the state of a pending one changes in place.
+		if (one) this.scroll.measured.delete(one);
+		const own = one && !this.items.includes(one);
+		this.show();
+		if (own) this.scroll.toEnd();
+	}
+
+	/** @param {number} index */
+	setting(index) {
+		const item = this.items[index];
+		const before = this.items[index - 1];
+		const fresh = !before || day(when(before)) !== day(when(item));
+		const unread = !isPending(item) && item.id === this.firstUnread;
+		const head = fresh || unread || !before || whose(before) !== whose(item) || when(item) - when(before) > TOGETHER;
+		return { head, day: fresh, unread, find: this.find };
+	}
+
+	/** @param {number} index */
+	depends(index) {
+		const { head, day: fresh, unread, find } = this.setting(index);
+		const item = this.items[index];
+		return `${Number(head)}${Number(fresh)}${Number(unread)}${isPending(item) ? item.state : ''}${find}`;
+	}
+
+	/**
+	 * @param {Item} item
+	 * @param {number} index
+	 */
+	row(item, index) {
+		const acts = {
+			details: (/** @type {Message} */ one) => this.details(one),
+			menu: (/** @type {Message} */ one, /** @type {HTMLElement} */ from) => this.menu(one, from),
+			jump: (/** @type {string} */ id) => { void this.jump(id); },
+			putBack: (/** @type {Pending} */ one) => {
+				this.composer.putBack(one.text);
+				drop(one.key);
+			},
+			grown: (/** @type {Message} */ one) => this.scroll.remeasure(one),
+		};
+		return isPending(item) ? pendingRow(item, this.setting(index), acts) : messageRow(item, this.setting(index), acts);
+	}
+
+	async back() {
+		if (this.messages.loading || !this.messages.earlier) return;
+		this.scroll.rows.setAttribute('aria-busy', 'true');
+		try {
+			if (await this.messages.back() && !this.ended) this.show();
+		} catch {
+			// It is tried again with the next movement.
+		} finally {
+			this.scroll.rows.removeAttribute('aria-busy');
+		}
+	}
+
+	moved() {
+		const { atEnd } = this.scroll;
+		if (atEnd) this.missed = 0;
+		this.down.hidden = atEnd;
+		if (this.told !== this.missed) refill(this.down, icon('down'), this.missed ? `${this.missed} below` : 'To the newest');
+		this.told = this.missed;
+		const index = this.unreadAt;
+		const above = this.firstUnread !== null && (index < 0 ? this.unread > 0 && this.messages.earlier !== null : index < this.scroll.first);
+		const hidden = !above || this.gone;
+		if (this.up.hidden && !hidden) refill(this.up, `${this.unread} not opened before`);
+		this.up.hidden = hidden;
+		if (atEnd) this.markSoon();
+	}
+
+	async toUnread() {
+		this.gone = true;
+		if (this.firstUnread) await this.jump(this.firstUnread);
+	}
+
+	/**
+	 * Goes to a message, however far back it is.
+	 * @param {string} id
+	 * @param {string} [find] words to set off
+	 */
+	async jump(id, find) {
+		if (find !== undefined) this.find = find;
+		if (!this.messages.loaded) await this.messages.open();
+		announce('Looking for the message');
+		const index = await this.messages.find(id, FAR).catch(() => -1);
+		if (this.ended) return;
+		this.show();
+		if (index < 0) {
+			announce('That message is no longer here', 'alert');
+			return;
+		}
+		const node = this.scroll.toRow(index);
+		node?.focus({ preventScroll: true });
+		node?.classList.add('pointed');
+		setTimeout(() => node?.classList.remove('pointed'), 2500);
+	}
+
+	/** Tells the node what has been opened, once a person can have seen it. */
+	async mark() {
+		if (this.ended || document.hidden || !document.hasFocus() || known.me?.state !== 'ready') return;
+		const last = this.lastSeen();
+		if (!last || last === this.seen || !(conversation(this.id)?.unread ?? 1)) return;
+		this.seen = last;
+		try {
+			await post(`${at(this.id)}/opened`, { message: last }, { background: true });
+			await loadConversations();
+		} catch {
+			this.seen = '';
+		}
+	}
+
+	/** Id of the newest message that is wholly on the screen. */
+	lastSeen() {
+		const { top, view, heights } = this.scroll;
+		const end = top + view + 4;
+		for (let i = Math.min(this.scroll.last, this.messages.list.length - 1); i >= this.scroll.first; i--) {
+			if (heights.before(i + 1) <= end || i === this.scroll.first) return this.messages.list[i]?.id;
+		}
+		return undefined;
+	}
+
+	showTyping() {
+		const now = Date.now();
+		const names = [...known.typing.get(this.id) ?? []].filter(([name, until]) => until > now && name !== known.me?.name).map(([name]) => name);
+		refill(this.typing);
+		names.forEach((name, index) => fill(this.typing, index > 0 && ', ', named(name)));
+		if (names.length) this.typing.append(names.length === 1 ? ' is writing' : ' are writing');
+	}
+
+	/** @param {KeyboardEvent} event */
+	key(event) {
+		if (event.altKey || event.ctrlKey || event.metaKey || !(event.target instanceof HTMLElement)) return;
+		const here = this.scroll.indexOf(document.activeElement);
+		const item = this.items[here];
+		const onRow = event.target.matches('[aria-posinset]');
+		if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
+			const next = here < 0 ? this.scroll.last : here + (event.key === 'ArrowUp' ? -1 : 1);
+			if (next >= 0 && next < this.items.length) this.scroll.reveal(next)?.focus({ preventScroll: true });
+		} else if (event.key === 'End') this.scroll.toEnd();
+		else if (event.key === 'Home') this.scroll.toRow(0, 0);
+		else if (!item || isPending(item) || !onRow) return;
+		else if (event.key === 'Enter' || event.key === ' ') this.menu(item, event.target.querySelector('.bubble') ?? event.target);
+		else if (event.key === 'r') this.composer.reply(item);
+		else if (event.key === 'i') this.details(item);
+		else if (event.key === 'h') this.acknowledge(item);
+		else if (event.key === 'e' && isMine(item)) this.composer.amend(item);
+		else return;
+		event.preventDefault();
+	}
+
+	/**
+	 * @param {Message} one
+	 * @param {Element} from
+	 */
+	menu(one, from) {
+		const mine = isMine(one);
+		const live = !one.retracted && one.text !== null;
+		const name = known.me?.name ?? '';
+		/** @type {[string, string, () => void][]} */
+		const acts = [];
+		if (live) acts.push(['Reply', 'R', () => this.composer.reply(one)]);
+		if (!mine && live && !one.delivery.acknowledged_by.includes(name)) acts.push(['Take in hand', 'H', () => this.acknowledge(one)]);
+		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)]);
+		if (mine && live) acts.push(['Retract…', '', () => this.retract(one)]);
+		if (live) acts.push(['Copy the text', '', () => { void navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined); }]);
+		if (one.amended) acts.push(['What it has said', '', () => { void this.history(one); }]);
+		acts.push(['Who has it', 'I', () => this.details(one)]);
+		openMenu(acts, from);
+	}
+
+	/** @param {Message} one */
+	details(one) {
+		openDialog('Where this message is', {}, detailsList(one),
+			!known.clinic?.policy.opened_receipts && el('p', { class: 'hint' }, 'The clinic’s policy does not show who opened a message.'));
+	}
+
+	/** @param {Message} one */
+	acknowledge(one) {
+		if (isMine(one) || one.retracted) return;
+		post(`${at(this.id)}/acknowledge`, { message: one.id }).then(
+			() => {
+				announce('Taken in hand, for all members to see');
+				this.lookSoon();
+			},
+			error => announce(said(error), 'alert'));
+	}
+
+	/** @param {Message} one */
+	retract(one) {
+		const reason = el('input', { id: 'reason', maxlength: '200', autocomplete: 'off' });
+		const wrong = el('p', { class: 'problem', role: 'alert' });
+		const form = el('form', {
+			on: {
+				submit: event => {
+					event.preventDefault();
+					post(`${at(this.id)}/retract`, { message: one.id, reason: reason.value }).then(
+						() => {
+							dialog.close();
+							this.lookSoon();
+						},
+						error => { wrong.textContent = said(error); });
+				},
+			},
+		},
+		el('p', {}, 'Every node that holds it destroys its text. That you wrote and retracted something, when and why stays for all members to see. Whoever has read it has read it.'),
+		el('div', { class: 'field' }, el('label', { for: 'reason' }, 'Why (all members see this)'), reason), wrong,
+		el('div', { class: 'choices' }, button('Keep the message', () => dialog.close()), el('button', { type: 'submit', class: 'main danger' }, 'Retract it')));
+		const dialog = openDialog('Retract this message?', {}, form);
+		reason.focus();
+	}
+
+	/** @param {Message} one */
+	async history(one) {
+		const list = el('ol', { class: 'history' });
+		openDialog('What it has said', {}, list);
+		try {
+			const answer = await get(`${at(this.id)}/history?message=${encodeURIComponent(one.id)}`);
+			for (const old of answer.versions ?? []) {
+				list.append(el('li', {}, el('time', {}, exactly(old.written.ms)), written(old.text ?? '(purged)', [])));
+			}
+		} catch (error) {
+			list.append(el('li', {}, said(error)));
+		}
+	}
+}
+
+/** @param {unknown} error */
+export const said = error => error instanceof Problem ? [error.message, error.remedy].filter(Boolean).join('; ') : 'The node does not answer; nothing was done.';
+
+/**
+ * A guess at the height of a row, from the length of its text.
+ * @param {Item} item
+ * @param {number} width
+ */
+function guess(item, width) {
+	const text = item.text ?? '';
+	const across = Math.max(20, Math.min(width * 0.78, 640) / 8.2);
+	let lines = 0;
+	for (let from = 0, end = 0; end !== -1 && lines < 30; from = end + 1) {
+		end = text.indexOf('\n', from);
+		lines += Math.max(1, Math.ceil(((end === -1 ? text.length : end) - from) / across));
+	}
+	return 50 + lines * 24;
+}
+
+/**
+ * A menu at an element.
+ * @param {[string, string, () => void][]} acts
+ * @param {Element} from
+ */
+export function openMenu(acts, from) {
+	const back = document.activeElement;
+	const items = acts.map(([label, key, act]) => el('button', {
+		role: 'menuitem', tabindex: '-1', on: {
+			click: () => {
+				close();
+				act();
+			},
+		},
+	}, label, key && el('kbd', { 'aria-hidden': 'true' }, key)));
+	const menu = el('div', { class: 'menu', role: 'menu', 'aria-label': 'Actions' }, ...items);
+	const dialog = el('dialog', { class: 'over', 'aria-label': 'Actions' }, menu);
+	const close = () => dialog.close();
+	dialog.addEventListener('click', event => { if (event.target === dialog) close(); });
+	dialog.addEventListener('close', () => {
+		dialog.remove();
+		const active = document.activeElement;
+		if ((!active || active === document.body) && back instanceof HTMLElement && back.isConnected) back.focus({ preventScroll: true });
+	});
+	menu.addEventListener('keydown', event => {
+		const here = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+		const to = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 }[event.key];
+		const letter = acts.findIndex(([label]) => label[0].toLowerCase() === event.key.toLowerCase());
+		if (to !== undefined) items[(to + items.length) % items.length].focus();
+		else if (event.key === 'Tab') close();
+		else if (letter >= 0 && event.key.length === 1) items[letter].focus();
+		else return;
+		event.preventDefault();
+	});
+	document.body.append(dialog);
+	dialog.showModal();
+	const box = from.getBoundingClientRect();
+	const { offsetWidth: width, offsetHeight: height } = menu;
+	menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
+	menu.style.top = `${Math.max(8, Math.min(box.bottom + 4 + height > innerHeight ? box.top - height - 4 : box.bottom + 4, innerHeight - height - 8))}px`;
+	items[0]?.focus();
+}

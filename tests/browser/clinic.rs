@@ -1,0 +1,209 @@
+//! A clinic of real nodes, each with a door for browsers on loopback.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cdp::Chromium;
+use crate::processes::{Clinic, Node, Say as _, eventually, free_address};
+use crate::window::Window;
+
+/// Whatever they are called, their passwords are long and name nobody.
+pub(crate) const PASSWORD: &str = "seven green umbrellas";
+
+/// Nodes, and a browser to look at them.
+pub(crate) struct Place {
+    pub(crate) clinic: Clinic,
+    pub(crate) nodes: Vec<Node>,
+    doors: Vec<String>,
+    pub(crate) chromium: Chromium,
+}
+
+impl Place {
+    /// A clinic whose nodes run and know each other.
+    pub(crate) fn of(offices: &[&str]) -> Self {
+        let mut place = Self {
+            clinic: Clinic::found(),
+            nodes: Vec::new(),
+            doors: Vec::new(),
+            chromium: Chromium::start(),
+        };
+        for office in offices {
+            let mut node = match place.nodes.first() {
+                None => place.clinic.first_node(office),
+                Some(first) => place.clinic.join(first, office),
+            };
+            place.doors.push(open_door(node.dir()));
+            node.start(&place.clinic);
+            place.nodes.push(node);
+        }
+        place
+    }
+
+    /// Employs somebody at an office; gives the sign-in code.
+    pub(crate) fn employ(&self, name: &str, office: usize) -> String {
+        let home = &self.nodes[office].name;
+        let add = [
+            "staff",
+            "add",
+            name,
+            "--home",
+            home,
+            "--role",
+            "clinician",
+            "--json",
+        ];
+        let added = self.run(&add).json();
+        added["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// Makes a room with these members.
+    pub(crate) fn room(&self, name: &str, members: &[&str]) {
+        let mut create = vec!["room", "create", name];
+        create.extend(members.iter().flat_map(|member| ["--member", member]));
+        self.run(&create);
+    }
+
+    fn run(&self, args: &[&str]) -> crate::processes::Said {
+        self.clinic.on(&self.nodes[0], args).said().done()
+    }
+
+    /// Waits until the record that names somebody has reached an office.
+    pub(crate) fn known_at(&self, office: usize, name: &str) {
+        eventually("the record has come", || {
+            let said = self
+                .clinic
+                .on(&self.nodes[office], &["staff", "list", "--json"])
+                .said();
+            said.out.contains(name).then_some(())
+        });
+    }
+
+    /// A window at an office's sign-in page.
+    pub(crate) fn window(&self, office: usize) -> Window {
+        let window = Window::open(&self.chromium);
+        window.go(&self.doors[office]);
+        window.shows("Your name");
+        window
+    }
+
+    /// A window in which somebody has just signed in for the first time.
+    pub(crate) fn first_sign_in(&self, name: &str, office: usize) -> Window {
+        let code = self.employ(name, office);
+        self.known_at(office, name);
+        let window = self.window(office);
+        first_sign_in(&window, name, &code);
+        window
+    }
+}
+
+/// Goes through the first sign-in as a person does.
+pub(crate) fn first_sign_in(window: &Window, name: &str, code: &str) {
+    window.press("First time here");
+    window.shows("Your first sign-in");
+    window.fill("Your name", name);
+    window.fill("Sign-in code", code);
+    window.fill("Choose a password", PASSWORD);
+    window.fill("The same password again", PASSWORD);
+    window.key("Enter");
+    set_up_factor(window, name);
+    signed_in(window);
+}
+
+/// Takes the authenticator that the page offers, and writes the recovery codes down.
+fn set_up_factor(window: &Window, name: &str) {
+    window.press("Use an authenticator app");
+    let secret = window.until("document.querySelector('.secret')?.innerText");
+    let secret = secret.as_str().expect("text").replace(' ', "");
+    window.fill("Six digits that the app shows", &code_of(&secret));
+    window.key("Enter");
+    window.shows("Ten recovery codes");
+    let codes = window.texts(".codes code");
+    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
+    notebook.insert(name.to_owned(), codes);
+    drop(notebook);
+    window.press("I have written them down");
+}
+
+/// What an authenticator app shows at this moment.
+fn code_of(secret: &str) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).expect("a secret as apps take it");
+    let totp = totp_rs::Builder::new().with_secret(secret).build();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("a clock that is right").as_secs();
+    totp.expect("long enough").generate(now).to_string()
+}
+
+/// Where people keep their recovery codes. An authenticator's code works once in half a minute, which
+/// is longer than these tests wait between two sign-ins.
+static NOTEBOOK: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// Shows the second factor that the page asks for.
+fn show_factor(window: &Window, name: &str) {
+    window.press("use a recovery code");
+    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
+    let code = notebook.get_mut(name).and_then(Vec::pop);
+    drop(notebook);
+    window.fill("Recovery code", &code.expect("written down"));
+    window.key("Enter");
+}
+
+/// Signs in with name and password.
+pub(crate) fn sign_in(window: &Window, name: &str) {
+    window.fill("Your name", name);
+    window.fill("Password", PASSWORD);
+    window.key("Enter");
+    show_factor(window, name);
+    signed_in(window);
+}
+
+/// Waits until the conversations are there.
+pub(crate) fn signed_in(window: &Window) {
+    window.until("document.querySelector('.desk .me .name') !== null");
+    window.until("document.querySelector('.link-state.good, .link-state.part') !== null");
+}
+
+/// Opens the conversation of this name from the list.
+pub(crate) fn open(window: &Window, name: &str) {
+    let row = format!(
+        "[...document.querySelectorAll('.conversations button')].find(one => one.querySelector('.name').innerText === {})",
+        serde_json::json!(name)
+    );
+    window.until(&format!("Boolean({row})"));
+    window.eval(&format!("{row}.click()"));
+    window.until(&format!(
+        "document.querySelector('.headline h1').innerText === {}",
+        serde_json::json!(name)
+    ));
+}
+
+/// Begins a direct conversation with somebody.
+pub(crate) fn begin(window: &Window, name: &str) {
+    window.click("[aria-label='Begin a conversation']");
+    window.type_text(name);
+    window.until("document.querySelectorAll('dialog .people input').length === 1");
+    window.click("dialog .people input");
+    window.press("Write");
+    window.until("document.activeElement?.id === 'write'");
+}
+
+/// Writes a message and sends it.
+pub(crate) fn say(window: &Window, text: &str) {
+    window.eval("document.getElementById('write').focus()");
+    window.type_text(text);
+    window.key("Enter");
+    window.shows(text);
+}
+
+/// Turns on a node's door for browsers; gives its address.
+fn open_door(dir: &Path) -> String {
+    let address = free_address();
+    let file = dir.join("node.toml");
+    let settings = std::fs::read_to_string(&file).expect("the node's settings");
+    let line = format!("web_loopback = \"{address}\"\n");
+    // Before everything else, so that it stands in no table.
+    std::fs::write(&file, line + &settings).expect("room");
+    let port = address.rsplit(':').next().expect("a port");
+    format!("http://localhost:{port}/")
+}

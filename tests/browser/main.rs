@@ -1,0 +1,221 @@
+//! What staff see and do, in a real Chromium against real nodes.
+//!
+//! Needs Debian's `chromium`, and `tsc` of `node-typescript` for the types; `tests/run` installs both.
+
+mod cdp;
+mod clinic;
+mod looks;
+#[path = "../support/processes.rs"]
+mod processes;
+mod strings;
+mod types;
+mod window;
+
+use std::time::Duration;
+
+use clinic::{PASSWORD, Place, begin, first_sign_in, open, say, sign_in, signed_in};
+
+#[test]
+fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
+    let place = Place::of(&["front-desk", "ward-2"]);
+    let ana = place.first_sign_in("Ana", 0);
+    let ben = place.first_sign_in("Ben", 1);
+    place.room("rounds", &["Ana", "Ben"]);
+
+    open(&ana, "rounds");
+    say(&ana, "Bed 4 is free");
+
+    open(&ben, "rounds");
+    ben.shows("Bed 4 is free");
+    ana.until("document.querySelector('.mine .state.stored_at_theirs, .mine .state.opened')");
+
+    // A mention by name from the list that opens, and an answer to a message by keys alone.
+    ben.eval("document.getElementById('write').focus()");
+    ben.type_text("Thank you @an");
+    ben.until("!document.getElementById('people').hidden");
+    ben.key("Enter");
+    ben.key("Enter");
+    ana.shows("Thank you @Ana");
+    ana.until("document.querySelector('.row:not(.mine) mark.mention')?.textContent === '@Ana'");
+    ana.key("ArrowUp");
+    ana.until("document.activeElement.matches('article')");
+    ana.key("r");
+    ana.until("document.querySelector('.composer .about')?.innerText.includes('Reply to Ben')");
+    ana.type_text("I tell the family");
+    ana.key("Enter");
+    ben.until("document.querySelector('.row:not(.mine) .quote')?.innerText.includes('Thank you')");
+
+    // Taken in hand, with the name behind it.
+    ben.eval("document.querySelector('.row:not(.mine)').focus()");
+    ben.key("h");
+    ana.until("document.querySelector('.mine .state.acknowledged')?.innerText.includes('Ben')");
+
+    begin(&ana, "Ben");
+    say(&ana, "Only for you");
+    open(&ben, "Ana");
+    ben.shows("Only for you");
+    assert_eq!(ana.complaints(), [""; 0]);
+    assert_eq!(ben.complaints(), [""; 0]);
+}
+
+#[test]
+fn whoever_locks_or_leaves_takes_everything_off_the_screen_and_finds_the_draft_again() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    let code = place.employ("Cy", 0);
+    place.room("rounds", &["Ana", "Cy"]);
+    open(&page, "rounds");
+    say(&page, "The lab has called");
+    page.type_text("half a thought");
+
+    page.key("Control+l");
+    page.until("document.querySelector('h1')?.innerText === 'Locked'");
+    let left = page.eval("document.documentElement.outerHTML");
+    let left = left.as_str().expect("text");
+    assert!(!left.contains("The lab has called") && !left.contains("half a thought"));
+
+    // Somebody else at the same screen finds nothing of hers.
+    page.press("Somebody else");
+    page.shows("First time here");
+    first_sign_in(&page, "Cy", &code);
+    open(&page, "rounds");
+    page.shows("The lab has called");
+    assert!(
+        !page
+            .eval("document.getElementById('write').value")
+            .to_string()
+            .contains("half")
+    );
+    page.click("[aria-label='Settings and sign out']");
+    page.press("Sign out");
+    page.shows("First time here");
+
+    sign_in(&page, "Ana");
+    open(&page, "rounds");
+    page.until("document.getElementById('write').value === 'half a thought'");
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_message_is_amended_found_gone_to_and_retracted() {
+    let place = Place::of(&["front-desk"]);
+    let ana = place.first_sign_in("Ana", 0);
+    let ben = place.first_sign_in("Ben", 0);
+    place.room("rounds", &["Ana", "Ben"]);
+    open(&ana, "rounds");
+    open(&ben, "rounds");
+    say(&ana, "The pump is in room 7");
+    (0..40).for_each(|number| say(&ana, &format!("something else {number}")));
+
+    // Found by the beginnings of its words, and gone to although it is far above.
+    ben.shows("something else 39");
+    ben.key("Control+k");
+    ben.until("document.activeElement?.id === 'search'");
+    ben.type_text("pum room");
+    ben.until("document.querySelectorAll('.hits li').length === 1");
+    ben.key("Enter");
+    ben.until("document.activeElement?.innerText.includes('The pump is in room 7')");
+
+    // What it said stays to be seen.
+    ana.eval("document.querySelector('.scroll').scrollTop = 0");
+    ana.until("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('pump'))?.focus() === undefined");
+    ana.key("e");
+    ana.until("document.getElementById('write').value === 'The pump is in room 7'");
+    ana.eval("document.getElementById('write').select()");
+    ana.type_text("The pump is in room 9");
+    ana.key("Enter");
+    ben.shows("The pump is in room 9");
+    ben.shows("Amended");
+    ben.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
+    ben.key("Enter");
+    ben.press("What it has said");
+    ben.until("document.querySelectorAll('dialog .history li').length === 2");
+    ben.key("Escape");
+
+    // Retracted: that, by whom and why stays, the words do not.
+    ana.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
+    ana.key("Enter");
+    ana.press("Retract");
+    ana.until("document.activeElement?.id === 'reason'");
+    ana.type_text("wrong pump");
+    ana.key("Enter");
+    ben.shows("wrong pump");
+    assert!(!ben.text().contains("room 9"), "{}", ben.text());
+    assert_eq!(ana.complaints(), [""; 0]);
+    assert_eq!(ben.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    place.room("rounds", &["Ana"]);
+    open(&page, "rounds");
+    page.key("Control+l");
+    page.until("document.querySelector('h1')?.innerText === 'Locked'");
+
+    page.fill("Password", "not the right one");
+    page.key("Enter");
+    page.until("document.querySelector('[role=alert].problem')?.innerText");
+    assert_eq!(
+        page.eval("document.querySelector('h1').innerText"),
+        "Locked"
+    );
+
+    page.fill("Password", PASSWORD);
+    page.key("Enter");
+    signed_in(&page);
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice() {
+    let mut place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    place.room("rounds", &["Ana"]);
+    open(&page, "rounds");
+    say(&page, "before");
+
+    place.nodes[0].kill();
+    page.until("document.querySelector('.banner.bad') !== null");
+    page.shows("This office’s node does not answer");
+    page.shows("before");
+    page.type_text("written meanwhile");
+    page.key("Enter");
+    page.until("document.querySelector('.pending .state.waiting')");
+    page.type_text("still a draft");
+    let Place { clinic, nodes, .. } = &mut place;
+    nodes[0].start(clinic);
+
+    // A node forgets its logins when it stops; what was written waits for its owner.
+    page.shows("sign in again");
+    sign_in(&page, "Ana");
+    open(&page, "rounds");
+    page.until("document.getElementById('write').value === 'still a draft'");
+    page.until("document.querySelectorAll('.pending').length === 0 && document.body.innerText.includes('written meanwhile')");
+    std::thread::sleep(Duration::from_secs(2));
+    let said = page.texts(".said");
+    assert_eq!(said, ["before", "written meanwhile"]);
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_message_whose_answer_was_lost_is_sent_again_and_is_there_once() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    place.room("rounds", &["Ana"]);
+    open(&page, "rounds");
+    // The node gets the message, and its answer never arrives: as when the cable is pulled in between.
+    page.eval(
+        "(() => { const real = window.fetch; let cut = true; window.fetch = async (...all) => { \
+         const answer = await real(...all); \
+         if (cut && all[1]?.method === 'POST' && String(all[0]).endsWith('/messages')) { cut = false; throw new TypeError('cut'); } \
+         return answer; }; })()",
+    );
+
+    say(&page, "exactly once");
+
+    page.until("document.querySelectorAll('.row').length > 0 && document.querySelectorAll('.pending').length === 0");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(page.texts(".said"), ["exactly once"]);
+}

@@ -1,0 +1,80 @@
+// The shapes that the page's modules name: what the node's API answers, and what the page itself keeps.
+// Only the type check reads this; browsers never see it.
+
+type Moment = { iso: string, ms: number };
+type State = 'on_this_node' | 'left' | 'stored_at_theirs' | 'opened' | 'acknowledged';
+type Delivery = { state: State, stored_at: string[], missing: string[], opened_by: string[], acknowledged_by: string[] };
+type Quoted = { id: string, by: string | null, text: string | null };
+type Retracted = { by: string, when: Moment, reason: string };
+type Message = {
+  id: string, written: Moment, staff: string, by: string, text: string | null,
+  before_removal_was_known: boolean, delivery: Delivery, reply_to?: Quoted | null, mentions?: string[],
+  amended?: boolean, retracted?: Retracted | null, mine?: boolean,
+};
+type Page = { conversation: string, name: string, messages: Message[], earlier: string | null };
+type Conversation = {
+  id: string, kind: string, name: string, members: string[], newest: Moment | null,
+  unread?: number, mentioned?: boolean, first_unread?: string | null, draft?: string | null,
+};
+type Staff = { id: string, name: string, roles: string[], homes: string[], suspended: boolean, presence?: string };
+type Policy = { opened_receipts: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number };
+type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy };
+type Status = {
+  name: string, office: string | null, clinic_name: string | null, standing: string,
+  peers: { name: string, office: string | null }[], away: string[],
+};
+type Me = {
+  staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,
+  ends?: Moment, idle_minutes?: number, proof: string, state: 'ready' | 'locked' | 'factor' | 'enrol',
+  factors?: string[], recovery_left?: number,
+};
+type Hit = { conversation: string, name: string, message: Message };
+type Login = { id: string, began: Moment, used: Moment, door: string, this: boolean };
+type Hint = { kind: string, conversation?: string, name?: string, by?: string, peer?: string, staff?: string, state?: string };
+
+/** Something that goes into an element. */
+type Child = Node | string | null | undefined | false;
+/** An element's attributes and listeners. */
+type Props = { [name: string]: any, class?: string, data?: Record<string, string>, on?: Record<string, (event: any) => void> };
+
+/** A message that the node has not shown yet. */
+type Pending = {
+  key: string, owner: string, conversation: string, text: string, reply: Quoted | null, mentions: string[], at: number,
+  state: 'sending' | 'waiting' | 'sent' | 'refused', why?: string,
+  /** Once the node has it. */
+  id?: string,
+};
+type Item = Message | Pending;
+
+/** What a row depends on besides its message. */
+type Setting = { head: boolean, day: boolean, unread: boolean, find: string };
+/** What can be done from a row. */
+type RowActs = {
+  details: (one: Message) => void, menu: (one: Message, from: HTMLElement) => void, jump: (id: string) => void,
+  putBack: (one: Pending) => void, grown: (one: Message) => void,
+};
+type DeskActs = {
+  lock: () => void, out: () => void, help: () => void, search: () => void, settings: () => void, begin: () => void,
+  retry: () => void,
+};
+/** Where a door leads: signed in; look at what the login is by now; begin at the front door. */
+type Ways = { ready: () => void, settled: (me: Me) => void, again: (why?: string) => void };
+
+/** What the page knows while somebody is signed in. */
+type Known = {
+  me: Me | null, clinic: Clinic | null, status: Status | null, conversations: Conversation[],
+  /** Id of the conversation on the screen. */
+  open: string | null,
+  /** Whether the node answers. */
+  link: 'joining' | 'open' | 'lost',
+  /** Conversation, name, until when. */
+  typing: Map<string, Map<string, number>>,
+  /** Staff id, `here` or `away`. */
+  presence: Map<string, string>,
+};
+/**
+ * - `conversations`: the list or a count in it; `messages`: look at a conversation's messages again
+ * - `link`: the node or an office came or went; `typing`; `outbox`; `drafts`
+ * - `gone`: nobody is signed in any more; `locked`; `open`: another conversation is on the screen
+ */
+type Topic = 'conversations' | 'messages' | 'receipts' | 'link' | 'typing' | 'outbox' | 'drafts' | 'gone' | 'locked' | 'open' | 'clinic';
