@@ -1,7 +1,7 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
 import { get, post, Problem, watchCalls } from './api.js';
-import { announce, closeDialogs, hushAnnouncements, refill } from './dom.js';
+import { closeDialogs, hushAnnouncements, refill } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
 import { hushIdle, watchIdle } from './idle.js';
@@ -108,7 +108,7 @@ async function lock() {
 	leaveDrafts();
 	forgetRead(me);
 	// Until the node has heard of it, whoever loads the page anew would find it open.
-	while (known.me?.state === 'locked' && !await post('/lock').then(() => true, error => error instanceof Problem)) {
+	while (known.me?.state === 'locked' && !await post('/lock').catch(error => error instanceof Problem && post('/logout')).catch(() => false)) {
 		await new Promise(done => setTimeout(done, 1000));
 	}
 }
@@ -139,12 +139,15 @@ function reason(problem) {
 	return problem.code === 'login_required' ? 'Sign in again to go on. Drafts are kept.' : problem.message;
 }
 
+function unreachable() {
+	if (!desk || known.link === 'lost') return;
+	lost();
+	listen();
+}
+
 watchCalls(error => {
-	if (!(error instanceof Problem)) {
-		if (!desk || known.link === 'lost') return;
-		lost();
-		listen();
-	} else if (known.me && desk && (error.code === 'login_ended' || error.code === 'login_required')) {
+	if (!(error instanceof Problem)) unreachable();
+	else if (known.me && desk && (error.code === 'login_ended' || error.code === 'login_required')) {
 		leave(reason(error));
 	} else if (error.code === 'locked' && desk && known.me) {
 		arrive({ ...known.me, state: 'locked' });
@@ -206,7 +209,7 @@ function key(event) {
 
 document.addEventListener('keydown', key);
 addEventListener('online', tryNow);
-addEventListener('offline', () => { if (desk) announce('This PC has lost its network', 'alert'); });
+addEventListener('offline', unreachable);
 addEventListener('beforeunload', event => { if (unkept()) event.preventDefault(); });
 addEventListener('pagehide', () => { void storeDrafts(); });
 watchIdle(() => { void boot(); });

@@ -1,4 +1,4 @@
-// Where messages are written: drafts that stay, replies, mentions, amendments.
+// Where messages are written: drafts, replies, mentions, amendments.
 
 import { at, post, Problem } from './api.js';
 import { announce, el, icon, iconButton, refill, settle } from './dom.js';
@@ -16,7 +16,7 @@ const NEARLY = TEXT_MAX - 2000;
 const DRAFT = 900;
 /** The others hear of typing at most this often, in ms. */
 const TYPING = 3500;
-/** Most people offered for a mention. */
+/** Most people offered. */
 const OFFERED = 6;
 
 export class Composer {

@@ -185,7 +185,7 @@ export function closeDialogs() {
 
 let saying = 0;
 
-/** Takes back what was said: it may name somebody who should not be named to whoever comes next. */
+/** Takes back what was said: it may name somebody. */
 export function hushAnnouncements() {
 	clearTimeout(saying);
 	for (const where of ['live', 'alert']) document.getElementById(where)?.replaceChildren();

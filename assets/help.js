@@ -1,4 +1,4 @@
-// Every key there is, and what the states of a message mean.
+// Every key, and what the states of a message mean.
 
 import { el, icon, openDialog } from './dom.js';
 

@@ -47,7 +47,6 @@ function warn(left) {
 	if (count) count.textContent = words;
 }
 
-/** Nobody is signed in: nothing to warn of. */
 export function hushIdle() {
 	const open = warning;
 	warning = null;

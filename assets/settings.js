@@ -27,7 +27,7 @@ function keep(name, value) {
 	try {
 		localStorage.setItem(name, value);
 	} catch {
-		// A browser that keeps nothing asks again next time.
+		// Asked again next time.
 	}
 }
 

@@ -210,9 +210,14 @@ export function locked(ways, name) {
 		el('p', { class: 'person' }, icon('lock'), named(name, 'name')),
 		el('input', { type: 'hidden', autocomplete: 'username', value: visible(name) }),
 		form('Unlock', [password.box], async () => {
-			await post('/unlock', { password: password.input.value });
+			const secret = password.input.value;
+			// A login that has ended meanwhile, or that the node could not lock, begins anew.
+			const answer = await post('/unlock', { password: secret }).catch(error => {
+				if (!['login_required', 'login_ended', 'not_found'].includes(error.code)) throw error;
+				return post('/login', { name, password: secret });
+			});
 			password.input.value = '';
-			ways.settled(await get('/me'));
+			await onward(ways, answer);
 		}),
 		el('div', { class: 'other' }, button('Somebody else: sign out and switch', () => {
 			call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());

@@ -85,6 +85,13 @@ pub struct MessageView {
     pub delivery: DeliveryView,
 }
 
+/// Who is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceView {
+    /// Ids of the people who did something at any office within the last minutes; all others are away.
+    pub here: Vec<String>,
+}
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundView {

@@ -17,6 +17,20 @@ pub enum Hint {
         /// Its name.
         name: String,
     },
+    /// Somebody is writing.
+    Typing {
+        /// The conversation's id.
+        conversation: String,
+        /// Id of who.
+        staff: String,
+        /// Their name.
+        by: String,
+    },
+    /// Somebody came or went: look at who is here.
+    Presence {
+        /// Id of who.
+        staff: String,
+    },
     /// A node signed for messages of a conversation.
     Receipts {
         /// The conversation's id.

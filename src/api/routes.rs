@@ -91,6 +91,12 @@ pub enum RouteId {
     History,
     /// Looking for words.
     Search,
+    /// Telling that one is writing.
+    Typing,
+    /// Who is here.
+    Presence,
+    /// Telling that one is here.
+    Seen,
     /// Taking a message in hand.
     Acknowledge,
     /// Hints.
@@ -185,7 +191,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 38] = [
+pub const ROUTES: [Route; 41] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -342,6 +348,27 @@ pub const ROUTES: [Route; 38] = [
             "Look for words in all of one's conversations; each has to begin some word of a message.",
         ),
         &["q", "limit", "before"],
+    ),
+    post(
+        RouteId::Typing,
+        "/v1/conversations/{conversation}/typing",
+        Access::Staff,
+        (None, "Done"),
+        "Tell the others that one is writing; passed on at most every three seconds, never stored.",
+    ),
+    get(
+        RouteId::Presence,
+        "/v1/presence",
+        Access::Staff,
+        "PresenceView",
+        "Who did something at any office within the last minutes.",
+    ),
+    post(
+        RouteId::Seen,
+        "/v1/presence",
+        Access::Staff,
+        (None, "Done"),
+        "Tell that one is at the screen; never stored.",
     ),
     post(
         RouteId::Draft,

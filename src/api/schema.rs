@@ -227,6 +227,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("delivery", Object("DeliveryView")),
         ],
     ),
+    ("PresenceView", &[("here", Texts)]),
     (
         "FoundView",
         &[

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
 use super::access::{Caller, Shown, busy};
 use super::state::Api;
-use crate::api::clinic::{author_name, device_name, space_name};
+use crate::api::clinic::{author_name, device_name, space_name, staff_name};
 use crate::api::conversation::id_of;
 use crate::api::event::Hint;
 use crate::api::problem::Problem;
@@ -126,7 +126,11 @@ impl Watcher {
             Changed::Stored { log, .. } => {
                 log.space.is_conversation() && self.clinic.is_in(&shown.staff, &log.space)
             }
-            Changed::Connected { .. }
+            Changed::Typing { space, staff } => {
+                *staff != shown.staff && self.clinic.is_in(&shown.staff, space)
+            }
+            Changed::Presence { .. }
+            | Changed::Connected { .. }
             | Changed::Disconnected { .. }
             | Changed::Discovered { .. }
             | Changed::Record
@@ -168,6 +172,14 @@ fn hint_of(clinic: &Clinic, changed: Changed) -> Option<Hint> {
                 seq,
             },
             None => on_trail(clinic, &log.space, None)?,
+        },
+        Changed::Typing { space, staff } => Hint::Typing {
+            conversation: id_of(&space)?,
+            staff: staff.to_string(),
+            by: staff_name(clinic, &staff),
+        },
+        Changed::Presence { staff } => Hint::Presence {
+            staff: staff.to_string(),
         },
         Changed::Discovered { peer } => Hint::Discovered {
             peer: peer.map(|peer| device(&peer)),

@@ -11,7 +11,7 @@ use minicbor::{Decode, Decoder, Encode};
 
 use crate::domain::attest::Attestation;
 use crate::domain::codec::CodecError;
-use crate::domain::id::{AuthorId, Hash};
+use crate::domain::id::{AuthorId, Hash, StaffId};
 use crate::domain::log::{Epoch, Head, Log, Segment};
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
@@ -139,6 +139,23 @@ pub enum Frame {
         #[n(0)]
         retractions: Vec<Retraction>,
     },
+    /// "One of my people is here." Neither kept nor answered.
+    #[n(12)]
+    Here {
+        /// Who.
+        #[n(0)]
+        staff: StaffId,
+    },
+    /// "One of my people is writing." Neither kept nor answered.
+    #[n(13)]
+    Typing {
+        /// In which conversation.
+        #[n(0)]
+        space: Space,
+        /// Who.
+        #[n(1)]
+        staff: StaffId,
+    },
 }
 
 /// One line of [`Frame::Spaces`]; short tags, because a miss only costs a closer look.
@@ -218,6 +235,8 @@ impl Frame {
             | Self::Entries(_)
             | Self::WantMeshKey { .. }
             | Self::MeshKey { .. }
+            | Self::Here { .. }
+            | Self::Typing { .. }
             | Self::Bye { .. } => true,
         }
     }

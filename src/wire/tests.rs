@@ -1,6 +1,8 @@
 use super::*;
 use crate::domain::id::{ClinicId, RoomId};
 use crate::domain::log::{Entry, Payload};
+use crate::domain::message::EntryId;
+use crate::domain::retraction::Withdrawn;
 use crate::domain::sign::SigningKey;
 use crate::domain::time::{Day, Hlc};
 
@@ -24,6 +26,16 @@ fn segment(bodies: &[usize]) -> Segment {
         )
     });
     Segment::sign(&CLINIC, &key, log, Head::EMPTY, entries.collect()).0
+}
+
+fn retraction() -> Retraction {
+    let withdrawn = Withdrawn {
+        staff: StaffId::new([1; 16]),
+        entry: EntryId::new(&segment(&[1]).log, 1),
+        amendments: Vec::new(),
+        until: Day(30),
+    };
+    Retraction::sign(&CLINIC, &SigningKey::from_seed(&[1; 32]), withdrawn)
 }
 
 #[test]
@@ -71,6 +83,16 @@ fn every_frame_is_read_back() {
             key: [8; 32],
         },
         Frame::Bye { code: 5 },
+        Frame::Retractions {
+            retractions: vec![retraction()],
+        },
+        Frame::Here {
+            staff: StaffId::new([1; 16]),
+        },
+        Frame::Typing {
+            space: log.space,
+            staff: StaffId::new([1; 16]),
+        },
     ];
     for frame in frames {
         assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
@@ -103,6 +125,11 @@ fn lists_and_counts_over_their_bound_are_refused() {
     let long = Frame::Spaces {
         digests: vec![line; LIST_MAX + 1],
         more: false,
+    };
+    assert_eq!(Frame::decode(&long.encode()), Err(CodecError::Malformed));
+
+    let long = Frame::Retractions {
+        retractions: vec![retraction(); RETRACTIONS_MAX + 1],
     };
     assert_eq!(Frame::decode(&long.encode()), Err(CodecError::Malformed));
 

@@ -259,6 +259,7 @@ fn request(route: &Route) -> (&'static str, &'static str) {
         RouteId::Amend => "/v1/conversations/nowhere/amend",
         RouteId::Retract => "/v1/conversations/nowhere/retract",
         RouteId::History => "/v1/conversations/nowhere/history",
+        RouteId::Typing => "/v1/conversations/nowhere/typing",
         RouteId::Draft => "/v1/conversations/nowhere/draft",
         RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",

@@ -296,3 +296,24 @@ async fn a_search_finds_what_a_person_may_see_also_after_a_restart() {
     assert_eq!(found.hits.len(), 4);
     desk.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_and_who_is_here_is_told_to_others() {
+    let mut desk = Desk::open().await;
+    let (ana_is, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let mut events = bo.events().await.expect("open");
+    assert_eq!(bo.presence().await.expect("signed in").here, [""; 0]);
+    ana.typing("Bo").await.expect("told");
+    let id = ana_is.id.to_string();
+    let by = loop {
+        let hint = events.next().await.expect("goes on").expect("readable");
+        if let Hint::Typing { staff, by, .. } = hint {
+            assert_eq!(staff, id);
+            break by;
+        }
+    };
+    assert_eq!(by, "Ana");
+    assert_eq!(bo.presence().await.expect("signed in").here, [id]);
+    desk.stop().await;
+}

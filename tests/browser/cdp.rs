@@ -116,7 +116,7 @@ impl Wire {
 
     /// The same, with the error if there is one.
     #[track_caller]
-    fn ask(&self, session: &str, method: &str, params: Value) -> Value {
+    pub(crate) fn ask(&self, session: &str, method: &str, params: Value) -> Value {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = channel();
         locked(&self.waiting).insert(id, sender);

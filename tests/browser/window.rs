@@ -47,7 +47,7 @@ impl Window {
     /// What an expression gives; a promise is waited for.
     #[track_caller]
     pub(crate) fn eval(&self, expression: &str) -> Value {
-        let answer = self.evaluated(expression);
+        let answer = self.call(EVALUATE, params(expression));
         assert!(
             answer["exceptionDetails"].is_null(),
             "{expression}: {}",
@@ -56,21 +56,15 @@ impl Window {
         answer["result"]["value"].clone()
     }
 
-    #[track_caller]
-    fn evaluated(&self, expression: &str) -> Value {
-        let params = json!({
-            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
-        });
-        self.call("Runtime.evaluate", params)
-    }
-
     /// Waits until an expression gives something true, and gives that.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) -> Value {
         let begun = Instant::now();
         loop {
-            // An exception is as good as nothing yet: what it looks for is not there.
-            let value = self.evaluated(expression)["result"]["value"].clone();
+            // An exception is as good as nothing yet: what it looks for is not there, or the page is
+            // just being loaded.
+            let answer = self.wire.ask(&self.session, EVALUATE, params(expression));
+            let value = answer["result"]["result"]["value"].clone();
             let nothing = match &value {
                 Value::Null | Value::Bool(false) => true,
                 Value::String(text) => text.is_empty(),
@@ -215,6 +209,15 @@ impl Window {
         all.retain(|said| !said.contains("\"source\":\"network\""));
         all
     }
+}
+
+/// The command that evaluates an expression in the page.
+const EVALUATE: &str = "Runtime.evaluate";
+
+fn params(expression: &str) -> Value {
+    json!({
+        "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
+    })
 }
 
 fn modifier(name: &str) -> u32 {

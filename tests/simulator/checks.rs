@@ -603,23 +603,28 @@ impl World {
                 self.broke(ATTESTED_IS_DURABLE, format!("shown of node {holder}"));
             }
         }
-        let author = known.devices.get(&line.id.author.as_device());
-        let Some((device, at)) = author.and_then(|device| Some((device, device.revoked?))) else {
-            return;
-        };
-        if self.voided(node, &line.id.author.as_device()) {
-            return;
-        }
-        let beyond = match device.ends.get(&(line.id.space, line.id.epoch.0)) {
-            Some(end) => line.id.seq > *end,
-            None => line.time.wall() > at,
-        };
-        if beyond {
+        // Another revocation, which names a later end, may be on its way to the disk.
+        let now = self.model(node);
+        let beyond = [known, &now].iter().all(|model| is_beyond(model, line));
+        if beyond && !self.voided(node, &line.id.author.as_device()) {
             self.broke(
                 NOT_BEYOND_REVOCATION,
                 format!("node {node} shows {:?}", line.id),
             );
         }
+    }
+}
+
+/// Whether a revoked device wrote a line after its end.
+fn is_beyond(model: &Model, line: &MessageLine) -> bool {
+    let Some(device) = model.devices.get(&line.id.author.as_device()) else {
+        return false;
+    };
+    let end = device.ends.get(&(line.id.space, line.id.epoch.0));
+    match (device.revoked, end) {
+        (Some(_), Some(end)) => line.id.seq > *end,
+        (Some(at), None) => line.time.wall() > at,
+        (None, _) => false,
     }
 }
 

@@ -25,7 +25,7 @@ use super::audit::{TrailRecords, TrailSegments, TrailView};
 use super::clinic::ClinicView;
 use super::conversation::{
     AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
-    OpenedRequest, PageView, RetractRequest, SendRequest, Sent,
+    OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest, Sent,
 };
 use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
@@ -223,6 +223,22 @@ impl Client {
         let words = escape(words);
         self.get(&format!("/v1/search?q={words}&limit={limit}{place}"))
             .await
+    }
+
+    /// Tells the others that one is writing.
+    pub async fn typing(&self, conversation: &str) -> Answer<Done> {
+        self.post(&conversation_path(conversation, "typing"), &Done {})
+            .await
+    }
+
+    /// Who is here.
+    pub async fn presence(&self) -> Answer<PresenceView> {
+        self.get("/v1/presence").await
+    }
+
+    /// Tells that one is here.
+    pub async fn seen(&self) -> Answer<Done> {
+        self.post("/v1/presence", &Done {}).await
     }
 
     /// Keeps what one has begun to write; an empty text forgets it.

@@ -60,6 +60,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<conversation::ConversationView>("ConversationView"),
         fits::<conversation::PageView>("PageView"),
         fits::<conversation::MessageView>("MessageView"),
+        fits::<conversation::PresenceView>("PresenceView"),
         fits::<conversation::FoundView>("FoundView"),
         fits::<conversation::HitView>("HitView"),
         fits::<conversation::RetractedView>("RetractedView"),

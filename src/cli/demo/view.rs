@@ -82,6 +82,8 @@ fn words(hint: &Hint) -> Option<String> {
         | Hint::Conversation { .. }
         | Hint::Record
         | Hint::Trail { .. }
+        | Hint::Typing { .. }
+        | Hint::Presence { .. }
         | Hint::LoginEnded => return None,
     })
 }

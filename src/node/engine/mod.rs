@@ -12,11 +12,13 @@
 mod accept;
 mod batch;
 mod credentials;
+mod disk;
 mod drafts;
 mod facts;
 mod holdings;
 mod link;
 mod people;
+mod presence;
 mod pull;
 mod purge;
 mod reading;
@@ -56,6 +58,7 @@ use drafts::Drafts;
 use facts::Facts;
 use holdings::Holdings;
 use link::{Link, Stage};
+use presence::Presence;
 use pull::Wants;
 use record::RecordState;
 
@@ -121,6 +124,7 @@ pub struct Engine {
     /// What was taken back, with the word of the node that did it.
     retracted: BTreeMap<EntryId, Arc<Retraction>>,
     drafts: Drafts,
+    presence: Presence,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
     credentials: BTreeMap<StaffId, Credentials>,
@@ -205,6 +209,7 @@ impl Engine {
             facts: BTreeMap::new(),
             retracted: retract::by_entry(boot.retractions),
             drafts: Drafts::default(),
+            presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
             refusals: BTreeMap::new(),
@@ -294,6 +299,7 @@ impl Engine {
         self.check_purge();
         self.check_departures();
         self.flush_refusals();
+        self.expire_presence();
         if self.now.mono >= self.next_witness {
             self.next_witness = self.now.mono + WITNESS;
             self.offer_trail();
@@ -350,6 +356,8 @@ impl Engine {
             Frame::WantMeshKey { epoch } => self.on_want_mesh_key(id, epoch),
             Frame::MeshKey { epoch, key } => self.on_mesh_key(epoch, MeshKey::new(key)),
             Frame::Retractions { retractions } => self.on_retractions(id, retractions),
+            Frame::Here { staff } => self.on_here(id, staff),
+            Frame::Typing { space, staff } => self.on_typing(id, staff, space),
             Frame::Bye { code } => {
                 let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
                 self.count_refusal(self.links.get(&id).map(|link| link.peer), why);

@@ -94,6 +94,12 @@ impl Engine {
                 };
                 self.search(job, before, limit);
             }
+            Command::Typing { staff, space } => {
+                self.see(staff);
+                self.typing(ticket, staff, space);
+            }
+            Command::Seen { staff } => self.on_seen(ticket, staff),
+            Command::Presence { staff } => self.who_is_here(ticket, staff),
             Command::Conversations { staff } => self.conversations(ticket, staff),
             Command::Submit {
                 segments,
@@ -210,6 +216,7 @@ impl Engine {
     }
 
     fn note_sent(&mut self, staff: StaffId, origin: Origin, id: EntryId) {
+        self.see(staff);
         let deed = Deed::MessagesSent {
             space: id.space.id(&self.clinic_id),
             first: id.seq,

@@ -277,7 +277,8 @@ impl Engine {
     fn alive(&self, id: &EntryId, entry: &Entry) -> Option<Message> {
         let living = entry.header.last_day >= self.horizon || planted!("expired-shown");
         let payload = entry.payload.as_ref()?;
-        if !living || !self.counts(id) || self.retracted.contains_key(id) {
+        let counts = self.counts(id) && !self.is_beyond_end(id, entry);
+        if !living || !counts || self.retracted.contains_key(id) {
             return None;
         }
         Message::from_body(&id.space, &payload.body).ok()
@@ -287,6 +288,18 @@ impl Engine {
     fn counts(&self, id: &EntryId) -> bool {
         let state = self.holdings.log(&id.log());
         state.is_some_and(|state| state.end.is_none_or(|end| id.seq <= end))
+    }
+
+    /// Whether a revoked device wrote it after its end. By the record itself and not by the end noted with
+    /// the log, which a node that has just started is still looking for.
+    fn is_beyond_end(&self, id: &EntryId, entry: &Entry) -> bool {
+        let clinic = &self.record.clinic;
+        let named = clinic.named_end(&id.author, &id.space, id.epoch);
+        match (named, clinic.revoked_at(&id.author)) {
+            (Some(end), _) => id.seq > end,
+            (None, Some(at)) => entry.header.time.wall() > at,
+            (None, None) => false,
+        }
     }
 
     /// An entry as a line on the screen; none for what is not a message or does not count.
@@ -299,7 +312,8 @@ impl Engine {
     }
 
     fn line_taken_back(&self, id: EntryId, entry: &Entry, told: &TakenBack) -> Option<MessageLine> {
-        let alive = entry.header.last_day >= self.horizon && self.counts(&id);
+        let counts = self.counts(&id) && !self.is_beyond_end(&id, entry);
+        let alive = entry.header.last_day >= self.horizon && counts;
         alive.then(|| MessageLine {
             id,
             time: entry.header.time,

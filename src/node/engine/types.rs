@@ -9,8 +9,8 @@ use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
 use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
-use crate::domain::log::{Entry, Head, Header, Log, Segment};
-use crate::domain::message::{EntryId, Message, Position, StaffItem, Written};
+use crate::domain::log::{Head, Log, Segment};
+use crate::domain::message::{EntryId, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::{Signature, SigningKey};
@@ -21,6 +21,7 @@ use crate::domain::trust::{MeshKey, Refusal, TrustView};
 use crate::domain::words::Query;
 use crate::wire::Frame;
 
+pub use super::disk::*;
 pub use super::views::*;
 
 /// The moment of an input.
@@ -217,108 +218,6 @@ pub enum Effect {
     Changed(Changed),
 }
 
-/// One atomic change of the store.
-#[derive(Clone, Debug, Default)]
-pub struct Commit {
-    /// Its number.
-    pub id: CommitId,
-    /// Segments to append, each following what the store holds or an earlier one in the list.
-    pub segments: Vec<Arc<Segment>>,
-    /// Attestations that replace earlier ones of the same subject.
-    pub attestations: Vec<Attestation>,
-    /// Logs found forked, with the proof.
-    pub forks: Vec<Fork>,
-    /// Mesh keys learnt.
-    pub mesh_keys: Vec<(u32, MeshKey)>,
-    /// The horizon, where it moves.
-    pub horizon: Option<Day>,
-    /// Spaces to destroy with their keys.
-    pub drops: Vec<Space>,
-    /// Retractions: no body they name is kept, not even one in this very commit.
-    pub retractions: Vec<Retraction>,
-    /// The latest timestamp given or seen.
-    pub clock: Hlc,
-}
-
-/// Proof that an author signed two histories.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fork {
-    /// The log.
-    pub log: Log,
-    /// What this node holds, with the author's signature.
-    pub held: (Head, Signature),
-    /// What was shown, with the author's signature.
-    pub shown: (Head, Signature),
-}
-
-/// What to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// Segments of one log from a number on, about so many bytes of bodies, at least one segment.
-    Segments {
-        /// Which log.
-        log: Log,
-        /// First number.
-        from: u64,
-        /// Bytes after which to stop.
-        bytes: usize,
-    },
-    /// The header hash at a number.
-    HashAt {
-        /// Which log.
-        log: Log,
-        /// Which number.
-        seq: u64,
-    },
-    /// The newest entries of a space before a position, newest first.
-    Page {
-        /// Which space.
-        space: Space,
-        /// Before where; none for the end.
-        before: Option<Position>,
-        /// At most how many.
-        limit: usize,
-    },
-    /// Everything in a conversation, without its words.
-    Facts {
-        /// Which conversation.
-        space: Space,
-    },
-    /// Messages in some conversations that seem to say something, those said last first.
-    Search {
-        /// What to look for.
-        query: Query,
-        /// In which conversations.
-        spaces: Vec<Space>,
-        /// Before where; none for the end.
-        before: Option<Position>,
-        /// At most how many.
-        limit: usize,
-    },
-    /// Single entries, as far as they are held.
-    Entries {
-        /// Which.
-        ids: Vec<EntryId>,
-    },
-}
-
-/// What was read.
-#[derive(Clone, Debug)]
-pub enum Loaded {
-    /// For [`Load::Segments`]; empty if the log ends before.
-    Segments(Vec<Segment>),
-    /// For [`Load::HashAt`].
-    HashAt(Option<Hash>),
-    /// For [`Load::Page`].
-    Page(Vec<(EntryId, Entry)>),
-    /// For [`Load::Facts`].
-    Facts(Vec<(EntryId, Header, Message)>),
-    /// For [`Load::Search`].
-    Found(Candidates),
-    /// For [`Load::Entries`].
-    Entries(Vec<(EntryId, Entry)>),
-}
-
 /// Who asks, and from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asker {
@@ -413,6 +312,23 @@ pub enum Command {
         /// At most how many messages.
         limit: usize,
     },
+    /// Somebody is writing in a conversation; told to others, never stored.
+    Typing {
+        /// Who.
+        staff: StaffId,
+        /// Where.
+        space: Space,
+    },
+    /// A person is at a face of this node.
+    Seen {
+        /// Who.
+        staff: StaffId,
+    },
+    /// Who is here, at any office.
+    Presence {
+        /// Who asks.
+        staff: StaffId,
+    },
     /// Look for words in all conversations of a person.
     Search {
         /// Who looks, already signed in.
@@ -494,6 +410,8 @@ pub enum Reply {
     Posted(EntryId),
     /// A page of messages.
     Page(Page),
+    /// The people who are here.
+    Here(Vec<StaffId>),
     /// What was found.
     Found(Found),
     /// What a message said, oldest first.
@@ -662,6 +580,18 @@ pub enum Changed {
         log: Log,
         /// Up to where.
         seq: u64,
+    },
+    /// Somebody is writing.
+    Typing {
+        /// Where.
+        space: Space,
+        /// Who.
+        staff: StaffId,
+    },
+    /// Somebody came or went.
+    Presence {
+        /// Who.
+        staff: StaffId,
     },
     /// A member was seen on the LAN.
     Discovered {

@@ -9,8 +9,8 @@ use crate::api::clinic::{device_name, space_name, staff_name};
 use crate::api::conversation::{
     AcknowledgeRequest, AmendRequest, ConversationView, ConversationsView, DeliveryView,
     DraftRequest, FoundView, HistoryView, HitView, MessageView, OpenedRequest, PAGE_MAX, PageView,
-    QuoteView, RetractRequest, RetractedView, SendRequest, Sent, State as Delivered, VersionView,
-    cursor, from_cursor, id_of, message_from, message_id,
+    PresenceView, QuoteView, RetractRequest, RetractedView, SendRequest, Sent, State as Delivered,
+    VersionView, cursor, from_cursor, id_of, message_from, message_id,
 };
 use crate::api::login::Done;
 use crate::api::problem::{Code, Problem};
@@ -388,6 +388,38 @@ pub(super) async fn search(
         })),
         other => Err(unexpected(&other)),
     }
+}
+
+pub(super) async fn typing(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(conversation): Path<String>,
+) -> Answer<Done> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let space = names::conversation(&clinic, staff, &conversation)?;
+    done(&api, Command::Typing { staff, space }).await
+}
+
+pub(super) async fn presence(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<PresenceView> {
+    let staff = caller.staff()?;
+    match api.ask(Command::Presence { staff }).await? {
+        Reply::Here(here) => Ok(Json(PresenceView {
+            here: here.iter().map(ToString::to_string).collect(),
+        })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn seen(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Done> {
+    let staff = caller.staff()?;
+    done(&api, Command::Seen { staff }).await
 }
 
 pub(super) async fn draft(

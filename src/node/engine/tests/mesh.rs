@@ -12,8 +12,8 @@ use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
 use crate::node::engine::{
-    Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now, Page,
-    Reply, Ticket,
+    Changed, Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now,
+    Page, Reply, Ticket,
 };
 use crate::wire::Frame;
 
@@ -22,6 +22,8 @@ pub(super) struct Office {
     pub(super) engine: Engine,
     pub(super) disk: Disk,
     pub(super) replies: BTreeMap<Ticket, Reply>,
+    /// What the faces were told.
+    pub(super) changed: Vec<Changed>,
     started: Duration,
     /// What its clock is wrong by, in milliseconds.
     pub(super) skew: i64,
@@ -100,6 +102,7 @@ impl Mesh {
             engine: Engine::new(boot, now),
             disk,
             replies: BTreeMap::new(),
+            changed: Vec::new(),
             started: self.time,
             skew,
             held: None,
@@ -272,7 +275,8 @@ impl Mesh {
             Effect::Reply { ticket, reply } => {
                 office.replies.insert(ticket, reply);
             }
-            Effect::Trust(_) | Effect::Wanted(_) | Effect::Changed(_) => {}
+            Effect::Changed(changed) => office.changed.push(changed),
+            Effect::Trust(_) | Effect::Wanted(_) => {}
         }
     }
 

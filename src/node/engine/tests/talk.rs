@@ -10,7 +10,8 @@ use crate::domain::message::{EntryId, SendKey, Written};
 use crate::domain::space::Space;
 use crate::domain::statement::Act;
 use crate::domain::testing::{SampleClinic, days, minutes};
-use crate::node::engine::{Command, CommandRefusal, ConversationLine, Reply};
+use crate::node::engine::{Changed, Command, CommandRefusal, ConversationLine, Reply};
+use crate::wire::Frame;
 
 /// Long enough for a message to get everywhere.
 const A_MOMENT: Duration = Duration::from_secs(2);
@@ -285,4 +286,62 @@ fn a_draft_is_there_for_its_owner_until_it_is_sent() {
     let refused = r.mesh.answer("pharmacy", ticket);
     let not_theirs = matches!(refused, Some(Reply::Refused(CommandRefusal::NotAMember)));
     assert!(not_theirs, "{refused:?}");
+}
+
+fn here(r: &mut Rounds, office: &str, staff: StaffId) -> Vec<StaffId> {
+    let ticket = r.mesh.ask(office, Command::Presence { staff });
+    match r.mesh.answer(office, ticket) {
+        Some(Reply::Here(here)) => here.clone(),
+        other => panic!("not an answer: {other:?}"),
+    }
+}
+
+#[test]
+fn who_did_something_is_here_at_every_office_and_away_after_some_minutes() {
+    let mut r = rounds();
+    let (ana, ben) = (r.ana, r.ben);
+    assert_eq!(here(&mut r, "ward-2", ben), []);
+    r.ana_says("Bed 4 is free");
+    r.mesh.run_for(A_MOMENT);
+    assert_eq!(here(&mut r, "ward-2", ben), [ana]);
+    r.mesh.run_for(minutes(4));
+    r.mesh.ask("front-desk", Command::Seen { staff: ana });
+    r.mesh.run_for(minutes(4));
+    assert_eq!(here(&mut r, "ward-2", ben), [ana]);
+    r.mesh.run_for(minutes(2));
+    assert_eq!(here(&mut r, "ward-2", ben), []);
+    assert_eq!(here(&mut r, "front-desk", ana), []);
+}
+
+#[test]
+fn writing_is_told_to_the_members_offices_now_and_then_and_never_stored() {
+    let mut r = rounds();
+    let (ana, space) = (r.ana, r.rounds);
+    let typing = || Command::Typing { staff: ana, space };
+    let told = |r: &Rounds, office: &str| {
+        let changed = &r.mesh.offices[office].changed;
+        let typing = Changed::Typing { space, staff: ana };
+        changed.iter().filter(|one| **one == typing).count()
+    };
+    r.mesh.ask("front-desk", typing());
+    r.mesh.ask("front-desk", typing());
+    assert_eq!(told(&r, "ward-2"), 1);
+    assert_eq!(told(&r, "pharmacy"), 0);
+    r.mesh.run_for(Duration::from_secs(3));
+    r.mesh.ask("front-desk", typing());
+    assert_eq!(told(&r, "ward-2"), 2);
+    assert_eq!(entries(&r.mesh, "front-desk", &space), 0);
+}
+
+#[test]
+fn a_node_speaks_of_its_own_people_only() {
+    let mut r = rounds();
+    let (ana, ben, space) = (r.ana, r.ben, r.rounds);
+    let here_is = Frame::Here { staff: ana };
+    r.mesh.whisper("pharmacy", "ward-2", &here_is);
+    let typing = Frame::Typing { space, staff: ana };
+    r.mesh.whisper("pharmacy", "ward-2", &typing);
+    assert_eq!(here(&mut r, "ward-2", ben), []);
+    let changed = &r.mesh.offices["ward-2"].changed;
+    assert!(!changed.contains(&Changed::Typing { space, staff: ana }));
 }
