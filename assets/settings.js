@@ -1,6 +1,6 @@
 // What a person sets for this screen, and for their own logins.
 
-import { get, post } from './api.js';
+import { get, post, Problem } from './api.js';
 import { button, el, openDialog, refill } from './dom.js';
 import { known } from './state.js';
 import { explain } from './sign-in.js';
@@ -46,7 +46,7 @@ export function openSettings(ended) {
 	openDialog('Settings', { class: 'wide' },
 		el('section', {}, el('h3', {}, 'This screen'), themes(), notes()),
 		el('section', {}, el('h3', {}, 'Password'), password()),
-		el('section', {}, el('h3', {}, 'Second factor'), factors()),
+		known.me?.factors && el('section', {}, el('h3', {}, 'Second factor'), factors()),
 		el('section', {}, el('h3', {}, 'Where you are signed in'), logins), wrong);
 	void showLogins(logins, wrong, ended);
 }
@@ -121,6 +121,8 @@ async function showLogins(list, wrong, ended) {
 				post(`/logins/${encodeURIComponent(one.id)}/end`).then(() => one.this ? ended?.() : showLogins(list, wrong, ended), error => explain(wrong, error));
 			}))));
 	} catch (error) {
-		explain(wrong, error);
+		// The door of this node does not list them.
+		if (error instanceof Problem && error.code === 'not_found') list.parentElement?.remove();
+		else explain(wrong, error);
 	}
 }
