@@ -75,6 +75,8 @@ pub enum RouteId {
     Password,
     /// The list of conversations.
     Conversations,
+    /// The conversation of several people.
+    Group,
     /// A page of messages.
     Messages,
     /// Sending a message.
@@ -191,7 +193,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 41] = [
+pub const ROUTES: [Route; 42] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -297,6 +299,14 @@ pub const ROUTES: [Route; 41] = [
         Access::Staff,
         "ConversationsView",
         "One's conversations, those with the newest messages first.",
+    ),
+    post(
+        RouteId::Group,
+        "/v1/groups",
+        Access::Staff,
+        (Some("GroupRequest"), "GroupView"),
+        "The conversation of oneself and the people named, by id or name. It begins with its first \
+         message.",
     ),
     asking(
         get(

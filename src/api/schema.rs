@@ -276,6 +276,11 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("key", MaybeText),
         ],
     ),
+    ("GroupRequest", &[("members", Texts)]),
+    (
+        "GroupView",
+        &[("conversation", Text), ("name", Text), ("members", Texts)],
+    ),
     ("AmendRequest", &[("message", Text), ("text", Text)]),
     ("RetractRequest", &[("message", Text), ("reason", Text)]),
     ("DraftRequest", &[("text", Text)]),

@@ -7,6 +7,7 @@ use super::attest::{Attestation, Word};
 use super::audit::{Actor, AuditRecord, Deed, Origin};
 use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant};
 use super::codec;
+use super::group::Group;
 use super::id::{
     AuthorId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, SpaceId, StaffId, hex, unhex,
 };
@@ -33,19 +34,24 @@ const BEN: StaffId = StaffId::new([0xb2; 16]);
 const ROOM: RoomId = RoomId::new([0xc3; 16]);
 const DEVICE: DeviceId = DeviceId::new([0xd4; 32]);
 const AUTHOR: AuthorId = AuthorId::new([0xe5; 32]);
+const CY: StaffId = StaffId::new([0xc3; 16]);
 const HASH: Hash = Hash::new([0xf6; 32]);
 const INVITATION: InvitationId = InvitationId::new([0x17; 16]);
 const SPACE: SpaceId = SpaceId::new([0x28; 32]);
 
 type Vectors = Vec<(String, Vec<u8>)>;
 
-fn spaces() -> [(&'static str, Space); 5] {
+fn spaces() -> [(&'static str, Space); 6] {
     [
         ("record", Space::Record),
         ("direct", Space::Direct(ANA, BEN)),
         ("room", Space::Room(ROOM)),
         ("staff", Space::Staff(ANA)),
         ("audit", Space::Audit(DEVICE)),
+        (
+            "group",
+            Space::Group(Group::of([CY, BEN, ANA]).expect("three people")),
+        ),
     ]
 }
 
@@ -71,11 +77,15 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
         author: AUTHOR,
         seq: 300,
     }];
-    let ends = spaces().map(|(_, space)| LogEnd {
-        space,
-        epoch: Epoch(7),
-        seq: 70_000,
-    });
+    let of_groups = |space: &Space| matches!(space, Space::Group(_));
+    let spaces = spaces().into_iter().map(|(_, space)| space);
+    let ends = spaces
+        .filter(|space| !of_groups(space))
+        .map(|space| LogEnd {
+            space,
+            epoch: Epoch(7),
+            seq: 70_000,
+        });
     let mut policy = Policy::initial();
     policy.networks = vec![
         "192.168.1.0/24".parse::<Network>().expect("a network"),
@@ -102,7 +112,7 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 device: DEVICE,
                 serial: Serial::new([0x39; 16]),
                 noise_key: NoiseKey::new([0x4a; 32]),
-                ends: ends.into(),
+                ends: ends.collect(),
                 at: NOON,
             },
         },

@@ -24,8 +24,9 @@ pub use events::Events;
 use super::audit::{TrailRecords, TrailSegments, TrailView};
 use super::clinic::ClinicView;
 use super::conversation::{
-    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
-    OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest, Sent,
+    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, GroupRequest,
+    GroupView, HistoryView, OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest,
+    Sent,
 };
 use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
@@ -155,6 +156,11 @@ impl Client {
     /// One's conversations.
     pub async fn conversations(&self) -> Answer<ConversationsView> {
         self.get("/v1/conversations").await
+    }
+
+    /// The conversation of oneself and the people named.
+    pub async fn group(&self, members: Vec<String>) -> Answer<GroupView> {
+        self.post("/v1/groups", &GroupRequest { members }).await
     }
 
     /// A page of messages; the conversation is an id, a room's name or a person's name.

@@ -70,6 +70,8 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<conversation::DeliveryView>("DeliveryView"),
         fits::<conversation::SendRequest>("SendRequest"),
         fits::<conversation::AmendRequest>("AmendRequest"),
+        fits::<conversation::GroupRequest>("GroupRequest"),
+        fits::<conversation::GroupView>("GroupView"),
         fits::<conversation::RetractRequest>("RetractRequest"),
         fits::<conversation::DraftRequest>("DraftRequest"),
         fits::<conversation::OpenedRequest>("OpenedRequest"),

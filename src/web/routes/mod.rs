@@ -73,6 +73,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
         RouteId::Send => post(conversation::send),
+        RouteId::Group => post(conversation::group),
         RouteId::Amend => post(conversation::amend),
         RouteId::Retract => post(conversation::retract),
         RouteId::History => get(conversation::history),
