@@ -31,6 +31,8 @@ pub enum Span {
     Answer,
     /// A stream of events.
     Stream,
+    /// A file, sent while it is made.
+    File,
 }
 
 /// The methods in use.
@@ -127,6 +129,8 @@ pub enum RouteId {
     InvitationDecide,
     /// Taking an invitation back.
     InvitationCancel,
+    /// A backup of everything.
+    Backup,
     /// Stopping the node.
     Stop,
 }
@@ -193,7 +197,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 42] = [
+pub const ROUTES: [Route; 43] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -507,6 +511,16 @@ pub const ROUTES: [Route; 42] = [
         (None, "Done"),
         "Hear nobody with this invitation any more.",
     ),
+    Route {
+        span: Span::File,
+        ..post(
+            RouteId::Backup,
+            "/v1/backup",
+            Access::Operator,
+            (Some("BackupRequest"), "Backup"),
+            "Everything in the store, sealed to keys that are kept elsewhere.",
+        )
+    },
     post(
         RouteId::Stop,
         "/v1/stop",

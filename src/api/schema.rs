@@ -276,6 +276,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("key", MaybeText),
         ],
     ),
+    ("BackupRequest", &[("to", Texts)]),
     ("GroupRequest", &[("members", Texts)]),
     (
         "GroupView",
@@ -431,6 +432,10 @@ pub(super) fn all() -> Value {
         schemas.insert((*name).to_owned(), object(fields));
     }
     schemas.insert("Hint".to_owned(), hint());
+    schemas.insert(
+        "Backup".to_owned(),
+        json!({ "type": "string", "format": "binary", "description": "A backup file; see docs/storage.md." }),
+    );
     schemas.insert("OpenApi".to_owned(), json!({ "type": "object" }));
     Value::Object(schemas)
 }

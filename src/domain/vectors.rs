@@ -235,6 +235,7 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
+        ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "message-retracted",
             Deed::MessageRetracted {

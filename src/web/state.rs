@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use super::Timepiece;
 use super::answer::problem_of;
@@ -19,6 +19,7 @@ use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
 use crate::domain::web::{WebCertificate, WebKey};
 use crate::node::Handle;
+use crate::node::backup::Backups;
 use crate::node::engine::{Changed, Command, Now, Reply};
 use crate::node::enrolment::Enrolment;
 
@@ -40,6 +41,7 @@ pub struct Api {
     inner: Arc<Inner>,
     enrolment: Option<Enrolment>,
     web_key: Option<WebKey>,
+    backups: Option<Backups>,
 }
 
 struct Inner {
@@ -53,6 +55,8 @@ struct Inner {
     first: tokio::sync::Mutex<()>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    /// One backup at a time: each reads the whole disk.
+    backup: Arc<Semaphore>,
     ends: watch::Sender<u64>,
     /// What browsers call the open doors, by port.
     sites: Mutex<BTreeMap<u16, Site>>,
@@ -76,11 +80,13 @@ impl Api {
                 first: tokio::sync::Mutex::default(),
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                backup: Arc::new(Semaphore::new(1)),
                 ends: watch::channel(0).0,
                 sites: Mutex::default(),
             }),
             enrolment: None,
             web_key: None,
+            backups: None,
         }
     }
 
@@ -96,6 +102,22 @@ impl Api {
     pub fn showing(mut self, key: WebKey) -> Self {
         self.web_key = Some(key);
         self
+    }
+
+    /// The same API of a node whose store can be backed up.
+    #[must_use]
+    pub fn backing_up(mut self, backups: Backups) -> Self {
+        self.backups = Some(backups);
+        self
+    }
+
+    pub(super) fn backups(&self) -> Option<&Backups> {
+        self.backups.as_ref()
+    }
+
+    /// A place for making a backup; there is one.
+    pub(super) fn backup_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.backup).try_acquire_owned().ok()
     }
 
     pub(super) fn web_key(&self) -> Option<WebKey> {

@@ -4,6 +4,7 @@
 mod offices;
 
 mod access;
+mod backup;
 mod browser;
 mod chat;
 mod desk;

@@ -1,6 +1,7 @@
 //! The router, made from the table.
 
 mod audit;
+mod backup;
 mod conversation;
 mod enrolment;
 mod login;
@@ -97,6 +98,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::InvitationState => get(enrolment::state),
         RouteId::InvitationDecide => post(enrolment::decide),
         RouteId::InvitationCancel => post(enrolment::cancel),
+        RouteId::Backup => post(backup::make),
         RouteId::Stop => post(node::stop),
     }
 }
