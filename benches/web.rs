@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+/// Takes a figure.
+type Figure = fn() -> Value;
+
 /// People who are signed in at once.
 const PEOPLE: usize = 40;
 
@@ -42,7 +45,7 @@ fn main() {
         .skip(1)
         .filter(|arg| !arg.starts_with('-'))
         .collect();
-    let all: [(&str, fn() -> Value); 3] = [
+    let all: [(&str, Figure); 3] = [
         ("sign-in", || runtime().block_on(sign_in())),
         ("forty-browsers", || runtime().block_on(forty_browsers())),
         ("idle-streams", || runtime().block_on(idle_streams())),
