@@ -534,7 +534,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..21).chain([0x18, 0x18]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..21).chain([0x18; 3]).collect::<Vec<u8>>());
 }
 
 #[test]

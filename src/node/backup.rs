@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
@@ -93,6 +93,9 @@ pub enum BackupError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
     /// Something inside is not what a node writes.
     #[error("the backup was not made by a node ({0}); use another one")]
     Contents(&'static str),
@@ -129,15 +132,16 @@ pub struct Contents {
 /// Makes backups of a running node's store.
 #[derive(Clone, Debug)]
 pub struct Backups {
-    store: Arc<Store>,
+    /// Weak, so that a node that has stopped lets go of its store whoever could still make backups.
+    store: Weak<Store>,
     clinic: ClinicId,
     device: DeviceId,
 }
 
 impl Backups {
-    pub(super) fn new(store: Arc<Store>, clinic: ClinicId, device: DeviceId) -> Self {
+    pub(super) fn new(store: &Arc<Store>, clinic: ClinicId, device: DeviceId) -> Self {
         Self {
-            store,
+            store: Arc::downgrade(store),
             clinic,
             device,
         }
@@ -150,9 +154,10 @@ impl Backups {
         now: WallTime,
         out: impl Write,
     ) -> Result<Contents, BackupError> {
+        let store = self.store.upgrade().ok_or(BackupError::Stopped)?;
         let about = (self.clinic, self.device, now);
         let mut sealer = Sealer::begin(out, about, recipients, &mut entropy::os())?;
-        let contents = write(&self.store, &mut sealer)?;
+        let contents = write(&store, &mut sealer)?;
         sealer.finish()?;
         Ok(contents)
     }

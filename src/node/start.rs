@@ -115,7 +115,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         Arc::new(move || clock.wall()),
     )?;
     let store = Arc::new(store);
-    let backups = Backups::new(Arc::clone(&store), identity.clinic, me);
+    let backups = Backups::new(&store, identity.clinic, me);
     let (handle, asked, hints) = Handle::new();
     let enrolment = Enrolment::new(
         settings.enrolment,

@@ -9,7 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
+use super::hub::Hub;
 use super::login::{Cost, Ended, Hashing, Logins};
+use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
@@ -55,6 +57,7 @@ struct Inner {
     first: tokio::sync::Mutex<()>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    hub: Hub,
     /// One backup at a time: each reads the whole disk.
     backup: Arc<Semaphore>,
     ends: watch::Sender<u64>,
@@ -80,6 +83,7 @@ impl Api {
                 first: tokio::sync::Mutex::default(),
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                hub: Hub::default(),
                 backup: Arc::new(Semaphore::new(1)),
                 ends: watch::channel(0).0,
                 sites: Mutex::default(),
@@ -194,8 +198,14 @@ impl Api {
         self.inner.ends.subscribe()
     }
 
+    /// Every change in the node, for those who watch the whole.
     pub(super) fn hints(&self) -> broadcast::Receiver<Changed> {
         self.inner.node.hints()
+    }
+
+    /// Hears of what concerns a person, or of everything as the operator.
+    pub(super) fn listen(&self, staff: Option<StaffId>) -> broadcast::Receiver<Hint> {
+        self.inner.hub.join(&self.inner.node, staff)
     }
 
     /// Asks the engine; what it refuses becomes a problem.

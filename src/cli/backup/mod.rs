@@ -126,7 +126,9 @@ impl From<BackupError> for Failure {
         match error {
             BackupError::Vault(error) => error.into(),
             BackupError::Store(error) => error.into(),
-            BackupError::Contents(_) | BackupError::Log(_) => Self::error(error),
+            BackupError::Contents(_) | BackupError::Log(_) | BackupError::Stopped => {
+                Self::error(error)
+            }
         }
     }
 }
