@@ -282,3 +282,25 @@ fn a_machine_that_is_lost_comes_back_from_its_backup() {
     assert_eq!(listed.done().json()[0]["state"], "this");
     front.stop();
 }
+
+#[test]
+fn a_drill_that_moves_the_clock_lets_people_sign_in_all_the_same() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.days_ahead = 2;
+    front.start(&clinic);
+    let who = ["staff", "add", "Ana", "--home", "front-desk"];
+    let add = [&who[..], &["--role", "clinician", "--json"]].concat();
+    let added = clinic.on(&front, &add).said().done().json();
+    let file = |name: &str, text: &str| {
+        let path = clinic.path(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("plain").to_owned()
+    };
+    let code = file("code", added["code"].as_str().expect("a code"));
+    let password = file("password", "violet lamp on tuesday");
+    let login = ["login", "Ana", "--code", "--code-file", &code];
+    let mut login = clinic.on(&front, &login);
+    login.args(["--password-file", &password]).said().done();
+    front.stop();
+}

@@ -57,7 +57,8 @@ pub struct Running {
     pub handle: Handle,
     /// Its network.
     pub net: net::Handle,
-    /// Tells the node's time, which a drill may have moved.
+    /// Tells this machine's time to those who sign in. A drill that moves the node's clock does not move
+    /// it: their one-time codes and their phones know nothing of the drill.
     pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
     /// Lets other machines in.
     pub enrolment: Enrolment,
@@ -148,7 +149,10 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     Ok(Running {
         handle,
         net,
-        timepiece: Arc::new(move || clock.now()),
+        timepiece: Arc::new(move || Now {
+            wall: clock.clock.now(),
+            mono: clock.clock.elapsed(),
+        }),
         enrolment,
         backups,
         identity,
