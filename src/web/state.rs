@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
+use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
-use super::login::{Cost, Ended, Hashing, Logins};
+use super::login::{Ceremonies, Cost, Ended, Hashing, Logins};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
@@ -46,6 +47,7 @@ struct Inner {
     node: Handle,
     now: Timepiece,
     logins: Mutex<Logins>,
+    ceremonies: Mutex<Ceremonies<DiscoverableAuthentication>>,
     throttle: Mutex<Throttle>,
     addresses: Mutex<Throttle>,
     hashing: Hashing,
@@ -70,6 +72,7 @@ impl Api {
                 node,
                 now,
                 logins: Mutex::default(),
+                ceremonies: Mutex::default(),
                 throttle: Mutex::default(),
                 addresses: Mutex::new(Throttle::of_addresses()),
                 hashing: Hashing::new(cost),
@@ -132,6 +135,14 @@ impl Api {
         // Logins are changed in single steps, so a panic elsewhere leaves them whole.
         self.inner
             .logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sign-ins with a passkey that have begun.
+    pub(super) fn ceremonies(&self) -> MutexGuard<'_, Ceremonies<DiscoverableAuthentication>> {
+        self.inner
+            .ceremonies
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,12 +4,15 @@
 mod offices;
 
 mod access;
+mod authenticator;
 mod browser;
 mod chat;
 mod desk;
 mod door;
 mod factor;
 mod login;
+mod passkey;
 mod socket;
+mod step_up;
 mod tls;
 mod trail;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
-use crate::domain::factor::Credentials;
+use crate::domain::factor::{Credentials, FactorRefusal};
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Head, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem, Written};
@@ -485,6 +485,9 @@ pub enum CommandRefusal {
         crate::domain::message::MENTIONS_MAX
     )]
     TooManyMentions,
+    /// A second factor cannot be changed or used like this.
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
     /// There is no such thing.
     #[error("there is no such {0}")]
     Unknown(&'static str),
