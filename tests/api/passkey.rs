@@ -142,7 +142,8 @@ async fn a_passkey_without_a_counter_works_every_time() {
     assert_eq!(add(&mut browser, &mut key).await.status, 200);
     for _ in 0..3 {
         let mut elsewhere = Browser::new(browser.port);
-        assert_eq!(sign_in(&mut elsewhere, &mut key).await.status, 200);
+        let signed = sign_in(&mut elsewhere, &mut key).await;
+        assert_eq!(signed.status, 200, "{}", signed.json());
     }
     desk.stop().await;
 }

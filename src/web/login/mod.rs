@@ -206,7 +206,7 @@ impl Logins {
         };
         self.live.insert(key, login);
         let mut ended = Vec::new();
-        while let Some(oldest) = self.oldest_above_limit(&staff, stage.is_whole()) {
+        while let Some(oldest) = self.oldest_above_limit(key) {
             ended.extend(self.end(oldest));
         }
         ended
@@ -361,15 +361,21 @@ impl Logins {
         due.into_iter().filter_map(|key| self.end(key)).collect()
     }
 
-    fn oldest_above_limit(&self, staff: &StaffId, whole: bool) -> Option<LoginKey> {
-        let theirs = self.live.iter();
-        let theirs =
-            theirs.filter(|(_, login)| login.staff == *staff && login.stage.is_whole() == whole);
-        let mut theirs: Vec<_> = theirs
+    /// The oldest of the person's logins beside this one, if they are too many; never this one itself,
+    /// whatever the clock says.
+    fn oldest_above_limit(&self, newest: LoginKey) -> Option<LoginKey> {
+        let (staff, whole) = {
+            let login = self.live.get(&newest)?;
+            (login.staff, login.stage.is_whole())
+        };
+        let alike = |login: &Login| login.staff == staff && login.stage.is_whole() == whole;
+        let others = self.live.iter();
+        let others = others.filter(|(key, login)| **key != newest && alike(login));
+        let mut others: Vec<_> = others
             .map(|(key, login)| (login.began.mono, *key))
             .collect();
-        theirs.sort();
-        (theirs.len() > LOGINS_MAX).then(|| theirs[0].1)
+        others.sort();
+        (others.len() >= LOGINS_MAX).then(|| others[0].1)
     }
 }
 
