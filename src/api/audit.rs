@@ -197,6 +197,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::ClockShifted { .. } => "clock_shifted",
         Deed::MessageRetracted { .. } => "message_retracted",
         Deed::BodyDestroyed { .. } => "body_destroyed",
+        Deed::BackedUp { .. } => "backed_up",
     }
 }
 
@@ -261,6 +262,10 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
             "took back message {seq} of {} in {}",
             author_name(clinic, author),
             names.get(space)
+        ),
+        Deed::BackedUp { keys } => format!(
+            "gave out a backup of everything, sealed to {}",
+            counted(u32::from(*keys), "key")
         ),
         Deed::BodyDestroyed {
             space, author, seq, ..

@@ -31,6 +31,8 @@ pub enum Span {
     Answer,
     /// A stream of events.
     Stream,
+    /// A file, sent while it is made.
+    File,
 }
 
 /// The methods in use.
@@ -93,6 +95,8 @@ pub enum RouteId {
     Password,
     /// The list of conversations.
     Conversations,
+    /// The conversation of several people.
+    Group,
     /// A page of messages.
     Messages,
     /// Sending a message.
@@ -143,6 +147,8 @@ pub enum RouteId {
     InvitationDecide,
     /// Taking an invitation back.
     InvitationCancel,
+    /// A backup of everything.
+    Backup,
     /// Stopping the node.
     Stop,
 }
@@ -209,7 +215,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 50] = [
+pub const ROUTES: [Route; 52] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -380,6 +386,14 @@ pub const ROUTES: [Route; 50] = [
         Access::Staff,
         "ConversationsView",
         "One's conversations, those with the newest messages first.",
+    ),
+    post(
+        RouteId::Group,
+        "/v1/groups",
+        Access::Staff,
+        (Some("GroupRequest"), "GroupView"),
+        "The conversation of oneself and the people named, by id or name. It begins with its first \
+         message.",
     ),
     asking(
         get(
@@ -580,6 +594,16 @@ pub const ROUTES: [Route; 50] = [
         (None, "Done"),
         "Hear nobody with this invitation any more.",
     ),
+    Route {
+        span: Span::File,
+        ..post(
+            RouteId::Backup,
+            "/v1/backup",
+            Access::Operator,
+            (Some("BackupRequest"), "Backup"),
+            "Everything in the store, sealed to keys that are kept elsewhere.",
+        )
+    },
     post(
         RouteId::Stop,
         "/v1/stop",

@@ -321,6 +321,12 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("key", MaybeText),
         ],
     ),
+    ("BackupRequest", &[("to", Texts)]),
+    ("GroupRequest", &[("members", Texts)]),
+    (
+        "GroupView",
+        &[("conversation", Text), ("name", Text), ("members", Texts)],
+    ),
     ("AmendRequest", &[("message", Text), ("text", Text)]),
     ("RetractRequest", &[("message", Text), ("reason", Text)]),
     ("DraftRequest", &[("text", Text)]),
@@ -471,6 +477,10 @@ pub(super) fn all() -> Value {
         schemas.insert((*name).to_owned(), object(fields));
     }
     schemas.insert("Hint".to_owned(), hint());
+    schemas.insert(
+        "Backup".to_owned(),
+        json!({ "type": "string", "format": "binary", "description": "A backup file; see docs/storage.md." }),
+    );
     schemas.insert("OpenApi".to_owned(), json!({ "type": "object" }));
     Value::Object(schemas)
 }

@@ -246,6 +246,13 @@ pub enum Deed {
         #[n(3)]
         seq: u64,
     },
+    /// Everything in the store was given out, sealed to keys that are kept elsewhere.
+    #[n(42)]
+    BackedUp {
+        /// To how many keys.
+        #[n(0)]
+        keys: u8,
+    },
     /// The body of something that was taken back is destroyed here.
     #[n(41)]
     BodyDestroyed {

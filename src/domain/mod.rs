@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod enrol;
 pub mod factor;
 pub mod file;
+pub mod group;
 pub mod id;
 pub mod invitation;
 pub mod log;

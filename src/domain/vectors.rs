@@ -7,6 +7,7 @@ use super::attest::{Attestation, Word};
 use super::audit::{Actor, AuditRecord, Deed, Origin};
 use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant};
 use super::codec;
+use super::group::Group;
 use super::id::{
     AuthorId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, SpaceId, StaffId, hex, unhex,
 };
@@ -34,19 +35,24 @@ const BEN: StaffId = StaffId::new([0xb2; 16]);
 const ROOM: RoomId = RoomId::new([0xc3; 16]);
 const DEVICE: DeviceId = DeviceId::new([0xd4; 32]);
 const AUTHOR: AuthorId = AuthorId::new([0xe5; 32]);
+const CY: StaffId = StaffId::new([0xc3; 16]);
 const HASH: Hash = Hash::new([0xf6; 32]);
 const INVITATION: InvitationId = InvitationId::new([0x17; 16]);
 const SPACE: SpaceId = SpaceId::new([0x28; 32]);
 
 type Vectors = Vec<(String, Vec<u8>)>;
 
-fn spaces() -> [(&'static str, Space); 5] {
+fn spaces() -> [(&'static str, Space); 6] {
     [
         ("record", Space::Record),
         ("direct", Space::Direct(ANA, BEN)),
         ("room", Space::Room(ROOM)),
         ("staff", Space::Staff(ANA)),
         ("audit", Space::Audit(DEVICE)),
+        (
+            "group",
+            Space::Group(Group::of([CY, BEN, ANA]).expect("three people")),
+        ),
     ]
 }
 
@@ -72,11 +78,15 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
         author: AUTHOR,
         seq: 300,
     }];
-    let ends = spaces().map(|(_, space)| LogEnd {
-        space,
-        epoch: Epoch(7),
-        seq: 70_000,
-    });
+    let of_groups = |space: &Space| matches!(space, Space::Group(_));
+    let spaces = spaces().into_iter().map(|(_, space)| space);
+    let ends = spaces
+        .filter(|space| !of_groups(space))
+        .map(|space| LogEnd {
+            space,
+            epoch: Epoch(7),
+            seq: 70_000,
+        });
     let mut policy = Policy::initial();
     policy.networks = vec![
         "192.168.1.0/24".parse::<Network>().expect("a network"),
@@ -103,7 +113,7 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 device: DEVICE,
                 serial: Serial::new([0x39; 16]),
                 noise_key: NoiseKey::new([0x4a; 32]),
-                ends: ends.into(),
+                ends: ends.collect(),
                 at: NOON,
             },
         },
@@ -227,6 +237,7 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
         ("passkey-copied", Deed::PasskeyCopied),
+        ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "message-retracted",
             Deed::MessageRetracted {
@@ -567,7 +578,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..22).chain([0x18, 0x18]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..22).chain([0x18; 3]).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::platform::clock::Clock;
 use crate::platform::entropy;
 use crate::store::{Store, StoreError};
 
+use super::backup::Backups;
 use super::boot;
 use super::engine::{Engine, Now, Room};
 use super::enrolment::Enrolment;
@@ -60,6 +61,8 @@ pub struct Running {
     pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
     /// Lets other machines in.
     pub enrolment: Enrolment,
+    /// Makes backups of its store.
+    pub backups: Backups,
     /// Who it is.
     pub identity: Identity,
     task: JoinHandle<Result<(), RunError>>,
@@ -111,6 +114,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         },
         Arc::new(move || clock.wall()),
     )?;
+    let store = Arc::new(store);
+    let backups = Backups::new(&store, identity.clinic, me);
     let (handle, asked, hints) = Handle::new();
     let enrolment = Enrolment::new(
         settings.enrolment,
@@ -122,7 +127,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let runner = Runner {
         clinic: identity.clinic,
         engine,
-        store: Arc::new(store),
+        store,
         net: net.clone(),
         net_events,
         asked,
@@ -145,6 +150,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         net,
         timepiece: Arc::new(move || clock.now()),
         enrolment,
+        backups,
         identity,
         task,
     })

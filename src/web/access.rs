@@ -98,8 +98,9 @@ async fn run(gate: &Gate, request: Request, next: Next) -> Response {
         return busy().into_response();
     };
     match gate.route.span {
-        // What is held while a stream is open is counted by the stream itself.
-        Span::Stream => next.run(request).await,
+        // What is held while a stream is open is counted by the stream itself; backups are made one at
+        // a time.
+        Span::Stream | Span::File => next.run(request).await,
         Span::Answer => match tokio::time::timeout(REQUEST, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::new(Code::TooSlow, "the request took too long")

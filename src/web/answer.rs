@@ -118,6 +118,7 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         }
         CommandRefusal::TextLength
         | CommandRefusal::TooManyMentions
+        | CommandRefusal::TooManyGroups
         | CommandRefusal::NotTheWriter
         | CommandRefusal::AlreadyRetracted
         | CommandRefusal::TooManyAmendments

@@ -5,6 +5,7 @@ mod offices;
 
 mod access;
 mod authenticator;
+mod backup;
 mod browser;
 mod chat;
 mod desk;

@@ -220,10 +220,19 @@ pub(crate) fn open(window: &Window, name: &str) {
 
 /// Begins a direct conversation with somebody.
 pub(crate) fn begin(window: &Window, name: &str) {
+    begin_group(window, &[name]);
+}
+
+/// Begins a conversation with several people.
+pub(crate) fn begin_group(window: &Window, names: &[&str]) {
     window.click("[aria-label='Begin a conversation']");
-    window.type_text(name);
-    window.until("document.querySelectorAll('dialog .people input').length === 1");
-    window.click("dialog .people input");
+    for name in names {
+        window.eval("document.querySelector('#who').select()");
+        window.type_text(name);
+        window.until("document.querySelectorAll('dialog .people input').length === 1");
+        window.click("dialog .people input");
+        window.eval("document.querySelector('#who').focus()");
+    }
     window.press("Write");
     window.until("document.activeElement?.id === 'write'");
 }

@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, clinic, conversation, enrolment, login, moment, problem, record, status, web,
+    audit, backup, clinic, conversation, enrolment, login, moment, problem, record, status, web,
 };
 
 /// A value with every field of a schema filled.
@@ -79,6 +79,9 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<conversation::DeliveryView>("DeliveryView"),
         fits::<conversation::SendRequest>("SendRequest"),
         fits::<conversation::AmendRequest>("AmendRequest"),
+        fits::<backup::BackupRequest>("BackupRequest"),
+        fits::<conversation::GroupRequest>("GroupRequest"),
+        fits::<conversation::GroupView>("GroupView"),
         fits::<conversation::RetractRequest>("RetractRequest"),
         fits::<conversation::DraftRequest>("DraftRequest"),
         fits::<conversation::OpenedRequest>("OpenedRequest"),

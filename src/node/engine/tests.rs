@@ -3,6 +3,7 @@
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
+mod groups;
 mod lessons;
 mod mesh;
 mod taking_back;

@@ -153,7 +153,7 @@ pub enum Input {
         /// Where to send the reply.
         ticket: Ticket,
         /// What is asked.
-        command: Command,
+        command: Box<Command>,
     },
 }
 
@@ -488,6 +488,12 @@ pub enum CommandRefusal {
     /// A second factor cannot be changed or used like this.
     #[error(transparent)]
     Factor(#[from] FactorRefusal),
+    /// This office has begun too many groups.
+    #[error(
+        "this office takes part in {} groups and can begin no more; use one of them, or ask an admin for a room",
+        super::holdings::GROUPS_MAX
+    )]
+    TooManyGroups,
     /// There is no such thing.
     #[error("there is no such {0}")]
     Unknown(&'static str),

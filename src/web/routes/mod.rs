@@ -1,6 +1,7 @@
 //! The router, made from the table.
 
 mod audit;
+mod backup;
 mod conversation;
 mod enrolment;
 mod factor;
@@ -83,6 +84,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
         RouteId::Send => post(conversation::send),
+        RouteId::Group => post(conversation::group),
         RouteId::Amend => post(conversation::amend),
         RouteId::Retract => post(conversation::retract),
         RouteId::History => get(conversation::history),
@@ -106,6 +108,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::InvitationState => get(enrolment::state),
         RouteId::InvitationDecide => post(enrolment::decide),
         RouteId::InvitationCancel => post(enrolment::cancel),
+        RouteId::Backup => post(backup::make),
         RouteId::Stop => post(node::stop),
     }
 }
