@@ -1,4 +1,4 @@
-// Passkeys: the node's words go to the browser as they are, and the browser's back to the node.
+// Passkeys: the node's words go to the browser as they are, and back.
 
 import { post, Problem, setProof } from './api.js';
 
@@ -25,6 +25,6 @@ async function ask(what, publicKey) {
 	try {
 		return (await device.credentials[what]({ publicKey })).toJSON();
 	} catch {
-		throw new Problem({ code: 'refused', message: 'the passkey was not used', remedy: 'try again, or use another way; passkeys work at names, not at numbers' });
+		throw new Problem({ code: 'refused', message: 'the passkey was not used', remedy: 'try again, or use another way' });
 	}
 }

@@ -191,7 +191,7 @@ async function app(ways, page) {
 			form('Go on', [code.box], async () => {
 				const answer = await post('/factors/totp/finish', { totp: code.input.value.replace(/\s/g, '') });
 				setProof(answer.proof);
-				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
+				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes));
 			}, leave(ways))));
 	} catch (error) {
 			failed(page, error);
@@ -200,10 +200,6 @@ async function app(ways, page) {
 
 /** @param {Ways} ways @param {string[]} list */
 function codes(ways, list) {
-	if (list.length === 0) {
-		ways.ready();
-		return door('One moment');
-	}
 	return door('Ten recovery codes',
 		el('p', {}, 'Each lets you in once without your phone. Write them on paper and keep it where you keep your keys: they are shown only now.'),
 		codeList(list),

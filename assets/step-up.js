@@ -23,7 +23,7 @@ export function stepUp() {
 		};
 		const passkey = form('Use a passkey', [], async () => prove({ passkey: await showPasskey(await post('/factors/passkey/ask')) }));
 		const dialog = openDialog('Is it you?', { closed: () => done(shown) },
-			el('p', {}, 'This changes who can sign in as you. Show once more that it is you.'),
+			el('p', {}, 'This changes who can sign in as you.'),
 			passkeysHere() && known.me?.factors?.includes('passkey') && passkey,
 			form('Go on', [password.box, code.box], () => prove({ password: password.input.value, ...secondFactor(code.input.value) })));
 	});
