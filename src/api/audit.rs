@@ -180,6 +180,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::SignedOut => "signed_out",
         Deed::PasswordSet => "password_set",
         Deed::FactorSet => "factor_set",
+        Deed::PasskeyCopied => "passkey_copied",
         Deed::ConversationOpened { .. } => "conversation_opened",
         Deed::MessagesRead { .. } => "messages_read",
         Deed::MessagesSent { .. } => "messages_sent",
@@ -210,6 +211,9 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
         Deed::SignedOut => "signed out".to_owned(),
         Deed::PasswordSet => "set a password".to_owned(),
         Deed::FactorSet => "changed the second factor".to_owned(),
+        Deed::PasskeyCopied => {
+            "used a passkey whose counter went back: it may be a copy".to_owned()
+        }
         Deed::ConversationOpened { space } => format!("opened {}", names.get(space)),
         Deed::MessagesRead { space, count, .. } => {
             format!(

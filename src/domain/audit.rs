@@ -227,6 +227,9 @@ pub enum Deed {
     /// A second factor was set, replaced or taken away.
     #[n(20)]
     FactorSet,
+    /// A passkey was turned away because its counter went back: somebody may have a copy.
+    #[n(21)]
+    PasskeyCopied,
     /// A message was taken back.
     #[n(40)]
     MessageRetracted {

@@ -18,6 +18,7 @@ pub mod invitation;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod passkey;
 pub mod password;
 pub mod policy;
 pub mod purge;

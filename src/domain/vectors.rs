@@ -14,6 +14,7 @@ use super::id::{
 use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
+use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
 use super::policy::{Network, Policy};
 use super::retraction::{Retraction, Withdrawn};
 use super::sign::Signed;
@@ -22,7 +23,7 @@ use super::statement::{
     Act, History, Invitation, LogEnd, Revocation, Role, Seen, SignInCode, StaffFacts, Statement,
     StatementId,
 };
-use super::testing::{ADMIN, NOON, SampleClinic, name};
+use super::testing::{ADMIN, NOON, SampleClinic, name, passkey};
 use super::time::Day;
 use super::trust::{Credentials, Refusal};
 use super::web::WebCertificate;
@@ -235,6 +236,7 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
+        ("passkey-copied", Deed::PasskeyCopied),
         ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "message-retracted",
@@ -329,7 +331,7 @@ fn messages(clinic: &SampleClinic) -> Vec<(&'static str, Message)> {
     ]
 }
 
-fn staff_items() -> [(&'static str, StaffItem); 6] {
+fn staff_items() -> [(&'static str, StaffItem); 12] {
     let phc = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA".into();
     [
         ("password", StaffItem::Password { phc, at: NOON }),
@@ -349,7 +351,49 @@ fn staff_items() -> [(&'static str, StaffItem); 6] {
         ),
         ("recovery-used", StaffItem::RecoveryUsed { hash: HASH }),
         ("factors-cleared", StaffItem::FactorsCleared {}),
+        ("passkey-p256", StaffItem::PasskeyAdded(passkey(1))),
+        (
+            "passkey-p384",
+            StaffItem::PasskeyAdded(passkey_with(p384())),
+        ),
+        ("passkey-rsa", StaffItem::PasskeyAdded(passkey_with(rsa()))),
+        (
+            "passkey-used",
+            StaffItem::PasskeyUsed {
+                passkey: PasskeyId::of(b"one"),
+                counter: 41,
+                copies: Copies::Made,
+            },
+        ),
+        (
+            "passkey-removed",
+            StaffItem::PasskeyRemoved {
+                passkey: PasskeyId::of(b"one"),
+            },
+        ),
+        ("totp-removed", StaffItem::TotpRemoved {}),
     ]
+}
+
+fn passkey_with(key: PasskeyKey) -> Passkey {
+    Passkey {
+        key,
+        domain: "localhost".into(),
+        copies: Copies::NotYet,
+        ..passkey(2)
+    }
+}
+
+const fn p384() -> PasskeyKey {
+    let (x, y) = ([0x38; 48], [0x48; 48]);
+    PasskeyKey::P384 { x, y }
+}
+
+fn rsa() -> PasskeyKey {
+    PasskeyKey::Rsa {
+        modulus: vec![0x52; 256],
+        exponent: [1, 0, 1],
+    }
 }
 
 fn retraction(clinic: &SampleClinic, staff: StaffId, entry: EntryId) -> Retraction {
@@ -534,7 +578,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..21).chain([0x18; 3]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..22).chain([0x18; 3]).collect::<Vec<u8>>());
 }
 
 #[test]

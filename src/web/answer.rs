@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::problem::{Code, Problem};
+use crate::domain::factor::FactorRefusal;
 use crate::node::engine::CommandRefusal;
 
 /// What handlers return.
@@ -124,6 +125,11 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
+        CommandRefusal::Factor(FactorRefusal::Last | FactorRefusal::TooMany) => {
+            split(Code::Refused, why)
+        }
+        CommandRefusal::Factor(FactorRefusal::Copied) => split(Code::LoginRefused, why),
+        CommandRefusal::Factor(FactorRefusal::Unknown) => split(Code::NotFound, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),
         CommandRefusal::Unknown(_) => split(Code::NotFound, why),
         CommandRefusal::Busy => split(Code::Busy, why),

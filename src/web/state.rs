@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
 use super::hub::Hub;
-use super::login::{Cost, Ended, Hashing, Logins};
+use super::login::{Ceremonies, Cost, Ended, Hashing, Logins};
 use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
@@ -50,6 +51,7 @@ struct Inner {
     node: Handle,
     now: Timepiece,
     logins: Mutex<Logins>,
+    ceremonies: Mutex<Ceremonies<DiscoverableAuthentication>>,
     throttle: Mutex<Throttle>,
     addresses: Mutex<Throttle>,
     hashing: Hashing,
@@ -77,6 +79,7 @@ impl Api {
                 node,
                 now,
                 logins: Mutex::default(),
+                ceremonies: Mutex::default(),
                 throttle: Mutex::default(),
                 addresses: Mutex::new(Throttle::of_addresses()),
                 hashing: Hashing::new(cost),
@@ -158,6 +161,14 @@ impl Api {
         // Logins are changed in single steps, so a panic elsewhere leaves them whole.
         self.inner
             .logins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sign-ins with a passkey that have begun.
+    pub(super) fn ceremonies(&self) -> MutexGuard<'_, Ceremonies<DiscoverableAuthentication>> {
+        self.inner
+            .ceremonies
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

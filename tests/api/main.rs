@@ -4,6 +4,7 @@
 mod offices;
 
 mod access;
+mod authenticator;
 mod backup;
 mod browser;
 mod chat;
@@ -11,6 +12,8 @@ mod desk;
 mod door;
 mod factor;
 mod login;
+mod passkey;
 mod socket;
+mod step_up;
 mod tls;
 mod trail;

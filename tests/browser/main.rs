@@ -4,6 +4,7 @@
 
 mod cdp;
 mod clinic;
+mod doors;
 mod looks;
 #[path = "../support/processes.rs"]
 mod processes;

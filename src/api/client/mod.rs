@@ -31,7 +31,9 @@ use super::conversation::{
     GroupView, HistoryView, OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest,
     Sent,
 };
-use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
+use super::login::{
+    Done, FactorRequest, LoginAnswer, LoginRequest, MeView, PasswordChange, StepUpRequest,
+};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
 use super::status::StatusView;
@@ -149,6 +151,16 @@ impl Client {
     /// Ends the login.
     pub async fn logout(&self) -> Answer<Done> {
         self.post("/v1/logout", &Done {}).await
+    }
+
+    /// Who is signed in, and how far.
+    pub async fn me(&self) -> Answer<MeView> {
+        self.get("/v1/me").await
+    }
+
+    /// Proves once more who one is; the answer has another token.
+    pub async fn step_up(&self, proof: &StepUpRequest) -> Answer<LoginAnswer> {
+        self.post("/v1/step-up", proof).await
     }
 
     /// Changes one's own password.

@@ -19,6 +19,7 @@ fn sample(name: &str) -> Value {
         Texts | MaybeTexts => json!(["x"]),
         Object(inner) | MaybeObject(inner) => sample(inner),
         List(inner) => json!([sample(inner)]),
+        Foreign | MaybeForeign => json!({ "type": "public-key" }),
     };
     let filled = fields
         .iter()
@@ -46,6 +47,14 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<login::TotpBegun>("TotpBegun"),
         fits::<login::TotpFinish>("TotpFinish"),
         fits::<login::FactorKept>("FactorKept"),
+        fits::<login::StepUpRequest>("StepUpRequest"),
+        fits::<login::PasskeyOptions>("PasskeyOptions"),
+        fits::<login::PasskeyAsked>("PasskeyAsked"),
+        fits::<login::PasskeyShown>("PasskeyShown"),
+        fits::<login::PasskeyMade>("PasskeyMade"),
+        fits::<login::FactorsView>("FactorsView"),
+        fits::<login::PasskeyLine>("PasskeyLine"),
+        fits::<login::RecoveryRenewed>("RecoveryRenewed"),
         fits::<login::UnlockRequest>("UnlockRequest"),
         fits::<login::LoginsView>("LoginsView"),
         fits::<login::LoginLine>("LoginLine"),

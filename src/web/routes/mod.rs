@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod conversation;
 mod enrolment;
+mod factor;
 mod login;
 mod node;
 mod record;
@@ -64,8 +65,17 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Logout => post(login::logout),
         RouteId::Me => get(login::me),
         RouteId::ShowFactor => post(login::factor),
-        RouteId::TotpBegin => post(login::totp_begin),
-        RouteId::TotpFinish => post(login::totp_finish),
+        RouteId::TotpBegin => post(factor::totp_begin),
+        RouteId::TotpFinish => post(factor::totp_finish),
+        RouteId::PasskeyLoginBegin => post(factor::passkey_login_begin),
+        RouteId::PasskeyLogin => post(login::passkey_login),
+        RouteId::PasskeyAsk => post(factor::passkey_ask),
+        RouteId::PasskeyBegin => post(factor::passkey_begin),
+        RouteId::PasskeyFinish => post(factor::passkey_finish),
+        RouteId::Factors => get(factor::list),
+        RouteId::FactorRemove => post(factor::remove),
+        RouteId::RecoveryRenew => post(factor::renew_recovery_codes),
+        RouteId::StepUp => post(login::step_up_login),
         RouteId::Lock => post(login::lock),
         RouteId::Unlock => post(login::unlock_login),
         RouteId::Logins => get(login::logins),
