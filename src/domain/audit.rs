@@ -227,6 +227,13 @@ pub enum Deed {
     /// A second factor was set, replaced or taken away.
     #[n(20)]
     FactorSet,
+    /// A node renewed the certificate of a device, or what it signed does not count.
+    #[n(60)]
+    CertificateRenewed {
+        /// Whose.
+        #[n(0)]
+        device: DeviceId,
+    },
     /// A message was taken back.
     #[n(40)]
     MessageRetracted {

@@ -123,6 +123,7 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         | CommandRefusal::TooManyAmendments
         | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
+        | CommandRefusal::NotRenewed(_)
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),
         CommandRefusal::Unknown(_) => split(Code::NotFound, why),
