@@ -197,6 +197,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::ClockShifted { .. } => "clock_shifted",
         Deed::MessageRetracted { .. } => "message_retracted",
         Deed::BodyDestroyed { .. } => "body_destroyed",
+        Deed::CertificateRenewed { .. } => "certificate_renewed",
         Deed::BackedUp { .. } => "backed_up",
     }
 }
@@ -213,6 +214,9 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
         Deed::FactorSet => "changed the second factor".to_owned(),
         Deed::PasskeyCopied => {
             "used a passkey whose counter went back: it may be a copy".to_owned()
+        }
+        Deed::CertificateRenewed { device } => {
+            format!("renewed the certificate of {}", device_name(clinic, device))
         }
         Deed::ConversationOpened { space } => format!("opened {}", names.get(space)),
         Deed::MessagesRead { space, count, .. } => {

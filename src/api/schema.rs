@@ -356,6 +356,9 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("witnesses", List("WitnessView")),
             ("trail", Number),
             ("logins", Number),
+            ("certificate_until", MaybeObject("Moment")),
+            ("mesh_offset_ms", MaybeNumber),
+            ("warnings", List("WarningView")),
         ],
     ),
     (
@@ -373,6 +376,10 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("author", Text), ("place", Text), ("epoch", Text)],
     ),
     ("WitnessView", &[("name", Text), ("seq", Number)]),
+    (
+        "WarningView",
+        &[("kind", Text), ("message", Text), ("remedy", Text)],
+    ),
     ("RecordPart", &[("segments", Texts), ("next", MaybeNumber)]),
     (
         "SubmitRequest",

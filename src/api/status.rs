@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clinic::device_name;
+use super::moment::Moment;
+use crate::domain::health::Concern;
+use crate::domain::record::Clinic;
+use crate::domain::renewal::Freshness;
+use crate::domain::time::WallTime;
+
 /// The state of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -39,6 +46,98 @@ pub struct StatusView {
     pub trail: u64,
     /// People signed in at this node.
     pub logins: usize,
+    /// When this device's certificate ends, once the record lists it.
+    pub certificate_until: Option<Moment>,
+    /// Peers' median clock minus this node's, in milliseconds; none while nobody has told.
+    pub mesh_offset_ms: Option<i64>,
+    /// What somebody should look at, worst first.
+    pub warnings: Vec<WarningView>,
+}
+
+/// Something that somebody should look at before it becomes an outage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningView {
+    /// `certificate`, `renewers` or `clock`.
+    pub kind: String,
+    /// What is the matter, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl WarningView {
+    /// The words for a concern.
+    pub fn of(clinic: &Clinic, concern: &Concern) -> Self {
+        let (kind, message, remedy) = match concern {
+            Concern::Certificate {
+                device,
+                freshness,
+                until,
+            } => {
+                let name = device_name(clinic, device);
+                let (message, remedy) = certificate(&name, *freshness, *until);
+                ("certificate", message, remedy)
+            }
+            Concern::FewRenewers { count } => (
+                "renewers",
+                format!("Only {count} of the clinic's nodes can renew certificates."),
+                "Enrol a second node, so that no certificate ends while one office is closed.",
+            ),
+            Concern::Clock { offset_ms } => (
+                "clock",
+                format!(
+                    "This node's clock is {} its peers' clocks.",
+                    apart(*offset_ms)
+                ),
+                "Set the clock of this machine, or of the others, by a time server.",
+            ),
+        };
+        Self {
+            kind: kind.to_owned(),
+            message,
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+fn certificate(name: &str, freshness: Freshness, until: WallTime) -> (String, &'static str) {
+    match freshness {
+        Freshness::Fresh | Freshness::Due | Freshness::Late => (
+            format!(
+                "The certificate of {name} ends on {} and was not renewed.",
+                until.day()
+            ),
+            "Leave the machine switched on where it reaches another office's node; renewal needs \
+             no more than that.",
+        ),
+        Freshness::Expired => (
+            format!("The certificate of {name} ended on {}.", until.day()),
+            "Switch the machine on where it reaches a node whose certificate holds; it is renewed \
+             within a minute.",
+        ),
+        Freshness::Lost => (
+            format!(
+                "The certificate of {name} ended on {}, too long ago to be renewed.",
+                until.day()
+            ),
+            "If the machine is still in use, enrol it again; if not, run `clinic-mesh device revoke`.",
+        ),
+    }
+}
+
+/// How far apart two clocks are, in the words of a person.
+fn apart(peers_minus_ours: i64) -> String {
+    let minutes = peers_minus_ours.unsigned_abs() / 60_000;
+    let span = match minutes {
+        0..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    };
+    if peers_minus_ours > 0 {
+        format!("{span} behind")
+    } else {
+        format!("{span} ahead of")
+    }
 }
 
 /// One open secure channel.

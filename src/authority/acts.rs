@@ -3,14 +3,15 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::domain::cert::{self, Grant, Scopes};
+use crate::domain::cert::{self, Certificate, Grant, SKEW, Scopes};
 use crate::domain::enrol::SharedMeshKey;
-use crate::domain::id::{AdminId, AuthorId, DeviceId, InvitationId, RoomId, StaffId};
+use crate::domain::id::{AdminId, AuthorId, DeviceId, InvitationId, RoomId, Serial, StaffId};
 use crate::domain::invitation::{InvitationSecret, SignInSecret};
 use crate::domain::log::Segment;
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::record::Device;
+use crate::domain::renewal;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{
     Act, History, Invitation, LogEnd, Revocation, Role, SignInCode, StaffFacts, StatementId,
@@ -143,6 +144,29 @@ impl Authority {
         let known = self.record.head(&AuthorId::from(admin)).seq;
         let last = last.unwrap_or(known);
         self.sign(Act::AdminEnded { admin, last }, now)
+    }
+
+    /// Certifies a device anew from now on, with its keys and the rights an admin gave it last.
+    pub fn renew_device(
+        &mut self,
+        device: DeviceId,
+        now: WallTime,
+    ) -> Result<(WallTime, Segment), AuthorityError> {
+        let Some(known) = self.clinic.devices.get(&device) else {
+            return Err(unknown("device", device.to_string()));
+        };
+        let certificate = Certificate {
+            serial: Serial::new(self.rng.array()),
+            not_before: now.minus(SKEW),
+            not_after: now.plus(renewal::LIFE),
+            ..known.certificate.clone()
+        };
+        let act = Act::DeviceEnrolled {
+            certificate: Signed::new(&certificate, &self.clinic_id(), &self.key),
+            invitation: None,
+            address: known.address.clone(),
+        };
+        Ok((certificate.not_after, self.sign(act, now)?))
     }
 
     /// Removes a device for good. `ends` are the heads of its logs as nodes hold them.

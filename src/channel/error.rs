@@ -79,6 +79,12 @@ pub enum HandshakeError {
     /// Not done within [`HANDSHAKE_MAX`](super::HANDSHAKE_MAX).
     #[error("the handshake took too long")]
     Late,
+    /// No failure: a device asked to be renewed and has been answered, which ends the connection.
+    #[error("a device asked to be renewed and was")]
+    Renewed {
+        /// Which. Not part of the message.
+        device: DeviceId,
+    },
     /// The connection failed.
     #[error("the connection failed: {0}")]
     Connection(io::ErrorKind),

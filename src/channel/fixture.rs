@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
+use super::renewal::Renewer;
 use super::{
     Attempt, HandshakeError, Local, Peer, Role, SecureStream, StaticKey, Verified, handshake,
 };
@@ -125,6 +126,7 @@ impl Clinic {
             credentials: Arc::new(credentials),
             trust: view,
             verified: Verified::default(),
+            renewer: Renewer::default(),
         };
         Party {
             device,
@@ -144,6 +146,7 @@ impl Clinic {
             me: SigningKey::from_seed(&[n; 32]).id().as_device(),
             admins: BTreeMap::from([(self.admin.id().as_admin(), admin)]),
             enrolled: BTreeMap::new(),
+            former: BTreeMap::new(),
             revoked_devices: BTreeSet::new(),
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),

@@ -15,13 +15,16 @@ use super::exchange::{self, First};
 use super::frame::{self, FRAME_MAX};
 use super::noise::{self, Side, StaticKey};
 use super::preface::Preface;
+use super::renewal::{self, Renewer};
 use super::stream::SecureStream;
 use super::verified::Verified;
 use crate::domain::cert::Certificate;
 use crate::domain::codec;
-use crate::domain::id::{AdminId, DeviceId, Hash};
+use crate::domain::id::{DeviceId, Hash};
 use crate::domain::time::WallTime;
-use crate::domain::trust::{Circumstances, Credentials, MESH_KEYS, MeshKey, Refusal, TrustView};
+use crate::domain::trust::{
+    Circumstances, Credentials, Issuer, MESH_KEYS, MeshKey, Reach, Refusal, TrustView,
+};
 
 /// How long a dialler may take for its preface and first message.
 ///
@@ -47,6 +50,8 @@ pub struct Local {
     pub trust: watch::Receiver<Arc<TrustView>>,
     /// Signatures verified before; one for all handshakes of the process.
     pub verified: Verified,
+    /// Who signs for devices that ask to be renewed.
+    pub renewer: Renewer,
 }
 
 /// One connection to be made secure.
@@ -94,17 +99,14 @@ pub struct Peer {
     pub certificate: Certificate,
     /// Its certificate and grant as received.
     pub credentials: Credentials,
+    /// Who signed its certificate.
+    pub issuer: Issuer,
+    /// How much passes between the two.
+    pub reach: Reach,
     /// Digest of its clinic record's heads at the time it sent them.
     pub digest: Hash,
     /// Whether the mesh key was the newest.
     pub mesh_key: MeshKeyUse,
-}
-
-impl Peer {
-    /// The admin who signed the certificate.
-    pub const fn issuer(&self) -> AdminId {
-        self.credentials.certificate.signer.as_admin()
-    }
 }
 
 /// The payload of messages 2 and 3.
@@ -176,8 +178,13 @@ async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
     let first = timeout(FIRST_FRAME_MAX, First::read(&mut io))
         .await
         .unwrap_or(Err(HandshakeError::FirstMessageLate))?;
-    let Preface::Mesh { epoch } = first.preface else {
-        return Err(HandshakeError::OtherMode);
+    let epoch = match first.preface {
+        Preface::Mesh { epoch } => epoch,
+        Preface::Renewal { epoch } => {
+            let device = renewal::answer(io, local, attempt, first, epoch).await?;
+            return Err(HandshakeError::Renewed { device });
+        }
+        Preface::Enrolment => return Err(HandshakeError::OtherMode),
     };
     let trust = local.newest_trust();
     let psk = accepted_key(&trust, epoch).ok_or(HandshakeError::UnknownMeshKey(epoch))?;
@@ -195,7 +202,7 @@ async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The key to dial with: of `epoch`, or the newest.
-fn dialling_key(trust: &TrustView, epoch: Option<u32>) -> Option<(u32, &MeshKey)> {
+pub(super) fn dialling_key(trust: &TrustView, epoch: Option<u32>) -> Option<(u32, &MeshKey)> {
     match epoch {
         Some(epoch) => Some((epoch, trust.mesh_keys.get(&epoch)?)),
         None => trust
@@ -206,12 +213,12 @@ fn dialling_key(trust: &TrustView, epoch: Option<u32>) -> Option<(u32, &MeshKey)
 }
 
 /// The key of `epoch`, if it is among the newest [`MESH_KEYS`].
-fn accepted_key(trust: &TrustView, epoch: u32) -> Option<&MeshKey> {
+pub(super) fn accepted_key(trust: &TrustView, epoch: u32) -> Option<&MeshKey> {
     let mut newest = trust.mesh_keys.iter().rev().take(MESH_KEYS);
     newest.find(|(held, _)| **held == epoch).map(|(_, key)| key)
 }
 
-fn mesh_key_use(trust: &TrustView, epoch: u32) -> MeshKeyUse {
+pub(super) fn mesh_key_use(trust: &TrustView, epoch: u32) -> MeshKeyUse {
     if trust.is_newest_mesh_key(epoch) {
         MeshKeyUse::Newest
     } else {
@@ -220,11 +227,11 @@ fn mesh_key_use(trust: &TrustView, epoch: u32) -> MeshKeyUse {
 }
 
 impl Local {
-    fn newest_trust(&self) -> Arc<TrustView> {
+    pub(super) fn newest_trust(&self) -> Arc<TrustView> {
         self.trust.borrow().clone()
     }
 
-    fn start(
+    pub(super) fn start(
         &self,
         side: Side,
         trust: &TrustView,
@@ -240,7 +247,7 @@ impl Local {
         .map_err(|error| HandshakeError::of_noise(&error, Stage::FirstMessage))
     }
 
-    fn hello(&self) -> Vec<u8> {
+    pub(super) fn hello(&self) -> Vec<u8> {
         let credentials = Credentials::clone(&self.credentials);
         codec::encode(&Hello {
             credentials,
@@ -249,7 +256,7 @@ impl Local {
     }
 
     /// Judges what the peer showed by the clinic's rules; the channel has none of its own.
-    fn judge(
+    pub(super) fn judge(
         &self,
         hello: &[u8],
         state: &HandshakeState,
@@ -267,39 +274,66 @@ impl Local {
             .verified
             .open(&credentials, &trust.clinic)
             .map_err(refused)?;
-        let certificate = opened.certificate().clone();
+        let certificate = opened.shown().certificate.clone();
+        let issuer = opened.shown().issuer;
         let at = Circumstances {
             proven: exchange::proven(state),
             dialled,
             address: attempt.address,
             now: attempt.now,
         };
-        trust
-            .admit_opened(&certificate, opened.grant(), &credentials, at)
-            .map_err(|why| HandshakeError::Refused {
-                why,
-                // Who made the certificate is not known then, so neither is whose it is.
-                device: (why != Refusal::UnknownIssuer).then_some(certificate.device),
-            })?;
+        let reach =
+            trust
+                .admit_opened(opened.shown(), at)
+                .map_err(|why| HandshakeError::Refused {
+                    why,
+                    // Who made the certificate is not known then, so neither is whose it is.
+                    device: (why != Refusal::UnknownIssuer).then_some(certificate.device),
+                })?;
         self.verified.remember(opened);
         Ok(Peer {
             certificate,
             credentials,
+            issuer,
+            reach,
             digest,
             mesh_key,
         })
+    }
+
+    /// Whether the device behind a hello may ask to be renewed.
+    pub(super) fn judge_asking(
+        &self,
+        hello: &[u8],
+        state: &HandshakeState,
+        attempt: Attempt,
+    ) -> Result<DeviceId, HandshakeError> {
+        let refused = |why| HandshakeError::Refused { why, device: None };
+        let hello: Hello =
+            codec::strict(hello, FRAME_MAX).map_err(|_| refused(Refusal::Malformed))?;
+        let trust = self.newest_trust();
+        let shown = hello.credentials.open(&trust.clinic).map_err(refused)?;
+        let at = Circumstances {
+            proven: exchange::proven(state),
+            dialled: None,
+            address: attempt.address,
+            now: attempt.now,
+        };
+        let device = shown.certificate.device;
+        let asked = trust.may_ask(&shown, at);
+        asked.map_err(|why| HandshakeError::Refused {
+            why,
+            device: (why != Refusal::UnknownIssuer).then_some(device),
+        })?;
+        Ok(device)
     }
 
     /// Judges again by the newest trust, in case a revocation came while we waited for the peer.
     fn judge_again(&self, peer: &Peer, attempt: Attempt) -> Result<(), HandshakeError> {
         let device = Some(peer.certificate.device);
         self.newest_trust()
-            .still_admits(
-                &peer.certificate,
-                peer.issuer(),
-                attempt.address,
-                attempt.now,
-            )
+            .still_admits(&peer.certificate, peer.issuer, attempt.address, attempt.now)
+            .map(drop)
             .map_err(|why| HandshakeError::Refused { why, device })
     }
 }

@@ -41,7 +41,8 @@
 //! handshake counts. Whoever keeps the connection has to look once more when it enters it among its
 //! live ones: see [`TrustView::still_admits`](crate::domain::trust::TrustView::still_admits).
 //!
-//! [`enrolment`] is the same for a machine that has an invitation instead of a certificate.
+//! [`enrolment`] is the same for a machine that has an invitation instead of a certificate, [`renewal`]
+//! for a device whose certificate has ended.
 
 #![cfg_attr(
     test,
@@ -60,6 +61,7 @@ mod handshake;
 mod measure;
 mod noise;
 mod preface;
+pub mod renewal;
 mod stream;
 mod verified;
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 4 | magic, `CMN1` |
 //! | 1 | version, 1 |
-//! | 1 | mode: 0 mesh, 1 enrolment |
+//! | 1 | mode: 0 mesh, 1 enrolment, 2 renewal |
 //! | 4 | mesh-key epoch, big-endian; 0 in enrolment |
 //!
 //! It tells a listener which key to try and tells an eavesdropper that clinic-mesh is spoken here and
@@ -30,6 +30,8 @@ pub(crate) enum Preface {
     Mesh { epoch: u32 },
     /// A machine that holds an invitation.
     Enrolment,
+    /// A device that asks to be renewed; the key of this epoch is the psk.
+    Renewal { epoch: u32 },
 }
 
 impl Preface {
@@ -37,6 +39,7 @@ impl Preface {
         let (mode, epoch) = match self {
             Self::Mesh { epoch } => (0, epoch),
             Self::Enrolment => (1, 0),
+            Self::Renewal { epoch } => (2, epoch),
         };
         let mut bytes = [0; LEN];
         bytes[..4].copy_from_slice(MAGIC);
@@ -57,6 +60,7 @@ impl Preface {
         match (mode, u32::from_be_bytes([e0, e1, e2, e3])) {
             (0, epoch) => Ok(Self::Mesh { epoch }),
             (1, 0) => Ok(Self::Enrolment),
+            (2, epoch) => Ok(Self::Renewal { epoch }),
             _ => Err(HandshakeError::NotOurProtocol),
         }
     }
@@ -79,6 +83,10 @@ mod tests {
             "434d4e31010000000102"
         );
         assert_eq!(hex(&Preface::Enrolment.encode()), "434d4e31010100000000");
+        assert_eq!(
+            hex(&Preface::Renewal { epoch: 258 }.encode()),
+            "434d4e31010200000102"
+        );
     }
 
     #[test]
@@ -87,6 +95,7 @@ mod tests {
             Preface::Mesh { epoch: 0 },
             Preface::Mesh { epoch: u32::MAX },
             Preface::Enrolment,
+            Preface::Renewal { epoch: 7 },
         ] {
             assert_eq!(Preface::decode(&preface.encode()).unwrap(), preface);
         }
@@ -97,7 +106,7 @@ mod tests {
         };
         assert_eq!(with(0, b'c'), HandshakeError::NotOurProtocol);
         assert_eq!(with(4, 2), HandshakeError::Version(2));
-        assert_eq!(with(5, 2), HandshakeError::NotOurProtocol);
+        assert_eq!(with(5, 3), HandshakeError::NotOurProtocol);
         assert_eq!(with(9, 1), HandshakeError::NotOurProtocol);
     }
 

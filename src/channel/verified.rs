@@ -6,10 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::cert::{Certificate, Grant};
 use crate::domain::codec;
 use crate::domain::id::{ClinicId, Hash};
-use crate::domain::trust::{Credentials, Refusal};
+use crate::domain::trust::{Credentials, Refusal, Shown};
 
 /// Credentials remembered.
 ///
@@ -28,7 +27,7 @@ pub struct Verified {
 pub(crate) struct Opened {
     /// Of the bytes they were opened from.
     hash: Hash,
-    objects: Arc<(Certificate, Grant)>,
+    shown: Arc<Shown>,
 }
 
 impl Verified {
@@ -43,11 +42,9 @@ impl Verified {
             return Ok(known.clone());
         }
         drop(seen);
-        let certificate = Certificate::open(&shown.certificate, clinic)?;
-        let grant = Grant::open(&shown.grant, clinic)?;
         Ok(Opened {
             hash,
-            objects: Arc::new((certificate, grant)),
+            shown: Arc::new(shown.open(clinic)?),
         })
     }
 
@@ -68,12 +65,8 @@ impl Verified {
 }
 
 impl Opened {
-    pub(crate) fn certificate(&self) -> &Certificate {
-        &self.objects.0
-    }
-
-    pub(crate) fn grant(&self) -> &Grant {
-        &self.objects.1
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
     }
 }
 

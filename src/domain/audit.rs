@@ -230,6 +230,13 @@ pub enum Deed {
     /// A passkey was turned away because its counter went back: somebody may have a copy.
     #[n(21)]
     PasskeyCopied,
+    /// A node renewed the certificate of a device, or what it signed does not count.
+    #[n(60)]
+    CertificateRenewed {
+        /// Whose.
+        #[n(0)]
+        device: DeviceId,
+    },
     /// A message was taken back.
     #[n(40)]
     MessageRetracted {

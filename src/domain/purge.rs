@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::time::{Day, WallTime};
+use super::time::{self, Day, WallTime};
 
 /// How long a peer's report stays good.
 ///
@@ -73,6 +73,17 @@ pub fn trusted_today(clocks: &Clocks<'_>) -> Option<Day> {
     }
 }
 
+/// The moment that has come for certain: by this node's clock, and by the median of what its peers
+/// say of theirs. `None` while nobody has told.
+///
+/// A clock that is set back later does not bring a certificate's life back with it.
+pub fn confirmed(own: WallTime, reports: &[Report]) -> Option<WallTime> {
+    let fresh = reports.iter().filter(|one| one.age <= REPORT_MAX_AGE);
+    let offset = |one: &Report| (one.said.plus(one.age).0 as i64).saturating_sub(own.0 as i64);
+    let offset = time::median(fresh.map(offset).collect())?;
+    Some(WallTime(own.0.saturating_add_signed(offset.min(0))))
+}
+
 fn unheard_for(clocks: &Clocks<'_>) -> Duration {
     clocks.unheard.unwrap_or(clocks.uptime).min(clocks.uptime)
 }
@@ -101,6 +112,38 @@ mod tests {
 
     fn heard(said: WallTime) -> Report {
         Report { said, age: MINUTE }
+    }
+
+    #[test]
+    fn a_moment_has_come_when_this_clock_and_the_median_of_the_others_say_so() {
+        let moment = |own, said: &[WallTime]| {
+            let reports: Vec<Report> = said.iter().map(|said| heard(said.minus(MINUTE))).collect();
+            confirmed(own, &reports)
+        };
+        let (ahead, behind) = (NOON.plus(days(400)), NOON.minus(days(400)));
+        assert_eq!(moment(NOON, &[]), None);
+        assert_eq!(moment(NOON, &[NOON, NOON]), Some(NOON));
+        assert_eq!(moment(ahead, &[NOON, NOON]), Some(NOON), "own leaps ahead");
+        assert_eq!(
+            moment(behind, &[NOON, NOON]),
+            Some(behind),
+            "own falls back"
+        );
+        assert_eq!(
+            moment(NOON, &[ahead, NOON, NOON]),
+            Some(NOON),
+            "a peer leaps ahead"
+        );
+        assert_eq!(
+            moment(NOON, &[behind, NOON, NOON]),
+            Some(NOON),
+            "a peer falls back"
+        );
+        let old = Report {
+            said: ahead,
+            age: REPORT_MAX_AGE + MINUTE,
+        };
+        assert_eq!(confirmed(NOON, &[old]), None);
     }
 
     #[test]

@@ -11,12 +11,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cert::{Capability, Certificate, DeviceKind, Grant};
+use super::cert::{Capability, Certificate, DeviceKind, Grant, SKEW};
 use super::id::{
     AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
 use super::name::Name;
 use super::policy::Policy;
+use super::renewal::{NotRenewed, RenewalId, RenewalItem};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{History, Invitation, Revocation, StaffFacts, Statement, StatementId};
@@ -82,8 +83,14 @@ pub struct Admin {
 pub struct Device {
     /// Its newest certificate.
     pub certificate: Certificate,
-    /// As signed.
+    /// The one before it, which it shows until it hears of the newest.
+    pub former: Option<Certificate>,
+    /// As signed, by an admin or by the node that renewed it.
     pub signed: Signed,
+    /// The admin who enrolled it.
+    pub enrolled_by: AdminId,
+    /// When it held a certificate, in order and apart from each other.
+    pub held: Vec<Span>,
     /// Where it may be reached besides discovery.
     pub address: Option<String>,
     /// Every office it ever stood in as a node.
@@ -92,6 +99,37 @@ pub struct Device {
     pub web: Option<WebCertificate>,
     /// Its removal, if it was removed.
     pub revocation: Option<Revocation>,
+}
+
+/// From when to when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: WallTime,
+    /// The last moment.
+    pub to: WallTime,
+}
+
+impl Device {
+    /// Whether it held a certificate at that moment, give or take what clocks differ by.
+    pub fn held_at(&self, at: WallTime) -> bool {
+        self.held
+            .iter()
+            .any(|span| at.plus(SKEW) >= span.from && at <= span.to.plus(SKEW))
+    }
+
+    /// Takes a certificate that follows the one it has.
+    fn renewed(&mut self, certificate: Certificate, signed: Signed) {
+        let from = certificate.not_before;
+        let to = certificate.not_after;
+        match self.held.last_mut() {
+            // Years of renewals are one span.
+            Some(last) if from <= last.to => last.to = last.to.max(to),
+            _ => self.held.push(Span { from, to }),
+        }
+        self.former = Some(std::mem::replace(&mut self.certificate, certificate));
+        self.signed = signed;
+    }
 }
 
 /// Whether a staff member may sign in.
@@ -169,6 +207,8 @@ pub struct Clinic {
     pub invitations: BTreeMap<InvitationId, InvitationState>,
     /// Statements that do not count, and why.
     pub void: BTreeMap<StatementId, VoidReason>,
+    /// Renewals that do not count, and why.
+    pub not_renewed: BTreeMap<RenewalId, NotRenewed>,
 }
 
 impl Clinic {
@@ -188,12 +228,22 @@ impl Clinic {
             mesh_keys: BTreeMap::new(),
             invitations: BTreeMap::new(),
             void: BTreeMap::new(),
+            not_renewed: BTreeMap::new(),
         }
     }
 
     /// The clinic that these statements make, in whatever order they are given.
     pub fn fold<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Self {
-        fold::run(id, items)
+        fold::run(id, items, &[])
+    }
+
+    /// The clinic that these statements and renewals make, in whatever order they are given.
+    pub fn fold_renewed<'a>(
+        id: ClinicId,
+        items: impl IntoIterator<Item = &'a Item>,
+        renewals: &[RenewalItem],
+    ) -> Self {
+        fold::run(id, items, renewals)
     }
 
     /// Whether the device may take part: enrolled and not revoked.
@@ -385,6 +435,7 @@ impl Clinic {
             me,
             admins: BTreeMap::new(),
             enrolled: BTreeMap::new(),
+            former: BTreeMap::new(),
             revoked_devices: self.revocations.keys().copied().collect(),
             revoked_serials: self.revoked_serials.keys().copied().collect(),
             revoked_noise_keys: self.revoked_noise_keys.keys().copied().collect(),
@@ -401,6 +452,9 @@ impl Clinic {
         }
         for (id, device) in &self.devices {
             view.enrolled.insert(*id, device.certificate.clone());
+            if let Some(former) = &device.former {
+                view.former.insert(*id, former.clone());
+            }
             if device.revocation.is_some() {
                 view.revoked_devices.insert(*id);
             }

@@ -32,6 +32,8 @@ pub enum Label {
     Enrolment,
     /// A node's word that a message is taken back.
     Retraction,
+    /// A device certificate that a node renewed.
+    Renewal,
 }
 
 impl Label {
@@ -42,6 +44,7 @@ impl Label {
             Self::Attestation => b"clinic-mesh/attestation/v1\0",
             Self::Enrolment => b"clinic-mesh/enrolment/v1\0",
             Self::Retraction => b"clinic-mesh/retraction/v1\0",
+            Self::Renewal => b"clinic-mesh/renewal/v1\0",
         }
     }
 }

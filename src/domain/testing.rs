@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::cert::{Capabilities, Certificate, DeviceKind, Grant, Scopes, VERSION};
+use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant, Scopes, VERSION};
 use super::id::{
     AdminId, AuthorId, ClinicId, DeviceId, Hash, NoiseKey, RoomId, Serial, SpaceId, StaffId,
 };
@@ -23,6 +23,7 @@ use super::message::Message;
 use super::name::Name;
 use super::passkey::{Copies, Passkey, PasskeyKey};
 use super::record::{Clinic, Item};
+use super::renewal::{self, NotRenewed, Renewal, RenewalId, RenewalItem};
 use super::sign::{Signed, SigningKey};
 use super::space::Space;
 use super::statement::{
@@ -130,6 +131,8 @@ pub(crate) struct SampleClinic {
     clock: Clock,
     heads: BTreeMap<Log, Head>,
     items: Vec<Item>,
+    /// Every renewal so far, with its place.
+    pub(crate) renewals: Vec<RenewalItem>,
 }
 
 impl SampleClinic {
@@ -146,6 +149,7 @@ impl SampleClinic {
             clock: Clock::default(),
             heads: BTreeMap::new(),
             items: Vec::new(),
+            renewals: Vec::new(),
         };
         clinic.say_root(Act::Founded {
             name: name("Sample Clinic"),
@@ -350,7 +354,55 @@ impl SampleClinic {
 
     /// The clinic that the statements so far make.
     pub(crate) fn record(&self) -> Clinic {
-        Clinic::fold(self.id, &self.items)
+        Clinic::fold_renewed(self.id, &self.items, &self.renewals)
+    }
+
+    /// Enrols a node that may renew others.
+    pub(crate) fn enrol_renewer(&mut self, office: &str) -> DeviceId {
+        self.enrol_as(office, |certificate| {
+            certificate.capabilities = Capabilities::of([Capability::Renew, Capability::Witness]);
+        })
+    }
+
+    /// One node renews another's certificate now; says what became of it.
+    pub(crate) fn renew(&mut self, by: &str, office: &str) -> Result<Certificate, NotRenewed> {
+        self.renew_as(by, office, |_| {})
+    }
+
+    /// One node renews another's certificate otherwise than it should; says what became of it.
+    pub(crate) fn renew_as(
+        &mut self,
+        by: &str,
+        office: &str,
+        change: impl FnOnce(&mut Certificate),
+    ) -> Result<Certificate, NotRenewed> {
+        let device = self.device(office).id;
+        let mut certificate = self.record().devices[&device].certificate.clone();
+        let number = self.renewals.len().to_string();
+        certificate.serial = Serial::new(seed16("renewal", &number));
+        certificate.not_before = self.now;
+        certificate.not_after = self.now.plus(renewal::LIFE);
+        change(&mut certificate);
+        let renewal = renewal::seal(certificate.clone(), &self.id, &self.device(by).key);
+        let id = self.note_renewal(by, renewal);
+        match self.record().not_renewed.get(&id) {
+            Some(why) => Err(*why),
+            None => Ok(certificate),
+        }
+    }
+
+    /// A node writes a renewal into its log of the record.
+    pub(crate) fn note_renewal(&mut self, by: &str, renewal: Renewal) -> RenewalId {
+        let by = self.device(by).id;
+        let seq = self.renewals.iter().filter(|item| item.id.by == by).count() as u64 + 1;
+        let id = RenewalId {
+            by,
+            epoch: Epoch(1),
+            seq,
+        };
+        let time = self.clock.tick(self.now);
+        self.renewals.push(RenewalItem { id, time, renewal });
+        id
     }
 
     /// What the node of an office judges handshakes by; it holds the first mesh key.

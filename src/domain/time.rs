@@ -49,6 +49,23 @@ impl fmt::Display for WallTime {
     }
 }
 
+/// The median of some differences between clocks; of an even number the one nearer to zero of the
+/// two in the middle, so that one wrong clock of two is no proof of the other.
+pub fn median(mut offsets: Vec<i64>) -> Option<i64> {
+    offsets.sort_unstable();
+    let middle = offsets.len() / 2;
+    let upper = *offsets.get(middle)?;
+    if offsets.len().is_multiple_of(2) {
+        let lower = offsets[middle - 1];
+        return Some(if lower.unsigned_abs() < upper.unsigned_abs() {
+            lower
+        } else {
+            upper
+        });
+    }
+    Some(upper)
+}
+
 /// One UTC day, counted from 1970-01-01.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
@@ -172,6 +189,16 @@ mod tests {
         let third = clock.tick(WallTime(10));
         assert!(first < second && second < third);
         assert!(clock.tick(WallTime(2000)) == Hlc::at(WallTime(2000)));
+    }
+
+    #[test]
+    fn one_wrong_clock_of_many_does_not_move_the_median() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![7]), Some(7));
+        assert_eq!(median(vec![10_800_000, 3]), Some(3));
+        assert_eq!(median(vec![-10_800_000, -3]), Some(-3));
+        assert_eq!(median(vec![5, -34_560_000_000, 1]), Some(1));
+        assert_eq!(median(vec![i64::MIN, i64::MAX, 0]), Some(0));
     }
 
     #[test]

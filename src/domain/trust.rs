@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::cert::{Certificate, CertificateError, Grant, GrantError, SKEW, Scope};
 use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
+use super::renewal::{self, NotRenewed};
 use super::sign::{Signed, SignedError};
 use super::time::WallTime;
 use crate::planted::planted;
@@ -140,6 +141,10 @@ pub enum Refusal {
     #[n(19)]
     #[error("the peer was too slow")]
     TooSlow,
+    /// Asked to renew a certificate, by a rule of the clinic record it does not.
+    #[n(20)]
+    #[error("this node does not renew that certificate; ask another, or an admin")]
+    NotRenewing,
 }
 
 impl Refusal {
@@ -165,6 +170,7 @@ impl Refusal {
             Self::MeshKey => 17,
             Self::Stopping => 18,
             Self::TooSlow => 19,
+            Self::NotRenewing => 20,
         }
     }
 
@@ -195,6 +201,8 @@ pub struct TrustView {
     /// The certificates that the record lists, whole: a number alone could be used again by an
     /// admin who was removed.
     pub enrolled: BTreeMap<DeviceId, Certificate>,
+    /// The certificates that the record listed before those, for a device that has not heard yet.
+    pub former: BTreeMap<DeviceId, Certificate>,
     /// Revoked devices.
     pub revoked_devices: BTreeSet<DeviceId>,
     /// Revoked certificates.
@@ -221,6 +229,62 @@ pub struct Credentials {
     pub grant: Signed,
 }
 
+/// Who signed a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// An admin, with the root's grant beside it.
+    Admin(AdminId),
+    /// A node that renewed it.
+    Node(DeviceId),
+}
+
+/// Credentials whose signatures verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The grant beside it.
+    pub grant: Grant,
+    /// Who signed the certificate.
+    pub issuer: Issuer,
+}
+
+impl Credentials {
+    /// Verifies both signatures and the form of both objects.
+    ///
+    /// The label under the signature says whether an admin signed or a node that renewed.
+    pub fn open(&self, clinic: &ClinicId) -> Result<Shown, Refusal> {
+        let signer = self.certificate.signer;
+        let by_admin = Certificate::open(&self.certificate, clinic);
+        let (certificate, issuer) = match by_admin {
+            Ok(certificate) => (certificate, Issuer::Admin(signer.as_admin())),
+            Err(why) => match renewal::open(&self.certificate, clinic) {
+                Ok(certificate) => (certificate, Issuer::Node(signer.as_device())),
+                Err(_) => return Err(why.into()),
+            },
+        };
+        let grant = Grant::open(&self.grant, clinic)?;
+        if matches!(issuer, Issuer::Admin(admin) if admin != grant.admin) {
+            return Err(Refusal::UnknownIssuer);
+        }
+        Ok(Shown {
+            certificate,
+            grant,
+            issuer,
+        })
+    }
+}
+
+/// How much passes between this node and a device that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Whatever both may hold.
+    All,
+    /// The device shows a renewal that the record here does not list yet: its statements are taken,
+    /// among which the renewal may be, and until it is found nothing is given.
+    Unlisted,
+}
+
 /// The circumstances that credentials are judged in.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
@@ -245,49 +309,73 @@ impl TrustView {
     /// Judges a peer's credentials; everything that does not depend on signatures is judged anew each
     /// time, so a revocation counts from the next handshake on.
     pub fn admit(&self, shown: &Credentials, at: Circumstances) -> Result<Certificate, Refusal> {
-        let certificate = Certificate::open(&shown.certificate, &self.clinic)?;
-        let grant = Grant::open(&shown.grant, &self.clinic)?;
-        self.admit_opened(&certificate, &grant, shown, at)?;
-        Ok(certificate)
+        let shown = shown.open(&self.clinic)?;
+        self.admit_opened(&shown, at)?;
+        Ok(shown.certificate)
     }
 
     /// The part of [`admit`](Self::admit) after both signatures were verified.
-    pub fn admit_opened(
-        &self,
-        certificate: &Certificate,
-        grant: &Grant,
-        shown: &Credentials,
-        at: Circumstances,
-    ) -> Result<(), Refusal> {
-        check_issuer(certificate, grant, shown)?;
+    pub fn admit_opened(&self, shown: &Shown, at: Circumstances) -> Result<Reach, Refusal> {
+        if matches!(shown.issuer, Issuer::Admin(_))
+            && !may_enrol(&shown.grant, shown.certificate.not_before)
+        {
+            return Err(Refusal::IssuerWithoutRight);
+        }
+        self.check_proof(&shown.certificate, at)?;
+        self.still_admits(&shown.certificate, shown.issuer, at.address, at.now)
+    }
+
+    /// Whether a device may ask to be renewed, its certificate having ended or not: it takes part, it
+    /// has proved the keys it was enrolled with, and its newest certificate ended not too long ago.
+    pub fn may_ask(&self, shown: &Shown, at: Circumstances) -> Result<(), Refusal> {
+        let certificate = &shown.certificate;
+        self.check_proof(certificate, at)?;
+        if self.is_revoked(certificate) {
+            return Err(Refusal::Revoked);
+        }
+        let listed = self.enrolled.get(&certificate.device);
+        let listed = listed.ok_or(Refusal::UnknownIssuer)?;
+        if listed.noise_key != at.proven {
+            return Err(Refusal::OtherKey);
+        }
+        if at.now > listed.not_after.plus(renewal::GRACE) {
+            return Err(Refusal::Expired);
+        }
+        match at.address {
+            Some(address) if !self.policy.allows(address) => Err(Refusal::OtherNetwork),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_proof(&self, certificate: &Certificate, at: Circumstances) -> Result<(), Refusal> {
         if certificate.noise_key != at.proven {
             return Err(Refusal::OtherKey);
         }
         if certificate.device == self.me {
             return Err(Refusal::Oneself);
         }
-        if at
-            .dialled
-            .is_some_and(|dialled| dialled != certificate.device)
-        {
-            return Err(Refusal::OtherDevice);
+        match at.dialled {
+            Some(dialled) if dialled != certificate.device => Err(Refusal::OtherDevice),
+            Some(_) | None => Ok(()),
         }
-        self.still_admits(certificate, grant.admin, at.address, at.now)
     }
 
     /// What can change while a connection lives: revocation, the removal of the admin who issued the
-    /// certificate, time and the allowed networks.
+    /// certificate, whether the record lists a renewal, time and the allowed networks.
     pub fn still_admits(
         &self,
         certificate: &Certificate,
-        issuer: AdminId,
+        issuer: Issuer,
         address: Option<IpAddr>,
         now: WallTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Reach, Refusal> {
         if self.is_revoked(certificate) {
             return Err(Refusal::Revoked);
         }
-        self.check_standing(certificate, issuer)?;
+        let reach = match issuer {
+            Issuer::Admin(admin) => self.check_standing(certificate, admin)?,
+            Issuer::Node(node) => self.check_renewed(certificate, node)?,
+        };
         if now.plus(SKEW) < certificate.not_before {
             return Err(Refusal::NotYetValid);
         }
@@ -297,7 +385,7 @@ impl TrustView {
         if address.is_some_and(|address| !self.policy.allows(address)) {
             return Err(Refusal::OtherNetwork);
         }
-        Ok(())
+        Ok(reach)
     }
 
     fn is_revoked(&self, certificate: &Certificate) -> bool {
@@ -310,32 +398,43 @@ impl TrustView {
     }
 
     /// Of an admin who was removed only the certificates that the record lists count.
-    fn check_standing(&self, certificate: &Certificate, issuer: AdminId) -> Result<(), Refusal> {
+    fn check_standing(&self, certificate: &Certificate, issuer: AdminId) -> Result<Reach, Refusal> {
         let in_good_standing = self
             .admins
             .get(&issuer)
             .is_none_or(|known| !known.ended && may_enrol(&known.grant, certificate.not_before));
-        if in_good_standing || self.enrolled.get(&certificate.device) == Some(certificate) {
-            Ok(())
+        if in_good_standing || self.is_listed(certificate) {
+            Ok(Reach::All)
         } else {
             Err(Refusal::IssuerWithoutRight)
         }
     }
-}
 
-/// Whether the grant shown is the issuer's, and lets it enrol devices at that time.
-fn check_issuer(
-    certificate: &Certificate,
-    grant: &Grant,
-    shown: &Credentials,
-) -> Result<(), Refusal> {
-    if shown.certificate.signer.as_admin() != grant.admin {
-        return Err(Refusal::UnknownIssuer);
+    /// The record decides whether a renewal counts. One that it does not list may be on its way here;
+    /// one that it could never list is refused.
+    fn check_renewed(&self, certificate: &Certificate, by: DeviceId) -> Result<Reach, Refusal> {
+        if self.is_listed(certificate) {
+            return Ok(Reach::All);
+        }
+        if by == certificate.device {
+            return Err(Refusal::UnknownIssuer);
+        }
+        let listed = self.enrolled.get(&certificate.device);
+        let listed = listed.ok_or(Refusal::UnknownIssuer)?;
+        renewal::check_rights(listed, certificate).map_err(|why| match why {
+            NotRenewed::OtherKeys => Refusal::OtherKey,
+            _ => Refusal::IssuerWithoutRight,
+        })?;
+        match self.enrolled.get(&by) {
+            Some(signer) if !renewal::is_renewer(signer) => Err(Refusal::IssuerWithoutRight),
+            Some(_) | None => Ok(Reach::Unlisted),
+        }
     }
-    if !may_enrol(grant, certificate.not_before) {
-        return Err(Refusal::IssuerWithoutRight);
+
+    fn is_listed(&self, certificate: &Certificate) -> bool {
+        self.enrolled.get(&certificate.device) == Some(certificate)
+            || self.former.get(&certificate.device) == Some(certificate)
     }
-    Ok(())
 }
 
 fn may_enrol(grant: &Grant, at: WallTime) -> bool {

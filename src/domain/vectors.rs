@@ -16,6 +16,7 @@ use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
 use super::policy::{Network, Policy};
+use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
 use super::sign::Signed;
 use super::space::Space;
@@ -239,6 +240,10 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("passkey-copied", Deed::PasskeyCopied),
         ("backed-up", Deed::BackedUp { keys: 2 }),
         (
+            "certificate-renewed",
+            Deed::CertificateRenewed { device: DEVICE },
+        ),
+        (
             "message-retracted",
             Deed::MessageRetracted {
                 space,
@@ -445,6 +450,10 @@ fn all() -> Vectors {
     let signed = clinic.certify(ADMIN, &certificate(&clinic));
     put("certificate".into(), signed.body.clone());
     put("certificate signed".into(), codec::encode(&signed));
+    let serial = Serial::new([0x5b; 16]);
+    let key = &clinic.device("front-desk").key;
+    let renewal = renewal::sign(&certificate(&clinic), NOON, serial, &clinic.id, key);
+    put("renewal".into(), renewal.to_body());
     let grant = clinic.admins[ADMIN].signed.clone();
     put("grant".into(), grant.body.clone());
     put("grant signed".into(), codec::encode(&grant));
@@ -562,6 +571,8 @@ fn the_frozen_signatures_verify() {
     assert!(Certificate::open(&certificate, &id).is_ok());
     let grant: Signed = codec::strict(&frozen("grant signed"), 4096).expect("read");
     assert!(Grant::open(&grant, &id).is_ok());
+    let renewed = Renewal::from_body(&frozen("renewal")).expect("read");
+    assert!(renewal::open(&renewed.certificate, &id).is_ok());
     for (what, word) in words() {
         let bytes = frozen(&format!("attestation {what}"));
         let attestation: Attestation = codec::strict(&bytes, 4096).expect("read");
@@ -578,7 +589,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..22).chain([0x18; 3]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..22).chain([0x18; 4]).collect::<Vec<u8>>());
 }
 
 #[test]

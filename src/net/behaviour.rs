@@ -25,8 +25,8 @@ use super::secure::{Admitted, Secure};
 use super::{Clock, Event, address};
 use crate::channel::{MeshKeyUse, PENDING_MAX};
 use crate::domain::cert::Certificate;
-use crate::domain::id::{AdminId, DeviceId, Hash};
-use crate::domain::trust::Refusal;
+use crate::domain::id::{DeviceId, Hash};
+use crate::domain::trust::{Issuer, Reach, Refusal};
 
 /// Everything the swarm runs; the first that objects to a connection ends it.
 #[derive(NetworkBehaviour)]
@@ -75,7 +75,8 @@ pub(crate) struct Connection {
     pub(crate) device: DeviceId,
     pub(crate) role: Role,
     pub(crate) certificate: Certificate,
-    pub(crate) issuer: AdminId,
+    pub(crate) issuer: Issuer,
+    pub(crate) reach: Reach,
     pub(crate) digest: Hash,
     pub(crate) mesh_key: MeshKeyUse,
     pub(crate) remote: SocketAddr,
@@ -170,6 +171,7 @@ impl Connection {
             role,
             certificate: admitted.certificate,
             issuer: admitted.issuer,
+            reach: admitted.reach,
             digest: admitted.digest,
             mesh_key: admitted.mesh_key,
             remote: admitted.remote,

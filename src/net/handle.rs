@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::book::Source;
 use super::link::{Ended, Link, LinkId};
 use super::outbox::NotQueued;
 use super::secure::Secure;
+use crate::channel::renewal::Renewer;
 use crate::domain::id::DeviceId;
+use crate::domain::sign::Signed;
 use crate::domain::trust::{Credentials, Refusal};
 use crate::wire::{FRAME_MAX, Frame};
 
@@ -57,6 +60,7 @@ pub struct Handle {
     pub(super) wanted: Arc<watch::Sender<Wanted>>,
     pub(super) listeners: watch::Receiver<Vec<SocketAddr>>,
     pub(super) secure: Secure,
+    pub(super) renewer: Renewer,
 }
 
 impl Handle {
@@ -109,6 +113,14 @@ impl Handle {
     /// Shows these credentials from the next handshake on, after a renewal.
     pub fn renew(&self, credentials: Credentials) {
         self.secure.renew(credentials);
+    }
+
+    /// Lets devices whose certificates have ended ask to be renewed; who may ask was judged before.
+    pub fn serve_renewals(
+        &self,
+        sign: impl Fn(DeviceId) -> BoxFuture<'static, Result<Signed, Refusal>> + Send + Sync + 'static,
+    ) {
+        self.renewer.serve(sign);
     }
 
     /// Where the node listens.

@@ -52,7 +52,7 @@ pub use crate::channel::MeshKeyUse;
 use crate::domain::cert::Certificate;
 use crate::domain::id::{DeviceId, Hash};
 use crate::domain::time::WallTime;
-use crate::domain::trust::{Credentials, Refusal, TrustView};
+use crate::domain::trust::{Credentials, Reach, Refusal, TrustView};
 use crate::wire::Frame;
 pub use book::Source;
 pub use handle::{Handle, SendError, Wanted};
@@ -159,4 +159,6 @@ pub struct Up {
     pub role: Role,
     /// On an old mesh key only the clinic record may sync.
     pub mesh_key: MeshKeyUse,
+    /// How much passes between the two.
+    pub reach: Reach,
 }

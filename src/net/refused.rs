@@ -15,6 +15,17 @@ use crate::channel::HandshakeError;
 use crate::domain::id::DeviceId;
 use crate::domain::trust::Refusal;
 
+/// Whether a dial ended because the certificate of this device was renewed by it.
+pub(crate) fn has_renewed(error: &DialError) -> bool {
+    let DialError::Transport(errors) = error else {
+        return false;
+    };
+    errors.iter().any(|(_, error)| match error {
+        TransportError::Other(error) => matches!(secure::failure(error), Some(Failure::Renewed)),
+        TransportError::MultiaddrNotSupported(_) => false,
+    })
+}
+
 /// Who refused whom, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refused {
@@ -86,6 +97,7 @@ fn of_transport(error: &TransportError<std::io::Error>) -> Option<Refused> {
         Failure::Handshake(error) => of_handshake(error),
         Failure::Busy(_) => Some(Refused::by_us(Refusal::Busy)),
         Failure::NoPeerId => Some(Refused::by_us(Refusal::Malformed)),
+        Failure::Renewed => None,
         Failure::Connection(kind) => {
             debug!(%kind, "no connection");
             None
@@ -111,6 +123,7 @@ fn of_handshake(error: &HandshakeError) -> Option<Refused> {
             });
         }
         HandshakeError::RefusedWithCode(_)
+        | HandshakeError::Renewed { .. }
         | HandshakeError::PeerLeft(_)
         | HandshakeError::Connection(_)
         | HandshakeError::Randomness => return None,

@@ -30,8 +30,10 @@ use crate::channel::{
     Stage,
 };
 use crate::domain::cert::Certificate;
-use crate::domain::id::{AdminId, DeviceId, Hash};
-use crate::domain::trust::TrustView;
+use crate::domain::id::{ClinicId, DeviceId, Hash};
+use crate::domain::renewal::check_rights;
+use crate::domain::time::WallTime;
+use crate::domain::trust::{Credentials, Issuer, Reach, TrustView};
 
 /// The upgrade's name.
 const PROTOCOL: &str = "/clinic-mesh/noise/1";
@@ -54,6 +56,9 @@ pub(crate) enum Failure {
     /// Too many handshakes are pending.
     #[error(transparent)]
     Busy(#[from] channel::AdmissionError),
+    /// No failure: this device's certificate had ended and was renewed; it dials again.
+    #[error("the certificate of this device was renewed")]
+    Renewed,
     /// The device's key cannot be a peer's.
     #[error("the certified identity key cannot name a peer")]
     NoPeerId,
@@ -63,7 +68,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) certificate: Certificate,
-    pub(crate) issuer: AdminId,
+    pub(crate) issuer: Issuer,
+    pub(crate) reach: Reach,
     pub(crate) digest: Hash,
     pub(crate) mesh_key: MeshKeyUse,
     pub(crate) remote: SocketAddr,
@@ -75,6 +81,8 @@ pub(crate) struct Admitted {
 #[derive(Clone)]
 pub(crate) struct Secure {
     local: Arc<RwLock<Local>>,
+    /// When the certificate that this device shows ends.
+    until: Arc<RwLock<WallTime>>,
     clock: Clock,
     admission: Admission,
     /// Oldest first.
@@ -85,8 +93,10 @@ pub(crate) struct Secure {
 
 impl Secure {
     pub(crate) fn new(local: Local, clock: Clock) -> Self {
+        let until = end_of(&local, &local.credentials);
         Self {
             local: Arc::new(RwLock::new(local)),
+            until: Arc::new(RwLock::new(until)),
             clock,
             admission: Admission::default(),
             admitted: Arc::default(),
@@ -95,9 +105,36 @@ impl Secure {
     }
 
     /// Shows `credentials` from the next handshake on.
-    pub(crate) fn renew(&self, credentials: crate::domain::trust::Credentials) {
+    pub(crate) fn renew(&self, credentials: Credentials) {
         let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
+        let until = end_of(&local, &credentials);
         local.credentials = Arc::new(credentials);
+        *self.until.write().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Whether this device's own certificate has ended: then it can only ask to be renewed.
+    fn has_ended(&self) -> bool {
+        let until = *self.until.read().unwrap_or_else(PoisonError::into_inner);
+        (self.clock)() > until
+    }
+
+    /// Asks whoever was dialled to renew this device's certificate, and shows the answer from then on.
+    async fn ask(&self, socket: Socket<TcpStream>, upgrade: Upgrade) -> Failure {
+        let asked = channel::renewal::ask(socket, &upgrade.local, upgrade.attempt).await;
+        let certificate = match asked {
+            Ok(certificate) => certificate,
+            Err(error) => return error.into(),
+        };
+        let mine = &upgrade.local.credentials;
+        let fresh = Credentials {
+            certificate,
+            grant: mine.grant.clone(),
+        };
+        if !follows(&self.trust().clinic, mine, &fresh) {
+            return HandshakeError::Forged(Stage::Verdict).into();
+        }
+        self.renew(fresh);
+        Failure::Renewed
     }
 
     /// The newest trust.
@@ -181,6 +218,15 @@ impl Secure {
             Endpoint::Dialer => {
                 let device = address::dialled(point.get_remote_address());
                 let upgrade = self.upgrade(Role::Dialler, device, remote);
+                if self.has_ended() {
+                    let failure = self.ask(socket, upgrade).await;
+                    let error = match &failure {
+                        Failure::Handshake(error) => Some(error),
+                        _ => None,
+                    };
+                    self.note_answer(remote, error);
+                    return Err(failure);
+                }
                 let done = upgrade.upgrade_outbound(socket, PROTOCOL).await;
                 self.note_answer(remote, done.as_ref().err());
                 let (peer, stream) = done?;
@@ -192,7 +238,8 @@ impl Secure {
             role,
             id,
             Admitted {
-                issuer: peer.issuer(),
+                issuer: peer.issuer,
+                reach: peer.reach,
                 certificate: peer.certificate,
                 digest: peer.digest,
                 mesh_key: peer.mesh_key,
@@ -215,6 +262,26 @@ impl Secure {
         }
         admitted.push_back((role, peer, found));
     }
+}
+
+/// When the certificate in some credentials ends; what does not open is left to others to refuse.
+fn end_of(local: &Local, credentials: &Credentials) -> WallTime {
+    let clinic = local.trust.borrow().clinic;
+    credentials
+        .open(&clinic)
+        .map_or(WallTime(u64::MAX), |shown| shown.certificate.not_after)
+}
+
+/// Whether a certificate that was handed over is this device's, and not more than it has.
+///
+/// Whoever it is shown to judges it by the record; this only keeps a sound certificate from being
+/// exchanged for one that nobody accepts.
+fn follows(clinic: &ClinicId, mine: &Credentials, fresh: &Credentials) -> bool {
+    let (Ok(mine), Ok(fresh)) = (mine.open(clinic), fresh.open(clinic)) else {
+        return false;
+    };
+    let later = fresh.certificate.not_after > mine.certificate.not_after;
+    later && check_rights(&mine.certificate, &fresh.certificate).is_ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

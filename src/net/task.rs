@@ -29,6 +29,7 @@ use super::refused;
 use super::roster::{Dial, Purpose, Roster, Verdict};
 use super::secure::{self, Secure};
 use super::{Clock, Event, Identity, Settings, Up, address};
+use crate::channel::renewal::Renewer;
 use crate::channel::{Local, StaticKey, Verified};
 use crate::domain::id::DeviceId;
 use crate::domain::trust::{Refusal, TrustView};
@@ -63,12 +64,14 @@ pub fn start(
     let me = identity.device;
     let peer_id = address::peer_id(&me).ok_or(StartError::Identity)?;
     let trust = identity.trust.clone();
+    let renewer = Renewer::default();
     let secure = Secure::new(
         Local {
             key: StaticKey::from_secret(&identity.noise_key),
             credentials: Arc::new(identity.credentials),
             trust: identity.trust,
             verified: Verified::default(),
+            renewer: renewer.clone(),
         },
         clock.clone(),
     );
@@ -121,6 +124,7 @@ pub fn start(
         wanted: Arc::new(wanted_sender),
         listeners,
         secure,
+        renewer,
     };
     Ok((handle, received))
 }

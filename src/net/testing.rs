@@ -53,12 +53,26 @@ impl Clinic {
     }
 
     pub(crate) fn device(&self, n: u8) -> Device {
+        self.device_with(n, |_| {})
+    }
+
+    /// Device `n`'s identity key.
+    pub(crate) fn key(&self, n: u8) -> SigningKey {
+        SigningKey::from_seed(&self.seed(n))
+    }
+
+    fn seed(&self, n: u8) -> [u8; 32] {
         let mut seed = [n; 32];
         seed[0] = self.number;
-        let key = SigningKey::from_seed(&seed);
-        let mut noise_key = seed;
+        seed
+    }
+
+    /// Device `n` with a certificate that differs from the ordinary one.
+    pub(crate) fn device_with(&self, n: u8, change: impl FnOnce(&mut Certificate)) -> Device {
+        let key = self.key(n);
+        let mut noise_key = self.seed(n);
         noise_key[1] ^= 0xff;
-        let certificate = Certificate {
+        let mut certificate = Certificate {
             version: VERSION,
             clinic: self.id,
             serial: Serial::new([n; 16]),
@@ -71,6 +85,7 @@ impl Clinic {
             not_before: NOW.minus(Duration::from_secs(60)),
             not_after: NOW.plus(Duration::from_secs(3600)),
         };
+        change(&mut certificate);
         let grant = Grant {
             version: VERSION,
             clinic: self.id,
@@ -96,6 +111,7 @@ impl Clinic {
             me: self.device(n).id,
             admins: BTreeMap::new(),
             enrolled: BTreeMap::new(),
+            former: BTreeMap::new(),
             revoked_devices: BTreeSet::new(),
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),

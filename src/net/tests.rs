@@ -7,8 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::testing::{Clinic, Node, linked, quiet};
+use super::testing::{Clinic, NOW, Node, linked, quiet};
 use super::*;
+use crate::domain::id::Serial;
+use crate::domain::renewal;
 use crate::domain::trust::MeshKey;
 use crate::wire::SpaceDigest;
 
@@ -270,6 +272,59 @@ async fn renewed_credentials_are_shown_from_the_next_handshake_on() {
     assert_eq!(north.refused().await, (By::Us, Refusal::OtherKey));
     south.handle.renew(clinic.device(2).credentials);
     assert_eq!(north.up().await.peer, south.id);
+}
+
+#[tokio::test]
+async fn a_device_whose_certificate_has_ended_asks_whom_it_dials_and_is_back() {
+    let clinic = Clinic::new(1);
+    let (mut north, mut south) = (clinic.node(1), clinic.node(2));
+    let ended = clinic.device_with(2, |certificate| {
+        certificate.not_before = NOW.minus(Duration::from_secs(40 * 86_400));
+        certificate.not_after = NOW.minus(Duration::from_secs(10 * 86_400));
+    });
+    let old = ended
+        .credentials
+        .open(&clinic.id)
+        .expect("ours")
+        .certificate;
+    south.handle.renew(ended.credentials);
+    north.trusts(|trust| drop(trust.enrolled.insert(south.id, old.clone())));
+    let (key, id, trust) = (clinic.key(1), clinic.id, north.trust.clone());
+    north.handle.serve_renewals(move |_| {
+        let renewal = renewal::sign(&old, NOW, Serial::new([9; 16]), &id, &key);
+        let certificate = renewal::open(&renewal.certificate, &id).expect("sound");
+        trust.send_modify(|view| {
+            let view = Arc::make_mut(view);
+            view.enrolled.insert(certificate.device, certificate);
+        });
+        Box::pin(async move { Ok(renewal.certificate) })
+    });
+    let address = north.address().await;
+    south.want(north.id, &[address]);
+    let up = north.up().await;
+    assert_eq!((up.peer, up.reach), (south.id, Reach::All));
+    assert_eq!(south.up().await.peer, north.id);
+}
+
+#[tokio::test]
+async fn a_device_that_may_not_be_renewed_gets_no_link_and_one_byte() {
+    let clinic = Clinic::new(1);
+    let (mut north, mut south) = (clinic.node(1), clinic.node(2));
+    let ended = clinic.device_with(2, |certificate| {
+        certificate.not_before = NOW.minus(Duration::from_secs(120 * 86_400));
+        certificate.not_after = NOW.minus(Duration::from_secs(90 * 86_400));
+    });
+    let old = ended
+        .credentials
+        .open(&clinic.id)
+        .expect("ours")
+        .certificate;
+    south.handle.renew(ended.credentials);
+    north.trusts(|trust| drop(trust.enrolled.insert(south.id, old)));
+    let address = north.address().await;
+    south.want(north.id, &[address]);
+    assert_eq!(south.refused().await, (By::Peer, Refusal::Expired));
+    assert_eq!(north.refused().await, (By::Us, Refusal::Expired));
 }
 
 #[tokio::test]

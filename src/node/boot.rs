@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::domain::id::ClinicId;
 use crate::domain::log::{Epoch, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem};
+use crate::domain::renewal::RenewalId;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::statement::StatementId;
@@ -81,6 +82,7 @@ pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityE
         clinic: identity.clinic,
         key: identity.keys.signing_key(),
         statements: statements(store, &states)?,
+        renewals: renewals(store, &states)?,
         staff_items: staff_items(store, &states)?,
         attestations: attestations(store, &states)?,
         mesh_keys: mesh_keys(store)?,
@@ -134,13 +136,27 @@ fn statements(
     states: &[LogState],
 ) -> Result<Vec<(StatementId, Hlc, Vec<u8>)>, StoreError> {
     let mut found = Vec::new();
-    for state in states
-        .iter()
-        .filter(|state| state.log.space == Space::Record)
-    {
+    let of_admins = |log: &Log| log.space == Space::Record && log.epoch == Epoch::RECORD;
+    for state in states.iter().filter(|state| of_admins(&state.log)) {
         let author = state.log.author;
         bodies(store, &state.log, |seq, time, body| {
             found.push((StatementId { author, seq }, time, body.to_vec()));
+        })?;
+    }
+    Ok(found)
+}
+
+/// What devices wrote into logs of their own in the clinic record.
+fn renewals(
+    store: &Store,
+    states: &[LogState],
+) -> Result<Vec<(RenewalId, Hlc, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    let of_devices = |log: &Log| log.space == Space::Record && log.epoch != Epoch::RECORD;
+    for state in states.iter().filter(|state| of_devices(&state.log)) {
+        let (by, epoch) = (state.log.author.as_device(), state.log.epoch);
+        bodies(store, &state.log, |seq, time, body| {
+            found.push((RenewalId { by, epoch, seq }, time, body.to_vec()));
         })?;
     }
     Ok(found)

@@ -55,8 +55,29 @@ impl Handle {
         answer.await.map_err(|_| NodeStopped)
     }
 
+    /// The same for whoever must not keep the node running.
+    pub(super) fn weak(&self) -> WeakHandle {
+        WeakHandle(self.commands.downgrade())
+    }
+
     /// Hints of what changed, from this moment on. They never carry contents.
     pub fn hints(&self) -> broadcast::Receiver<Changed> {
         self.hints.subscribe()
+    }
+}
+
+/// Reaches a node as long as somebody else holds a [`Handle`].
+#[derive(Clone)]
+pub(super) struct WeakHandle(mpsc::WeakSender<Asked>);
+
+impl WeakHandle {
+    /// Asks the engine and waits for its reply.
+    pub(super) async fn ask(&self, command: Command) -> Result<Reply, NodeStopped> {
+        let commands = self.0.upgrade().ok_or(NodeStopped)?;
+        let (reply, answer) = oneshot::channel();
+        let sent = commands.send((command, reply)).await;
+        drop(commands);
+        sent.map_err(|_| NodeStopped)?;
+        answer.await.map_err(|_| NodeStopped)
     }
 }

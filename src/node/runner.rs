@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -76,6 +77,8 @@ pub(super) struct Runner {
     pub(super) done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     pub(super) bootstrap: Vec<SocketAddr>,
     pub(super) clock: NodeClock,
+    /// See [`Engine::certain_base`]; the network judges certificates by no earlier moment.
+    pub(super) certain: Arc<AtomicU64>,
     pub(super) waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
     pub(super) last_ticket: u64,
     pub(super) remembered: BTreeMap<DeviceId, SocketAddr>,
@@ -96,6 +99,13 @@ pub(super) struct NodeClock {
 impl NodeClock {
     pub(super) fn wall(&self) -> WallTime {
         self.clock.now().plus(self.ahead)
+    }
+
+    /// The time by which certificates are judged: what the machine's clock says, and never less than
+    /// the moment that has come for certain.
+    pub(super) fn judging(&self, certain_base: &AtomicU64) -> WallTime {
+        let base = WallTime(certain_base.load(Ordering::Relaxed));
+        self.wall().max(base.plus(self.clock.elapsed()))
     }
 
     pub(super) fn now(&self) -> Now {
@@ -170,6 +180,8 @@ impl Runner {
 
     fn feed(&mut self, input: Input) {
         self.engine.handle(input, self.clock.now());
+        let base = self.engine.certain_base();
+        self.certain.store(base.0, Ordering::Relaxed);
     }
 
     /// What is already there is taken together, so that it shares one commit.
@@ -257,6 +269,7 @@ impl Runner {
                     link,
                     certificate: Box::new(up.certificate),
                     old_mesh_key,
+                    reach: up.reach,
                 });
             }
             net::Event::LinkDown { link, why, .. } => {
@@ -326,6 +339,7 @@ impl Runner {
             Effect::Purge { horizon } => self.purge(horizon)?,
             Effect::Destroy { entries } => self.destroy(entries)?,
             Effect::Trust(view) => drop(self.trust.send_replace(view)),
+            Effect::Credentials(credentials) => self.net.renew(*credentials),
             Effect::Wanted(wanted) => self.want(wanted),
             Effect::Reply { ticket, reply } => return Ok(self.reply(ticket, reply)),
             Effect::Changed(changed) => self.hint(changed),

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::domain::id::{DeviceId, Hash};
+use crate::domain::sign::Signed;
+use crate::domain::trust::Refusal;
 use crate::net;
 use crate::platform::clock::Clock;
 use crate::platform::entropy;
@@ -16,9 +19,9 @@ use crate::store::{Store, StoreError};
 
 use super::backup::Backups;
 use super::boot;
-use super::engine::{Engine, Now, Room};
+use super::engine::{Command, CommandRefusal, Engine, Now, Reply, Room};
 use super::enrolment::Enrolment;
-use super::handle::Handle;
+use super::handle::{Handle, WeakHandle};
 use super::identity::{Identity, IdentityError};
 use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
 
@@ -100,6 +103,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
             mono: clock.clock.elapsed(),
         },
     );
+    let certain = Arc::new(AtomicU64::new(0));
+    let judged = certain.clone();
     let (discovery, known) = (settings.discovery.clone(), trusted.clone());
     let (net, net_events) = net::start(
         net::Settings {
@@ -113,11 +118,13 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
             credentials: identity.credentials.clone(),
             trust: trusted,
         },
-        Arc::new(move || clock.wall()),
+        Arc::new(move || clock.judging(&judged)),
     )?;
     let store = Arc::new(store);
     let backups = Backups::new(&store, identity.clinic, me);
     let (handle, asked, hints) = Handle::new();
+    let renewer = handle.weak();
+    net.serve_renewals(move |device| Box::pin(renew(renewer.clone(), device)));
     let enrolment = Enrolment::new(
         settings.enrolment,
         &identity.keys.noise_secret(),
@@ -137,6 +144,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         done: mpsc::channel(DONE_MAX),
         bootstrap: settings.bootstrap,
         clock,
+        certain,
         waiting: BTreeMap::new(),
         last_ticket: 0,
         remembered,
@@ -158,6 +166,17 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         identity,
         task,
     })
+}
+
+/// Renews a device that has proved its keys in a handshake of its own.
+async fn renew(node: WeakHandle, device: DeviceId) -> Result<Signed, Refusal> {
+    match node.ask(Command::Renew { device }).await {
+        Ok(Reply::Renewed(signed)) => Ok(*signed),
+        Ok(Reply::Refused(CommandRefusal::Busy)) => Err(Refusal::Busy),
+        Ok(Reply::Refused(CommandRefusal::DeviceRevoked)) => Err(Refusal::Revoked),
+        Ok(_) => Err(Refusal::NotRenewing),
+        Err(_) => Err(Refusal::Stopping),
+    }
 }
 
 /// Addresses at which peers were reached before.

@@ -349,3 +349,16 @@ pub(super) fn unexpected(_: &Reply) -> Problem {
     Problem::new(Code::Internal, "the node gave an answer of another kind")
         .remedy("please report this as a bug")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_may_be_idle_for_as_long_as_the_policy_says() {
+        let mut clinic = crate::domain::testing::SampleClinic::of([]).record();
+        assert_eq!(idle_limit(&clinic), Duration::from_secs(600));
+        clinic.policy.idle_logoff_minutes = 2;
+        assert_eq!(idle_limit(&clinic), Duration::from_secs(120));
+    }
+}

@@ -10,6 +10,7 @@ use clinic_mesh::domain::attest::{Attestation, Subject};
 use clinic_mesh::domain::id::{AuthorId, ClinicId};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
+use clinic_mesh::domain::renewal::RenewalId;
 use clinic_mesh::domain::retraction::Retraction;
 use clinic_mesh::domain::sign::{Signature, SigningKey};
 use clinic_mesh::domain::space::Space;
@@ -168,6 +169,7 @@ impl Disk {
             key: key.clone(),
             logs: self.boot_logs(),
             statements: self.statements(),
+            renewals: self.renewals(),
             staff_items: self.staff_items(),
             attestations: self.attestations.values().copied().collect(),
             mesh_keys: self.mesh_keys.clone(),
@@ -196,6 +198,9 @@ impl Disk {
     pub(crate) fn statements(&self) -> Vec<(StatementId, Hlc, Vec<u8>)> {
         let mut found = Vec::new();
         for (log, stored) in self.of_space(&Space::Record) {
+            if log.epoch != Epoch::RECORD {
+                continue;
+            }
             for (seq, entry) in stored.entries() {
                 let Some(payload) = &entry.payload else {
                     continue;
@@ -205,6 +210,21 @@ impl Disk {
                     seq,
                 };
                 found.push((id, entry.header.time, payload.body.clone()));
+            }
+        }
+        found
+    }
+
+    /// Bodies of devices' logs in the clinic record.
+    pub(crate) fn renewals(&self) -> Vec<(RenewalId, Hlc, Vec<u8>)> {
+        let mut found = Vec::new();
+        let records = self.of_space(&Space::Record);
+        for (log, stored) in records.filter(|(log, _)| log.epoch != Epoch::RECORD) {
+            let (by, epoch) = (log.author.as_device(), log.epoch);
+            for (seq, entry) in stored.entries() {
+                let body = entry.payload.as_ref().map(|payload| payload.body.clone());
+                let id = RenewalId { by, epoch, seq };
+                found.extend(body.map(|body| (id, entry.header.time, body)));
             }
         }
         found

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::trust::{Circumstances, Credentials, Refusal};
+use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
@@ -123,18 +123,18 @@ impl World {
         else {
             return Err(Refusal::UnknownIssuer);
         };
-        let credentials = Credentials {
-            certificate: signed.clone(),
-            grant: grant.clone(),
+        let shown = Shown {
+            certificate: certificate.clone(),
+            grant: minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?,
+            issuer: Issuer::Admin(signed.signer.as_admin()),
         };
-        let opened = minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?;
         let at = Circumstances {
             proven: machine.noise,
             dialled: None,
             address: None,
             now: self.wall(me),
         };
-        trust.admit_opened(certificate, &opened, &credentials, at)
+        trust.admit_opened(&shown, at).map(drop)
     }
 
     pub(crate) fn link_up(&mut self, id: u64, side: usize, old: bool) {
@@ -155,6 +155,7 @@ impl World {
             link: LinkId(id),
             certificate: Box::new(certificate),
             old_mesh_key: old,
+            reach: Reach::All,
         };
         self.input(node, input);
         self.check_links(node);

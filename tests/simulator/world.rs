@@ -390,6 +390,8 @@ impl World {
             // Its disk destroyed them with the commit.
             Effect::Destroy { entries } => self.input(node, Input::Destroyed { entries }),
             Effect::Trust(view) => self.nodes[node].trust = Some(view),
+            // What a machine shows is what an admin gave it last; see `renew_all`.
+            Effect::Credentials(_) => {}
             Effect::Wanted(wanted) => {
                 self.nodes[node].wanted = wanted.into_keys().collect();
             }

@@ -188,6 +188,7 @@ impl Clinic {
             credentials: Arc::new(credentials),
             trust: tokio::sync::watch::channel(Arc::new(view)).1,
             verified: Verified::default(),
+            renewer: clinic_mesh::channel::renewal::Renewer::default(),
         };
         self.locals.insert(office.to_owned(), local);
         let identity = Identity {

@@ -91,6 +91,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<status::PeerView>("PeerView"),
         fits::<status::ForkView>("ForkView"),
         fits::<status::WitnessView>("WitnessView"),
+        fits::<status::WarningView>("WarningView"),
         fits::<record::RecordPart>("RecordPart"),
         fits::<record::SubmitRequest>("SubmitRequest"),
         fits::<record::MeshKeyText>("MeshKeyText"),

@@ -3,6 +3,7 @@ use crate::domain::cert::{Capability, LIFETIME_MAX};
 use crate::domain::file::FormatError;
 use crate::domain::id::{Hash, InvitationId};
 use crate::domain::invitation::InvitationSecret;
+use crate::domain::record::VoidReason;
 use crate::domain::space::Space;
 use crate::domain::statement::LogEnd;
 
@@ -455,4 +456,45 @@ fn an_invitation_is_used_by_the_admin_who_issued_it_only() {
         .admin()
         .approve(&request, arrival, None, NOW)
         .expect("the issuer's own");
+}
+
+#[test]
+fn an_admin_certifies_a_device_anew_with_the_rights_it_has() {
+    let bench = Bench::new();
+    let mut admin = bench.admin();
+    let machine = Machine::new(1);
+    let before = enrol(&mut admin, &machine).certificate;
+    let (until, _) = admin
+        .renew_device(machine.device(), later(40 * 86_400))
+        .expect("certified");
+    let after = admin.clinic().devices[&machine.device()]
+        .certificate
+        .clone();
+    assert_eq!(after.not_after, until);
+    assert_eq!(until, later(70 * 86_400));
+    assert_eq!(after.capabilities, before.capabilities);
+    assert_eq!(after.noise_key, before.noise_key);
+    assert_ne!(after.serial, before.serial);
+}
+
+#[test]
+fn an_admin_certifies_no_revoked_device_anew() {
+    let bench = Bench::new();
+    let mut admin = bench.admin();
+    let machine = Machine::new(1);
+    enrol(&mut admin, &machine);
+    admin
+        .revoke_device(machine.device(), vec![], NOW)
+        .expect("revoked");
+    let refused = sign_error(admin.renew_device(machine.device(), later(60)));
+    assert!(
+        matches!(
+            refused,
+            SignError::Void {
+                reason: VoidReason::Revoked,
+                ..
+            }
+        ),
+        "{refused}"
+    );
 }

@@ -4,6 +4,7 @@ mod enrol;
 mod inspect;
 mod invite;
 mod list;
+mod renew;
 mod revoke;
 mod waiting;
 
@@ -13,13 +14,14 @@ use super::{Context, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 
-/// The machines of the clinic: invite, enrol, look at, revoke
+/// The machines of the clinic: invite, enrol, look at, renew, revoke
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     Invite(invite::Invite),
     Enrol(enrol::Enrol),
     List(list::List),
     Inspect(inspect::Inspect),
+    Renew(renew::Renew),
     Revoke(revoke::Revoke),
 }
 
@@ -30,6 +32,7 @@ impl Device {
             Self::Enrol(command) => command.run(context),
             Self::List(command) => command.run(context),
             Self::Inspect(command) => command.run(context),
+            Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
         }
     }

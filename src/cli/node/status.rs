@@ -39,11 +39,27 @@ fn text(status: &StatusView, style: Style) -> String {
         "{} of office {office}, {clinic}: {standing}\n\n",
         style.bold(&status.name)
     );
+    for warning in &status.warnings {
+        let line = format!("WARNING: {} {}\n", warning.message, warning.remedy);
+        text.push_str(&style.bad(&line));
+    }
     text.push_str(&peers(status, style));
     text.push_str(&format!(
         "\nHolds {} entries in {} spaces; alive from {} on.\n",
         status.entries, status.spaces, status.horizon
     ));
+    if let Some(until) = &status.certificate_until {
+        text.push_str(&format!(
+            "Certified until {}; renewed by other nodes from ten days before.\n",
+            until.iso
+        ));
+    }
+    if let Some(offset) = status.mesh_offset_ms {
+        text.push_str(&format!(
+            "Clock against the peers' median: {}.\n",
+            offset_words(offset)
+        ));
+    }
     text.push_str(&witnesses(status, style));
     for fork in &status.forks {
         let line = format!(
@@ -86,9 +102,14 @@ fn peers(status: &StatusView, style: Style) -> String {
     table.show(style)
 }
 
+/// How far this node's clock is from its peers', who say what ours lacks.
+fn offset_words(peers_minus_ours: i64) -> String {
+    offset(peers_minus_ours.saturating_neg())
+}
+
 fn offset(ms: i64) -> String {
     let seconds = ms as f64 / 1000.0;
-    match ms.abs() {
+    match ms.saturating_abs() {
         0..50 => "same".to_owned(),
         50..OFFSET_WORTH_A_LOOK => format!("{seconds:+.1} s"),
         _ => format!("{seconds:+.1} s, check the clocks"),
@@ -123,7 +144,9 @@ mod tests {
                        "in_sync": true}],
             "away": ["lab"], "spaces": 3, "entries": 12, "horizon": "2026-11-21", "record": "",
             "forks": [{"author": "ward", "place": "rounds", "epoch": "00"}],
-            "witnesses": [{"name": "ward", "seq": 7}], "trail": 9, "logins": 0
+            "witnesses": [{"name": "ward", "seq": 7}], "trail": 9, "logins": 0,
+            "certificate_until": {"iso": "2026-12-21T12:00:00Z", "ms": 0}, "mesh_offset_ms": 4200,
+            "warnings": [{"kind": "clock", "message": "Off.", "remedy": "Set it."}]
         }))
         .expect("a status")
     }
@@ -139,6 +162,9 @@ mod tests {
             "lab",
             "away",
             "FORK",
+            "WARNING: Off. Set it.",
+            "Certified until 2026-12-21",
+            "-4.2 s",
             "up to 7",
         ] {
             assert!(text.contains(said), "{said} in:\n{text}");

@@ -1,5 +1,8 @@
 //! `clinic-mesh policy`: what admins set for the whole clinic.
 
+mod document;
+mod file;
+mod plan;
 mod set;
 mod setting;
 mod show;
@@ -13,6 +16,10 @@ use super::{Context, Outcome};
 pub(super) enum Policy {
     Show(show::Show),
     Set(set::Set),
+    Export(file::Export),
+    Check(file::Check),
+    Plan(file::PlanFile),
+    Apply(file::Apply),
 }
 
 impl Policy {
@@ -20,6 +27,10 @@ impl Policy {
         match self {
             Self::Show(command) => command.run(context),
             Self::Set(command) => command.run(context),
+            Self::Export(command) => command.run(context),
+            Self::Check(command) => command.run(context),
+            Self::Plan(command) => command.run(context),
+            Self::Apply(command) => command.run(context),
         }
     }
 }

@@ -8,6 +8,8 @@ pub(super) struct Setting {
     pub(super) name: &'static str,
     /// What it is, in a few words.
     pub(super) about: &'static str,
+    /// What it may be.
+    pub(super) bounds: &'static str,
     /// Its value as text.
     pub(super) get: fn(&Policy) -> String,
     set: fn(&mut Policy, &str) -> Result<(), String>,
@@ -18,24 +20,28 @@ pub(super) const SETTINGS: [Setting; 6] = [
     Setting {
         name: "direct_days",
         about: "days that direct messages are kept",
+        bounds: "1 to 3653",
         get: |policy| policy.direct_days.to_string(),
         set: |policy, text| number(text).map(|days| policy.direct_days = days),
     },
     Setting {
         name: "room_days",
         about: "days that messages in rooms are kept",
+        bounds: "1 to 3653",
         get: |policy| policy.room_days.to_string(),
         set: |policy, text| number(text).map(|days| policy.room_days = days),
     },
     Setting {
         name: "audit_days",
         about: "days that audit records are kept",
+        bounds: "365 to 3653",
         get: |policy| policy.audit_days.to_string(),
         set: |policy, text| number(text).map(|days| policy.audit_days = days),
     },
     Setting {
         name: "opened_receipts",
         about: "whether writers see who opened their messages: on or off",
+        bounds: "on or off",
         get: |policy| match policy.opened_receipts {
             Switch::On => "on".to_owned(),
             Switch::Off => "off".to_owned(),
@@ -45,12 +51,14 @@ pub(super) const SETTINGS: [Setting; 6] = [
     Setting {
         name: "idle_logoff_minutes",
         about: "minutes after which an idle login ends",
+        bounds: "2 to 120",
         get: |policy| policy.idle_logoff_minutes.to_string(),
         set: |policy, text| number(text).map(|minutes| policy.idle_logoff_minutes = minutes),
     },
     Setting {
         name: "networks",
         about: "networks that nodes may connect from, with commas between; any for all",
+        bounds: "up to 32, such as 192.168.1.0/24",
         get: |policy| {
             let networks: Vec<_> = policy.networks.iter().map(ToString::to_string).collect();
             if networks.is_empty() {

@@ -9,18 +9,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Admin, Clinic, Item, VoidReason};
 use crate::domain::cert::{self, Grant};
 use crate::domain::id::{AuthorId, ClinicId};
+use crate::domain::renewal::RenewalItem;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
 use crate::planted::planted;
 
 /// The clinic that these statements make.
-pub(super) fn run<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Clinic {
+///
+/// Renewals are judged between the enrolments, each at its time: what a device could do then depends
+/// on nothing that came later but a revocation.
+pub(super) fn run<'a>(
+    id: ClinicId,
+    items: impl IntoIterator<Item = &'a Item>,
+    renewals: &[RenewalItem],
+) -> Clinic {
     let mut clinic = Clinic::unknown(id);
     let (root, others) = split(id, in_order(items));
     clinic.apply_root_log(&root);
     let counted = clinic.judge_all(others);
     clinic.apply_revocations(&counted);
-    let past = clinic.apply_devices(&counted);
+    let past = clinic.apply_devices(&counted, renewals);
     clinic.apply_web_certificates(&counted);
     clinic.apply_invitations(&counted, &past);
     clinic.apply_policy(&counted);

@@ -134,6 +134,10 @@ impl Task {
         if dialling.dial.purpose == Purpose::Connect {
             self.redial.failed(dialling.target, Instant::now());
         }
+        if refused::has_renewed(error) {
+            info!("the certificate of this device was renewed");
+            self.redial.hurry_all(Instant::now());
+        }
         for event in refused::by_dialling(error) {
             // Whoever is there is known then: no need to ask every minute who it is.
             if let Event::Refused {

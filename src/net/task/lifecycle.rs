@@ -113,6 +113,7 @@ impl Task {
             address: connection.remote,
             role: connection.role,
             mesh_key: connection.mesh_key,
+            reach: connection.reach,
         };
         info!(link = %link.id, role = ?up.role, "link up");
         self.phases.insert(id, Phase::Up);

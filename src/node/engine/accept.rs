@@ -12,6 +12,7 @@ use crate::domain::id::AuthorId;
 use crate::domain::log::{self, Epoch, Head, Log, Segment, SegmentError};
 use crate::domain::message::{EntryId, Message, StaffItem};
 use crate::domain::policy::Policy;
+use crate::domain::renewal::Renewal;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
@@ -152,7 +153,7 @@ impl Engine {
         if log.space == Space::Record {
             // Any key may sign a log of the record; whether it counts is for the fold. But only those
             // that the record knows are worth keeping.
-            if log.epoch != Epoch::RECORD || !self.record.knows_signer(&log.author) {
+            if !self.record.takes(log) {
                 return Some(Verdict::Later);
             }
         } else if !self.is_for_us(log) || !self.may_be_by(log) {
@@ -252,7 +253,10 @@ impl Engine {
     fn judge_body(&self, log: &Log, body: &[u8]) -> Option<Verdict> {
         let wrong = Some(Verdict::Wrong(SegmentRefusal::Body));
         match log.space {
-            Space::Record => Statement::from_body(body)
+            Space::Record if log.epoch == Epoch::RECORD => Statement::from_body(body)
+                .is_err()
+                .then_some(Verdict::Wrong(SegmentRefusal::Body)),
+            Space::Record => Renewal::from_body(body)
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),
             Space::Staff(_) => StaffItem::from_body(body)

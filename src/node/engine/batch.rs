@@ -294,7 +294,7 @@ impl Engine {
         let Some(link) = from.and_then(|id| self.links.get(&id)) else {
             return;
         };
-        if !self.may_offer(link, &attestation.space) {
+        if !self.may_offer(link, &attestation.space) && link.stage != super::link::Stage::Unlisted {
             let frame = crate::wire::Frame::Attest {
                 attestations: vec![attestation],
             };
@@ -305,6 +305,9 @@ impl Engine {
 
     fn on_durable(&mut self, segment: &Arc<Segment>) {
         let log = segment.log;
+        if log.space == Space::Record && log.author == AuthorId::from(self.me) {
+            self.own_renewals_durable(segment);
+        }
         self.learn(segment);
         self.note_end(segment);
         self.offer(segment);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::domain::cert::Certificate;
 use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
 use crate::domain::time::WallTime;
@@ -39,13 +40,22 @@ pub(super) enum Stage {
     All,
     /// The peer used an old mesh key: nothing but the record.
     RecordOnly,
+    /// The peer shows a renewal that the record here does not list: its statements are taken, and
+    /// nothing is given.
+    Unlisted,
 }
 
 /// One open channel.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) peer: DeviceId,
+    /// What the peer showed.
+    pub(super) certificate: Certificate,
     pub(super) stage: Stage,
+    /// Whether the peer used an old mesh key.
+    pub(super) old_mesh_key: bool,
+    /// When the channel opened (time since start).
+    pub(super) since: Duration,
     /// When anything was last heard (time since start).
     pub(super) heard: Duration,
     /// When anything was last sent.
@@ -98,10 +108,13 @@ pub(super) struct Sending {
 
 impl Link {
     /// A channel that has just opened.
-    pub(super) fn new(peer: DeviceId, stage: Stage, now: Duration) -> Self {
+    pub(super) fn new(certificate: Certificate, stage: Stage, now: Duration) -> Self {
         Self {
-            peer,
+            peer: certificate.device,
+            certificate,
             stage,
+            old_mesh_key: stage == Stage::RecordOnly,
+            since: now,
             heard: now,
             sent: now,
             said_time: now,

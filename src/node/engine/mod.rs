@@ -23,6 +23,7 @@ mod pull;
 mod purge;
 mod reading;
 mod record;
+mod renewal;
 mod retract;
 mod searching;
 mod send;
@@ -30,7 +31,7 @@ mod trail;
 mod types;
 mod views;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,14 +43,14 @@ pub use types::*;
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert::Certificate;
 use crate::domain::factor::Credentials;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Serial, StaffId};
 use crate::domain::log::{Epoch, Log};
 use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{Clock, Day, Hlc};
-use crate::domain::trust::{MESH_KEYS, MeshKey, Refusal};
+use crate::domain::trust::{MESH_KEYS, MeshKey, Reach, Refusal};
 use crate::planted::planted;
 use crate::wire::{self, Frame};
 
@@ -129,6 +130,12 @@ pub struct Engine {
     parked: Vec<(Ticket, Command)>,
     credentials: BTreeMap<StaffId, Credentials>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
+    /// See [`Engine::certain_base`], in milliseconds since 1970.
+    certain_base: u64,
+    /// The certificate that this device was last told to show.
+    shown: Option<Serial>,
+    /// Devices whose renewal is signed here and not durable yet.
+    renewing: BTreeSet<DeviceId>,
     next_tick: Duration,
     /// Whether the input at hand is a tick.
     tick: bool,
@@ -178,7 +185,7 @@ impl Engine {
         let last_epoch = logs.filter(|log| log.author == own).map(|log| log.epoch);
         let last_epoch = last_epoch.max().unwrap_or(Epoch(0));
         let holdings = Holdings::new(&boot);
-        let record = RecordState::new(boot.clinic, boot.statements);
+        let record = RecordState::new(boot.clinic, boot.statements, boot.renewals);
         let mut engine = Self {
             me,
             key: boot.key,
@@ -213,6 +220,9 @@ impl Engine {
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
             refusals: BTreeMap::new(),
+            certain_base: 0,
+            shown: None,
+            renewing: BTreeSet::new(),
             next_tick: now.mono,
             tick: false,
             next_witness: now.mono + WITNESS,
@@ -247,8 +257,14 @@ impl Engine {
                 link,
                 certificate,
                 old_mesh_key,
+                reach,
             } => {
-                self.on_link_up(link, &certificate, old_mesh_key);
+                let stage = match (reach, old_mesh_key) {
+                    (Reach::Unlisted, _) => Stage::Unlisted,
+                    (Reach::All, true) => Stage::RecordOnly,
+                    (Reach::All, false) => Stage::Record,
+                };
+                self.on_link_up(link, *certificate, stage, old_mesh_key);
             }
             Input::LinkDown { link } => self.forget_link(link, None),
             Input::Frame { link, frame } => self.on_frame(link, frame),
@@ -297,16 +313,24 @@ impl Engine {
         self.check_links();
         self.retry_wants();
         self.check_purge();
+        self.check_certain();
         self.check_departures();
         self.flush_refusals();
         self.expire_presence();
+        self.renew_peers();
         if self.now.mono >= self.next_witness {
             self.next_witness = self.now.mono + WITNESS;
             self.offer_trail();
         }
     }
 
-    fn on_link_up(&mut self, id: LinkId, certificate: &Certificate, old_mesh_key: bool) {
+    fn on_link_up(
+        &mut self,
+        id: LinkId,
+        certificate: Certificate,
+        stage: Stage,
+        old_mesh_key: bool,
+    ) {
         let peer = certificate.device;
         let lenient = planted!("revoked-is-let-in");
         if self.standing == DeviceStanding::Revoked
@@ -318,12 +342,9 @@ impl Engine {
             });
             return;
         }
-        let stage = if old_mesh_key {
-            Stage::RecordOnly
-        } else {
-            Stage::Record
-        };
-        self.links.insert(id, Link::new(peer, stage, self.now.mono));
+        let mut link = Link::new(certificate, stage, self.now.mono);
+        link.old_mesh_key = old_mesh_key;
+        self.links.insert(id, link);
         self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
         self.effects
             .push_back(Effect::Changed(Changed::Connected { peer }));
@@ -334,6 +355,14 @@ impl Engine {
                 now: self.now.wall,
             },
         );
+        match stage {
+            Stage::Unlisted => self.list_links(),
+            Stage::Record | Stage::RecordOnly | Stage::All => self.open_record(id),
+        }
+    }
+
+    /// The record may pass both ways from here on.
+    fn open_record(&mut self, id: LinkId) {
         self.announce_all(id, Space::Record);
         self.ask_for_mesh_keys(id);
     }
@@ -466,7 +495,8 @@ impl Engine {
             let due = now.saturating_sub(link.compared) >= COMPARE;
             let stale = link.stage == Stage::All && due;
             // By now the peer has learnt the newest mesh key, or will by another try.
-            let aged = link.stage == Stage::RecordOnly && due;
+            // By now the record that explains a renewal has come too, or will by another peer.
+            let aged = matches!(link.stage, Stage::RecordOnly | Stage::Unlisted) && due;
             if silent >= SILENCE {
                 self.close(id, Refusal::Silent);
                 continue;

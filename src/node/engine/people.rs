@@ -106,6 +106,7 @@ impl Engine {
                 mesh_keys,
             } => self.on_submit(ticket, segments, mesh_keys),
             Command::Record => self.on_record(ticket),
+            Command::Renew { device } => self.on_renew(ticket, device),
             Command::EndsOf { device } => {
                 let ends = self.ends_of(&device);
                 self.reply(ticket, Reply::Ends(ends));

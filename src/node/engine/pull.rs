@@ -101,7 +101,7 @@ impl Engine {
             .is_some_and(|link| self.may_offer(link, &space));
         if offer {
             self.announce(id, space);
-        } else {
+        } else if !self.is_unlisted(id) {
             self.vouch(id, space, &heads);
         }
     }

@@ -10,7 +10,7 @@ use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
 use crate::domain::purge::{self, Clocks, Company, Report};
 use crate::domain::space::Space;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, WallTime};
 
 use crate::planted::planted;
 
@@ -57,6 +57,24 @@ impl Engine {
             Some(today) if planted!("horizon-one-day-ahead") => Some(today.plus(1)),
             today => today,
         }
+    }
+
+    /// Notes which moment has come for certain; what was noted before moves on by a clock that nobody
+    /// sets, and never goes back.
+    pub(super) fn check_certain(&mut self) {
+        let Some(moment) = purge::confirmed(self.now.wall, &self.reports()) else {
+            return;
+        };
+        let base = moment.0.saturating_sub(self.now.mono.as_millis() as u64);
+        self.certain_base = self.certain_base.max(base);
+    }
+
+    /// Wall time at this node's start, at least: added to the time since then it gives a moment that
+    /// has come for certain, whatever this machine's clock was set to meanwhile.
+    pub fn certain_base(&self) -> WallTime {
+        let uptime = self.now.mono.as_millis() as u64;
+        let by_days = self.horizon.start().0.saturating_sub(uptime);
+        WallTime(self.certain_base.max(by_days))
     }
 
     /// What connected peers said of their clocks.

@@ -8,6 +8,7 @@ use crate::domain::cert;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
 use crate::domain::log::{Epoch, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::record::{Clinic, Item, VoidReason};
+use crate::domain::renewal::{Renewal, RenewalId, RenewalItem};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, Statement, StatementId};
 use crate::domain::time::Hlc;
@@ -23,19 +24,29 @@ use super::{
 #[derive(Debug)]
 pub(super) struct RecordState {
     items: Vec<Item>,
+    renewals: Vec<RenewalItem>,
     pub(super) clinic: Arc<Clinic>,
 }
 
 impl RecordState {
     /// Folds what the store holds.
-    pub(super) fn new(clinic: ClinicId, bodies: Vec<(StatementId, Hlc, Vec<u8>)>) -> Self {
+    pub(super) fn new(
+        clinic: ClinicId,
+        bodies: Vec<(StatementId, Hlc, Vec<u8>)>,
+        renewals: Vec<(RenewalId, Hlc, Vec<u8>)>,
+    ) -> Self {
         let items: Vec<Item> = bodies
             .into_iter()
             .filter_map(|(id, time, body)| item(id, time, &body))
             .collect();
+        let renewals: Vec<RenewalItem> = renewals
+            .into_iter()
+            .filter_map(|(id, time, body)| renewal(id, time, &body))
+            .collect();
         Self {
-            clinic: Arc::new(Clinic::fold(clinic, &items)),
+            clinic: Arc::new(Clinic::fold_renewed(clinic, &items, &renewals)),
             items,
+            renewals,
         }
     }
 
@@ -45,10 +56,51 @@ impl RecordState {
             || self.clinic.admins.contains_key(&author.as_admin())
     }
 
+    /// Whether a log of the record belongs there: an admin's statements, or a device's renewals.
+    pub(super) fn takes(&self, log: &Log) -> bool {
+        if log.epoch == Epoch::RECORD {
+            self.knows_signer(&log.author)
+        } else {
+            self.clinic.devices.contains_key(&log.author.as_device())
+        }
+    }
+
     fn add(&mut self, items: Vec<Item>) {
         self.items.extend(items);
-        self.clinic = Arc::new(Clinic::fold(self.clinic.id, &self.items));
+        self.fold();
     }
+
+    /// Takes renewals; those that are known are not taken twice.
+    pub(super) fn add_renewals(&mut self, renewals: Vec<RenewalItem>) {
+        let fresh = |item: &RenewalItem| self.renewals.iter().all(|known| known.id != item.id);
+        let fresh: Vec<RenewalItem> = renewals.into_iter().filter(fresh).collect();
+        self.renewals.extend(fresh);
+        self.fold();
+    }
+
+    fn fold(&mut self) {
+        let clinic = Clinic::fold_renewed(self.clinic.id, &self.items, &self.renewals);
+        self.clinic = Arc::new(clinic);
+    }
+}
+
+/// The renewals in a segment of a device's log of the record.
+pub(super) fn renewals(segment: &Segment) -> Vec<RenewalItem> {
+    let entries = (segment.first..).zip(&segment.entries);
+    let read = |(seq, entry): (u64, &crate::domain::log::Entry)| {
+        let id = RenewalId {
+            by: segment.log.author.as_device(),
+            epoch: segment.log.epoch,
+            seq,
+        };
+        renewal(id, entry.header.time, &entry.payload.as_ref()?.body)
+    };
+    entries.filter_map(read).collect()
+}
+
+fn renewal(id: RenewalId, time: Hlc, body: &[u8]) -> Option<RenewalItem> {
+    let renewal = Renewal::from_body(body).ok()?;
+    Some(RenewalItem { id, time, renewal })
 }
 
 fn item(id: StatementId, time: Hlc, body: &[u8]) -> Option<Item> {
@@ -73,6 +125,10 @@ pub(super) struct RecordJob {
 impl Engine {
     /// Statements arrived and are accepted into their log.
     pub(super) fn record_arrived(&mut self, segment: &Segment) {
+        if segment.log.epoch != Epoch::RECORD {
+            self.renewals_arrived(renewals(segment));
+            return;
+        }
         let mut items = Vec::new();
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
             let id = StatementId {
@@ -153,8 +209,10 @@ impl Engine {
         };
         self.holdings.forget_digests();
         self.publish_trust();
+        self.publish_credentials();
         self.publish_wanted();
         self.cut_revoked();
+        self.list_links();
         self.find_ends();
         self.wants.release();
         for id in self.links_where(|_| true) {
@@ -327,7 +385,7 @@ impl Engine {
         let Some(key) = self.mesh_keys.get(&epoch) else {
             return;
         };
-        if self.record.clinic.is_member(&peer) {
+        if self.record.clinic.is_member(&peer) && !self.is_unlisted(id) {
             let frame = Frame::MeshKey {
                 epoch,
                 key: *key.expose(),
@@ -443,6 +501,8 @@ impl Engine {
     /// Reads the whole record for a face.
     pub(super) fn on_record(&mut self, ticket: Ticket) {
         let mut rest = self.holdings.logs_of(&Space::Record);
+        // An admin's tools check what admins signed; renewals are the nodes' own business.
+        rest.retain(|log| log.epoch == Epoch::RECORD);
         let Some(current) = rest.pop() else {
             self.reply(ticket, Reply::Record(Vec::new()));
             return;

@@ -31,6 +31,7 @@ impl Engine {
         let stage_allows = match link.stage {
             Stage::All => true,
             Stage::Record | Stage::RecordOnly => *space == Space::Record,
+            Stage::Unlisted => false,
         };
         // A device that the record does not list yet was let in by its certificate alone: it gets the
         // record, which will tell.
@@ -155,7 +156,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        if link.stage == Stage::RecordOnly {
+        if matches!(link.stage, Stage::RecordOnly | Stage::Unlisted) {
             return;
         }
         if link.digests.len() + digests.len() > DIGESTS_MAX {

@@ -1,11 +1,14 @@
 //! Stories of a small clinic, each told to real engines without a socket, a disk or a clock.
 
+mod clocks;
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
 mod groups;
 mod lessons;
 mod mesh;
+mod policy;
+mod renewal;
 mod taking_back;
 mod talk;
 

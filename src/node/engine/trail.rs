@@ -2,9 +2,11 @@
 
 use crate::domain::attest::Attestation;
 use crate::domain::audit::Deed;
+use crate::domain::health;
 use crate::domain::id::DeviceId;
 use crate::domain::log::{Head, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::space::Space;
+use crate::domain::time;
 
 use super::{Asker, CommandRefusal, Engine, Job, LinkStatus, Load, Reply, Status, Ticket, Trail};
 
@@ -97,6 +99,8 @@ impl Engine {
             })
             .collect::<Vec<Log>>()
         };
+        let offsets = self.links.values().filter_map(|link| link.offset_ms);
+        let offset = time::median(offsets.collect());
         Status {
             device: self.me,
             clinic: self.clinic_id,
@@ -113,6 +117,14 @@ impl Engine {
             forks: self.holdings.spaces().flat_map(forked).collect(),
             witnesses,
             trail: self.holdings.durable(&own),
+            certificate_until: self
+                .record
+                .clinic
+                .devices
+                .get(&self.me)
+                .map(|own| own.certificate.not_after),
+            mesh_offset_ms: offset,
+            concerns: health::concerns(&self.record.clinic, self.now.wall, offset),
         }
     }
 }

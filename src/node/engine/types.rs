@@ -7,17 +7,19 @@ use std::time::Duration;
 use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
-use crate::domain::factor::{Credentials, FactorRefusal};
+use crate::domain::factor::{self, FactorRefusal};
+use crate::domain::health::Concern;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Head, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
+use crate::domain::renewal::{NotRenewed, RenewalId};
 use crate::domain::retraction::Retraction;
-use crate::domain::sign::{Signature, SigningKey};
+use crate::domain::sign::{Signature, Signed, SigningKey};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, StatementId};
 use crate::domain::time::{Day, Hlc, WallTime};
-use crate::domain::trust::{MeshKey, Refusal, TrustView};
+use crate::domain::trust::{Credentials, MeshKey, Reach, Refusal, TrustView};
 use crate::domain::words::Query;
 use crate::wire::Frame;
 
@@ -60,6 +62,8 @@ pub struct Boot {
     pub logs: Vec<BootLog>,
     /// Bodies of the clinic record, in any order.
     pub statements: Vec<(StatementId, Hlc, Vec<u8>)>,
+    /// Bodies of devices' logs in the clinic record, in any order.
+    pub renewals: Vec<(RenewalId, Hlc, Vec<u8>)>,
     /// Bodies of staff members' private spaces, in any order.
     pub staff_items: Vec<(StaffId, Position, StaffItem)>,
     /// The newest attestation of each subject.
@@ -104,6 +108,8 @@ pub enum Input {
         certificate: Box<Certificate>,
         /// Whether the peer used an old mesh key; then only the clinic record is synced.
         old_mesh_key: bool,
+        /// Whether the record known to the handshake lists the certificate.
+        reach: Reach,
     },
     /// A secure channel is gone.
     LinkDown {
@@ -205,6 +211,8 @@ pub enum Effect {
     },
     /// Judge handshakes by this from now on, and every open channel again.
     Trust(Arc<TrustView>),
+    /// Show these credentials from the next handshake on: the certificate was renewed.
+    Credentials(Box<Credentials>),
     /// Keep channels to these devices; the addresses stand in the clinic record.
     Wanted(BTreeMap<DeviceId, Option<String>>),
     /// Answer a command.
@@ -356,6 +364,11 @@ pub enum Command {
     },
     /// Give the clinic record as segments of whole logs.
     Record,
+    /// Renew the certificate of a device that has proved its keys to this node.
+    Renew {
+        /// Which device.
+        device: DeviceId,
+    },
     /// Where the logs of a device end here: what a revocation names.
     EndsOf {
         /// Which device.
@@ -422,6 +435,8 @@ pub enum Reply {
     Submitted(Vec<(StatementId, VoidReason)>),
     /// The clinic record.
     Record(Vec<Segment>),
+    /// The certificate that the device may show from here on, durable in the record.
+    Renewed(Box<Signed>),
     /// Ends of logs.
     Ends(Vec<LogEnd>),
     /// The node's state.
@@ -429,7 +444,7 @@ pub enum Reply {
     /// The clinic.
     Clinic(Arc<Clinic>),
     /// Password and second factors.
-    Credentials(Box<Credentials>),
+    Credentials(Box<factor::Credentials>),
     /// Done and durable.
     Done,
     /// Part of an audit trail.
@@ -476,6 +491,9 @@ pub enum CommandRefusal {
     /// This device was revoked.
     #[error("this device was revoked; enrol it again as another device")]
     DeviceRevoked,
+    /// The certificate of a device is not renewed.
+    #[error("the certificate is not renewed: {0}")]
+    NotRenewed(NotRenewed),
     /// A segment of the record is not acceptable.
     #[error("the statement was not accepted: {0}")]
     BadSegment(String),
@@ -530,6 +548,12 @@ pub struct Status {
     pub witnesses: Vec<(DeviceId, u64)>,
     /// The audit trail's own newest number in this epoch.
     pub trail: u64,
+    /// When this device's certificate ends, once the record lists it.
+    pub certificate_until: Option<WallTime>,
+    /// Peers' median clock minus this node's, in milliseconds; none while nobody has told.
+    pub mesh_offset_ms: Option<i64>,
+    /// What somebody should look at, worst first.
+    pub concerns: Vec<Concern>,
 }
 
 /// Whether this device may take part.

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
 use crate::api::login::Done;
-use crate::api::status::{ForkView, PeerView, StatusView, WitnessView};
+use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
@@ -47,6 +47,13 @@ fn view(clinic: &Clinic, status: &Status, logins: usize) -> StatusView {
         witnesses: witnesses(clinic, status),
         trail: status.trail,
         logins,
+        certificate_until: status.certificate_until.map(Into::into),
+        mesh_offset_ms: status.mesh_offset_ms,
+        warnings: status
+            .concerns
+            .iter()
+            .map(|concern| WarningView::of(clinic, concern))
+            .collect(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Devices: what is revoked, who is enrolled, and which invitations are spent.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bounds, Clinic, Item, VoidReason};
 use crate::domain::cert::{Certificate, DeviceKind};
 use crate::domain::id::{AuthorId, DeviceId, InvitationId};
 use crate::domain::log::Epoch;
-use crate::domain::record::{Device, InvitationState};
+use crate::domain::record::{Device, InvitationState, Span};
+use crate::domain::renewal::{self, RenewalItem};
 use crate::domain::sign::Signed;
 use crate::domain::space::Space;
 use crate::domain::statement::{Act, LogEnd, Revocation};
@@ -47,10 +48,14 @@ impl Clinic {
         }
     }
 
-    pub(super) fn apply_devices(&mut self, counted: &[&Item]) -> Past {
+    pub(super) fn apply_devices(&mut self, counted: &[&Item], renewals: &[RenewalItem]) -> Past {
         let mut past = Past::of(counted);
         let mut tainted = Vec::new();
+        let mut renewals = in_order(renewals).into_iter().peekable();
         for item in counted {
+            while let Some(renewal) = renewals.next_if(|renewal| renewal.time < item.time) {
+                self.apply_renewal(renewal);
+            }
             let Some(read) = self.read_enrolment(item, &mut past) else {
                 continue;
             };
@@ -63,6 +68,9 @@ impl Clinic {
                 Err(reason) => self.void(item, reason),
             }
         }
+        for renewal in renewals {
+            self.apply_renewal(renewal);
+        }
         for (id, device) in &mut self.devices {
             device.revocation = self.revocations.get(id).cloned();
         }
@@ -71,6 +79,18 @@ impl Clinic {
             self.void(item, VoidReason::Revoked);
         }
         past
+    }
+
+    /// A renewal counts if its signer had the right to it at that moment.
+    pub(in crate::domain) fn apply_renewal(&mut self, item: &RenewalItem) {
+        match renewal::judge(self, item) {
+            Ok(certificate) => {
+                if let Some(device) = self.devices.get_mut(&certificate.device) {
+                    device.renewed(certificate, item.renewal.certificate.clone());
+                }
+            }
+            Err(why) => drop(self.not_renewed.insert(item.id, why)),
+        }
     }
 
     /// The newest statement holds; browsers judge what is in it.
@@ -132,9 +152,16 @@ impl Clinic {
             return Err(VoidReason::InvalidInside);
         }
         let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());
+        let held = Span {
+            from: certificate.not_before,
+            to: certificate.not_after,
+        };
         Ok(Device {
             certificate,
+            former: None,
             signed: signed.clone(),
+            enrolled_by: item.id.author.as_admin(),
+            held: vec![held],
             address: address.clone(),
             ever_offices: office.into_iter().collect(),
             web: None,
@@ -151,8 +178,11 @@ impl Clinic {
                 if held.get().certificate.not_after >= device.certificate.not_after {
                     return Err(VoidReason::DoesNotFit);
                 }
-                device.ever_offices.append(&mut held.get_mut().ever_offices);
-                held.insert(device);
+                let known = held.get_mut();
+                known.ever_offices.append(&mut device.ever_offices);
+                known.enrolled_by = device.enrolled_by;
+                known.address = device.address;
+                known.renewed(device.certificate, device.signed);
             }
         }
         Ok(id)
@@ -311,6 +341,20 @@ impl Past {
         }
         Ok(())
     }
+}
+
+/// Renewals by time, then by who signed them and where they stand, each once.
+///
+/// Of two in one place (the log was forked) the one with the lesser bytes counts on every node.
+fn in_order(renewals: &[RenewalItem]) -> Vec<&RenewalItem> {
+    let mut items: Vec<&RenewalItem> = renewals.iter().collect();
+    items.sort_by(|a, b| {
+        let place = (a.time, a.id).cmp(&(b.time, b.id));
+        place.then_with(|| a.renewal.to_body().cmp(&b.renewal.to_body()))
+    });
+    let mut known = BTreeSet::new();
+    items.retain(|item| known.insert(item.id));
+    items
 }
 
 fn note_least<K: Ord, V: Ord + Copy>(known: &mut BTreeMap<K, V>, key: K, value: V) {

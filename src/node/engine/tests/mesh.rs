@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use crate::domain::audit::Origin;
-use crate::domain::id::{ClinicId, StaffId};
+use crate::domain::id::{ClinicId, Hash, StaffId};
 use crate::domain::message::{EntryId, Written};
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
+use crate::domain::trust::{Circumstances, Credentials, Reach, Refusal, Shown};
 use crate::node::engine::{
     Changed, Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now,
     Page, Reply, Ticket,
@@ -31,6 +32,8 @@ pub(super) struct Office {
     pub(super) held: Option<Vec<Commit>>,
     /// How often it wrote.
     pub(super) commits: usize,
+    /// What it shows in handshakes, once its engine said so.
+    pub(super) shown: Option<Credentials>,
 }
 
 /// Offices, the links between them, and the time.
@@ -49,6 +52,10 @@ pub(super) struct Mesh {
     pub(super) coy: BTreeSet<String>,
     /// When each office last told another its clock.
     pub(super) said_time: BTreeMap<(String, String), Duration>,
+    /// How often one office gave another anything of what it holds.
+    pub(super) gifts: BTreeMap<(String, String), usize>,
+    /// Whether handshakes look at the times in certificates.
+    pub(super) times_count: bool,
 }
 
 impl Mesh {
@@ -65,6 +72,8 @@ impl Mesh {
             carried: BTreeMap::new(),
             coy: BTreeSet::new(),
             said_time: BTreeMap::new(),
+            gifts: BTreeMap::new(),
+            times_count: false,
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -107,6 +116,7 @@ impl Mesh {
             skew,
             held: None,
             commits: 0,
+            shown: None,
         };
         self.offices.insert(name.into(), office);
         self.drain(name);
@@ -125,7 +135,7 @@ impl Mesh {
         WallTime(ms.saturating_add_signed(skew))
     }
 
-    fn now(&self, name: &str) -> Now {
+    pub(super) fn now(&self, name: &str) -> Now {
         let office = &self.offices[name];
         Now {
             wall: self.wall(office.skew),
@@ -166,6 +176,9 @@ impl Mesh {
         for (at, a) in names.iter().enumerate() {
             for b in &names[at + 1..] {
                 let down = self.down.contains(a) || self.down.contains(b);
+                let verdicts = [self.judge(a, b), self.judge(b, a)];
+                let refused = self.times_count && verdicts.iter().any(Result::is_err);
+                let down = down || refused;
                 let open = self.links.values().any(|(x, y)| x == a && y == b);
                 if !down && !open && self.would_admit(a, b) && self.would_admit(b, a) {
                     self.link(a, b);
@@ -180,16 +193,45 @@ impl Mesh {
         clinic.revoked_at(&peer.into()).is_none()
     }
 
+    /// What one office says of what another shows in a handshake now.
+    pub(super) fn judge(&self, me: &str, peer: &str) -> Result<Reach, Refusal> {
+        let shown = self.shown(peer);
+        let office = &self.offices[me];
+        let id = self.clinic.device(me).id;
+        let view = office
+            .engine
+            .clinic()
+            .trust(id, BTreeMap::new(), Hash::ZERO);
+        let at = Circumstances {
+            proven: shown.certificate.noise_key,
+            dialled: None,
+            address: None,
+            now: self.wall(office.skew),
+        };
+        view.admit_opened(&shown, at)
+    }
+
+    /// What an office shows in handshakes.
+    pub(super) fn shown(&self, name: &str) -> Shown {
+        let first = || self.clinic.device(name).credentials();
+        let shown = self
+            .offices
+            .get(name)
+            .and_then(|office| office.shown.clone());
+        let shown = shown.unwrap_or_else(first);
+        shown.open(&self.clinic.id).expect("both signatures hold")
+    }
+
     fn link(&mut self, a: &str, b: &str) {
         self.last_link += 1;
         let id = LinkId(self.last_link);
         self.links.insert(id, (a.into(), b.into()));
         for (me, peer) in [(a, b), (b, a)] {
-            let certificate = self.clinic.device(peer).certificate.clone();
             let input = Input::LinkUp {
                 link: id,
-                certificate: Box::new(certificate),
+                certificate: Box::new(self.shown(peer).certificate),
                 old_mesh_key: false,
+                reach: self.judge(me, peer).unwrap_or(Reach::All),
             };
             self.queue.push_back((me.into(), input));
         }
@@ -276,6 +318,7 @@ impl Mesh {
                 office.replies.insert(ticket, reply);
             }
             Effect::Changed(changed) => office.changed.push(changed),
+            Effect::Credentials(shown) => office.shown = Some(*shown),
             Effect::Trust(_) | Effect::Wanted(_) => {}
         }
     }
@@ -319,6 +362,19 @@ impl Mesh {
                 let attestations = Vec::new();
                 frame = Frame::Attest { attestations };
             }
+        }
+        let gives = matches!(
+            frame,
+            Frame::Entries(_)
+                | Frame::Heads { .. }
+                | Frame::Spaces { .. }
+                | Frame::Attest { .. }
+                | Frame::MeshKey { .. }
+                | Frame::Retractions { .. }
+                | Frame::Here { .. }
+        );
+        if gives {
+            *self.gifts.entry((from.into(), to.clone())).or_default() += 1;
         }
         if let Frame::Entries(segment) = &frame
             && segment.log.space.is_conversation()

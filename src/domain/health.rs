@@ -1,0 +1,153 @@
+//! What a person should look at before it becomes an outage.
+
+use super::cert::DeviceKind;
+use super::id::DeviceId;
+use super::record::Clinic;
+use super::renewal::{self, Freshness};
+use super::time::WallTime;
+
+/// How far this node's clock may be from its peers' median before every face says so.
+///
+/// Two minutes: machines that ask a time server differ by less than a second, and entries are held
+/// back from five minutes on.
+pub const OFFSET_WORTH_A_WARNING: u64 = 2 * 60 * 1000;
+
+/// Something that somebody should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// A device's certificate was not renewed in time, or has ended.
+    Certificate {
+        /// Whose.
+        device: DeviceId,
+        /// How it stands.
+        freshness: Freshness,
+        /// When it ends, or ended.
+        until: WallTime,
+    },
+    /// There are nodes to renew, and fewer than two that may renew them.
+    FewRenewers {
+        /// How many there are.
+        count: usize,
+    },
+    /// This node's clock is not what its peers' clocks are.
+    Clock {
+        /// Peers' median minus this node's clock, in milliseconds.
+        offset_ms: i64,
+    },
+}
+
+/// Everything that somebody should look at by the record and by this node's clock, worst first.
+///
+/// `offset` is the peers' median clock minus this node's, in milliseconds, where any peer has told.
+pub fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+    let mut found = certificates(clinic, now);
+    found.extend(few_renewers(clinic));
+    let off = offset.filter(|offset| offset.unsigned_abs() > OFFSET_WORTH_A_WARNING);
+    found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
+    found
+}
+
+/// The certificates that should have been renewed by now, those that end first before the others.
+fn certificates(clinic: &Clinic, now: WallTime) -> Vec<Concern> {
+    let mut late: Vec<(WallTime, Concern)> = clinic
+        .members()
+        .filter_map(|(device, found)| {
+            let until = found.certificate.not_after;
+            let freshness = renewal::freshness(&found.certificate, now);
+            let concern = Concern::Certificate {
+                device: *device,
+                freshness,
+                until,
+            };
+            match freshness {
+                Freshness::Fresh | Freshness::Due => None,
+                Freshness::Late | Freshness::Expired | Freshness::Lost => Some((until, concern)),
+            }
+        })
+        .collect();
+    late.sort_by_key(|(until, _)| *until);
+    late.into_iter().map(|(_, concern)| concern).collect()
+}
+
+/// Where there are three nodes, two have to be able to renew: one may be away when it is needed.
+fn few_renewers(clinic: &Clinic) -> Option<Concern> {
+    let nodes = clinic
+        .members()
+        .filter(|(_, found)| found.certificate.kind == DeviceKind::Node);
+    let renewers = clinic
+        .members()
+        .filter(|(_, found)| renewal::is_renewer(&found.certificate));
+    let (nodes, count) = (nodes.count(), renewers.count());
+    (nodes >= 3 && count < 2).then_some(Concern::FewRenewers { count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{NOON, SampleClinic, days};
+
+    fn clinic() -> SampleClinic {
+        let mut clinic = SampleClinic::of([]);
+        for office in ["front-desk", "ward-2", "lab"] {
+            clinic.enrol_renewer(office);
+        }
+        clinic
+    }
+
+    #[test]
+    fn a_clinic_in_order_is_no_concern() {
+        let clinic = clinic().record();
+        assert_eq!(concerns(&clinic, NOON, None), []);
+        assert_eq!(concerns(&clinic, NOON.plus(days(25)), Some(119_999)), []);
+    }
+
+    #[test]
+    fn certificates_are_a_concern_when_four_days_are_left_and_after_their_end() {
+        let mut clinic = clinic();
+        clinic.now = NOON.plus(days(25));
+        clinic.renew("ward-2", "front-desk").expect("renewed");
+        clinic.renew("front-desk", "ward-2").expect("renewed");
+        let record = clinic.record();
+        let stands = |day| match concerns(&record, NOON.plus(days(day)), None)[..] {
+            [] => None,
+            [
+                Concern::Certificate {
+                    device,
+                    freshness,
+                    until,
+                },
+            ] => {
+                assert_eq!(
+                    (device, until),
+                    (clinic.device("lab").id, NOON.plus(days(30)))
+                );
+                Some(freshness)
+            }
+            ref other => panic!("more than one thing: {other:?}"),
+        };
+        assert_eq!(stands(25), None);
+        assert_eq!(stands(26), Some(Freshness::Late));
+        assert_eq!(stands(31), Some(Freshness::Expired));
+        clinic.revoke("lab");
+        assert_eq!(concerns(&clinic.record(), NOON.plus(days(31)), None), []);
+    }
+
+    #[test]
+    fn a_clinic_of_three_in_which_one_node_renews_is_told() {
+        let mut clinic = SampleClinic::of(["ward-2"]);
+        clinic.enrol_renewer("front-desk");
+        assert_eq!(concerns(&clinic.record(), NOON, None), []);
+        clinic.enrol("lab");
+        let few = Concern::FewRenewers { count: 1 };
+        assert_eq!(concerns(&clinic.record(), NOON, None), [few]);
+    }
+
+    #[test]
+    fn a_clock_is_a_concern_from_two_minutes_on_in_either_direction() {
+        let clinic = clinic().record();
+        for offset_ms in [120_001, -120_001, 10_800_000, i64::MIN] {
+            let off = Concern::Clock { offset_ms };
+            assert_eq!(concerns(&clinic, NOON, Some(offset_ms)), [off]);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Renewing the certificates of others, and showing one's own once it is renewed.
+
+use rand::Rng as _;
+
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::id::{DeviceId, Serial};
+use crate::domain::log::Segment;
+use crate::domain::renewal::{self, NotRenewed, Renewal, RenewalId, RenewalItem};
+use crate::domain::sign::Signed;
+use crate::domain::space::Space;
+use crate::domain::trust::Credentials;
+
+use super::link::Stage;
+use super::record::renewals;
+use super::{CommandRefusal, DeviceStanding, Effect, Engine, LinkId, Reply, Ticket};
+
+impl Engine {
+    /// Renews whoever is due and connected: a device that nobody hears of is left to expire.
+    pub(super) fn renew_peers(&mut self) {
+        if self.standing != DeviceStanding::Enrolled {
+            return;
+        }
+        let now = self.now;
+        let due: Vec<DeviceId> = self
+            .links
+            .values()
+            .filter(|link| link.stage == Stage::All && !self.renewing.contains(&link.peer))
+            .filter(|link| {
+                let connected = now.mono.saturating_sub(link.since);
+                let clinic = &self.record.clinic;
+                renewal::is_turn(clinic, &self.me, &link.peer, now.wall, connected)
+            })
+            .map(|link| link.peer)
+            .collect();
+        for device in due {
+            drop(self.renew(device));
+        }
+    }
+
+    /// A device that has proved its keys to this node asks to be renewed.
+    ///
+    /// Whoever is not due is given what the record lists: it may not have heard of that.
+    pub(super) fn on_renew(&mut self, ticket: Ticket, device: DeviceId) {
+        if self.standing != DeviceStanding::Enrolled {
+            self.refuse(ticket, CommandRefusal::DeviceRevoked);
+            return;
+        }
+        match self.renew(device) {
+            Ok(signed) => self.batch.reply(ticket, Reply::Renewed(Box::new(signed))),
+            Err(CommandRefusal::NotRenewed(NotRenewed::TooEarly)) => {
+                match self.record.clinic.devices.get(&device) {
+                    Some(found) => {
+                        let signed = Box::new(found.signed.clone());
+                        self.reply(ticket, Reply::Renewed(signed));
+                    }
+                    None => self.refuse(ticket, CommandRefusal::Unknown("device")),
+                }
+            }
+            Err(why) => self.refuse(ticket, why),
+        }
+    }
+
+    /// Signs a renewal and puts it into this node's log of the record.
+    fn renew(&mut self, device: DeviceId) -> Result<Signed, CommandRefusal> {
+        if self.renewing.contains(&device) {
+            return Err(CommandRefusal::Busy);
+        }
+        let clinic = self.record.clinic.clone();
+        let now = self.now.wall;
+        renewal::may_renew(&clinic, &self.me, &device, now).map_err(CommandRefusal::NotRenewed)?;
+        let old = clinic.devices.get(&device);
+        let old = &old.ok_or(CommandRefusal::Unknown("device"))?.certificate;
+        let mut serial = [0; 16];
+        self.rng.fill_bytes(&mut serial);
+        let renewal = renewal::sign(old, now, Serial::new(serial), &self.clinic_id, &self.key);
+        self.renewing.insert(device);
+        self.write(Space::Record, renewal.to_body());
+        let Renewal { certificate, .. } = renewal;
+        Ok(certificate)
+    }
+
+    /// What this node signed is durable and counts from here on.
+    pub(super) fn own_renewals_durable(&mut self, segment: &Segment) {
+        self.renewals_arrived(renewals(segment));
+    }
+
+    /// Renewals are accepted into their log: what they change follows.
+    pub(super) fn renewals_arrived(&mut self, items: Vec<RenewalItem>) {
+        let named = |item: &RenewalItem| Some((item.id, renewal::device(&item.renewal)?));
+        let named: Vec<(RenewalId, DeviceId)> = items.iter().filter_map(named).collect();
+        self.record.add_renewals(items);
+        for (id, device) in named {
+            if id.by == self.me {
+                self.renewing.remove(&device);
+            }
+            let deed = Deed::CertificateRenewed { device };
+            let actor = Actor::Device(id.by);
+            let counts = !self.record.clinic.not_renewed.contains_key(&id);
+            self.audit(if counts {
+                AuditRecord::done(actor, Origin::Mesh, deed)
+            } else {
+                AuditRecord::refused(actor, Origin::Mesh, deed)
+            });
+        }
+        self.record_changed();
+    }
+
+    /// Shows the certificate that the record lists for this device, once it is another one.
+    pub(super) fn publish_credentials(&mut self) {
+        let clinic = &self.record.clinic;
+        let Some(own) = clinic.devices.get(&self.me) else {
+            return;
+        };
+        let Some(admin) = clinic.admins.get(&own.enrolled_by) else {
+            return;
+        };
+        if self.shown == Some(own.certificate.serial) {
+            return;
+        }
+        self.shown = Some(own.certificate.serial);
+        let credentials = Credentials {
+            certificate: own.signed.clone(),
+            grant: admin.signed.clone(),
+        };
+        self.effects
+            .push_back(Effect::Credentials(Box::new(credentials)));
+    }
+
+    /// Channels whose peers showed a renewal that the record lists by now are like any other.
+    pub(super) fn list_links(&mut self) {
+        let clinic = self.record.clinic.clone();
+        for id in self.links_where(|link| link.stage == Stage::Unlisted) {
+            let Some(link) = self.links.get_mut(&id) else {
+                continue;
+            };
+            let known = clinic.devices.get(&link.peer).is_some_and(|found| {
+                found.certificate == link.certificate
+                    || found.former.as_ref() == Some(&link.certificate)
+            });
+            if !known {
+                continue;
+            }
+            link.stage = if link.old_mesh_key {
+                Stage::RecordOnly
+            } else {
+                Stage::Record
+            };
+            self.open_record(id);
+            self.check_stage(id);
+        }
+    }
+
+    /// Whether nothing is given on a channel yet.
+    pub(super) fn is_unlisted(&self, id: LinkId) -> bool {
+        let link = self.links.get(&id);
+        link.is_some_and(|link| link.stage == Stage::Unlisted)
+    }
+}

@@ -1,0 +1,213 @@
+//! Certificates that end, and those who see to it that they do not.
+
+use super::*;
+use crate::domain::record::Clinic;
+use crate::domain::renewal;
+use crate::domain::sign::SigningKey;
+use crate::domain::testing::NOON;
+use crate::domain::time::WallTime;
+use crate::domain::trust::{Credentials, Reach, Refusal};
+use crate::node::engine::Reply;
+
+/// Three offices whose nodes may renew each other; Ana is at the front desk, Ben on ward 2.
+fn renewers() -> (Mesh, StaffId, Space) {
+    let mut clinic = SampleClinic::of([]);
+    for office in ["front-desk", "ward-2", "pharmacy"] {
+        clinic.enrol_renewer(office);
+    }
+    let ana = clinic.staff("Ana", ["front-desk", "pharmacy"]);
+    let ben = clinic.staff("Ben", ["ward-2"]);
+    let rounds = clinic.room("rounds", [ana, ben]);
+    let mut mesh = Mesh::of(clinic);
+    mesh.times_count = true;
+    (mesh, ana, rounds)
+}
+
+fn record<'m>(mesh: &'m Mesh, office: &str) -> &'m Clinic {
+    mesh.offices[office].engine.clinic()
+}
+
+/// When a device's certificate ends, as an office has it.
+fn until(mesh: &Mesh, at: &str, office: &str) -> WallTime {
+    let device = mesh.clinic.device(office).id;
+    record(mesh, at).devices[&device].certificate.not_after
+}
+
+/// So many days pass; every node runs for a while on each of them.
+fn live(mesh: &mut Mesh, count: u64) {
+    for _ in 0..count {
+        mesh.sleep(days(1));
+        mesh.run_for(Duration::from_secs(15));
+    }
+}
+
+#[test]
+fn nodes_renew_each_other_without_anybody_doing_anything() {
+    let (mut mesh, ..) = renewers();
+    mesh.sleep(days(20));
+    mesh.run_for(minutes(2));
+    for at in ["front-desk", "ward-2", "pharmacy"] {
+        for office in ["front-desk", "ward-2", "pharmacy"] {
+            assert!(
+                until(&mesh, at, office) > NOON.plus(days(50)),
+                "{office} at {at}"
+            );
+        }
+        let shown = mesh.shown(at).certificate.not_after;
+        assert_eq!(
+            shown,
+            until(&mesh, at, at),
+            "{at} shows what the record lists"
+        );
+        assert!(
+            record(&mesh, at).not_renewed.is_empty(),
+            "and nobody signed in vain"
+        );
+    }
+}
+
+#[test]
+fn nobody_is_renewed_before_two_thirds_of_its_life() {
+    let (mut mesh, ..) = renewers();
+    mesh.sleep(days(19));
+    mesh.run_for(minutes(2));
+    assert_eq!(until(&mesh, "front-desk", "ward-2"), NOON.plus(days(30)));
+}
+
+#[test]
+fn a_device_that_nobody_hears_of_is_left_to_expire() {
+    let (mut mesh, ..) = renewers();
+    mesh.cut("pharmacy");
+    live(&mut mesh, 40);
+    assert_eq!(until(&mesh, "front-desk", "pharmacy"), NOON.plus(days(30)));
+    assert!(until(&mesh, "front-desk", "ward-2") > NOON.plus(days(50)));
+    assert_eq!(mesh.judge("front-desk", "pharmacy"), Err(Refusal::Expired));
+}
+
+#[test]
+fn a_node_that_was_away_learns_of_renewals_from_those_who_show_them() {
+    let (mut mesh, ana, rounds) = renewers();
+    mesh.cut("pharmacy");
+    live(&mut mesh, 22);
+    mesh.post("front-desk", ana, rounds, "Bed 4 is free")
+        .expect("posted");
+    assert_eq!(mesh.judge("pharmacy", "front-desk"), Ok(Reach::Unlisted));
+
+    mesh.heal("pharmacy");
+    mesh.run_for(minutes(2));
+    assert_eq!(mesh.judge("pharmacy", "front-desk"), Ok(Reach::All));
+    assert_eq!(mesh.texts("pharmacy", ana, rounds), ["Bed 4 is free"]);
+    assert!(
+        until(&mesh, "ward-2", "pharmacy") > NOON.plus(days(50)),
+        "and is renewed itself"
+    );
+}
+
+#[test]
+fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
+    let (mut mesh, ana, rounds) = renewers();
+    mesh.cut("pharmacy");
+    mesh.sleep(days(40));
+    // Long expired, it makes itself a certificate with a key of its own.
+    let pharmacy = mesh.clinic.device("pharmacy");
+    let stranger = SigningKey::from_seed(&[66; 32]);
+    let now = NOON.plus(days(40));
+    let forged = renewal::sign(
+        &pharmacy.certificate,
+        now,
+        pharmacy.certificate.serial,
+        &mesh.clinic.id,
+        &stranger,
+    );
+    let grant = pharmacy.grant.clone();
+    let office = mesh.offices.get_mut("pharmacy").expect("it runs");
+    office.shown = Some(Credentials {
+        certificate: forged.certificate,
+        grant,
+    });
+    mesh.times_count = false;
+    mesh.gifts.clear();
+    mesh.heal("pharmacy");
+    mesh.run_for(minutes(1));
+    mesh.post("front-desk", ana, rounds, "Bed 4 is free")
+        .expect("posted");
+    mesh.whisper(
+        "pharmacy",
+        "front-desk",
+        &crate::wire::Frame::WantMeshKey { epoch: 1 },
+    );
+    mesh.run_for(Duration::from_secs(30));
+    assert_eq!(mesh.judge("front-desk", "pharmacy"), Ok(Reach::Unlisted));
+    assert_eq!(
+        mesh.gifts.get(&("front-desk".into(), "pharmacy".into())),
+        None
+    );
+}
+
+#[test]
+fn a_device_that_has_expired_is_renewed_when_it_asks_and_works_again() {
+    let (mut mesh, ana, rounds) = renewers();
+    mesh.cut("pharmacy");
+    live(&mut mesh, 60);
+    let device = mesh.clinic.device("pharmacy").id;
+    let ticket = mesh.ask("ward-2", Command::Renew { device });
+    let Some(Reply::Renewed(signed)) = mesh.answer("ward-2", ticket).cloned() else {
+        panic!("it is not renewed");
+    };
+    let grant = mesh.clinic.device("pharmacy").grant.clone();
+    let office = mesh.offices.get_mut("pharmacy").expect("it runs");
+    office.shown = Some(Credentials {
+        certificate: *signed,
+        grant,
+    });
+    mesh.heal("pharmacy");
+    mesh.run_for(minutes(2));
+    mesh.post("front-desk", ana, rounds, "Bed 4 is free")
+        .expect("posted");
+    mesh.run_for(Duration::from_secs(5));
+    assert_eq!(mesh.texts("pharmacy", ana, rounds), ["Bed 4 is free"]);
+}
+
+#[test]
+fn whoever_asks_before_it_is_due_is_given_what_it_has() {
+    let (mut mesh, ..) = renewers();
+    let device = mesh.clinic.device("pharmacy").id;
+    let ticket = mesh.ask("ward-2", Command::Renew { device });
+    let signed = mesh.clinic.device("pharmacy").signed.clone();
+    let reply = mesh.answer("ward-2", ticket);
+    assert!(
+        matches!(reply, Some(Reply::Renewed(given)) if **given == signed),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn whoever_is_revoked_is_refused_when_it_asks() {
+    let (mut mesh, ..) = renewers();
+    mesh.cut("pharmacy");
+    live(&mut mesh, 40);
+    mesh.clinic.now = NOON.plus(days(40));
+    mesh.clinic.revoke("pharmacy");
+    mesh.clinic.now = NOON;
+    mesh.submit("ward-2");
+    let device = mesh.clinic.device("pharmacy").id;
+    let ticket = mesh.ask("ward-2", Command::Renew { device });
+    let why = CommandRefusal::NotRenewed(renewal::NotRenewed::Revoked);
+    let reply = mesh.answer("ward-2", ticket);
+    assert!(
+        matches!(reply, Some(Reply::Refused(w)) if *w == why),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn a_restarted_node_knows_the_renewals_it_had() {
+    let (mut mesh, ..) = renewers();
+    mesh.sleep(days(20));
+    mesh.run_for(minutes(2));
+    let before = until(&mesh, "ward-2", "ward-2");
+    let disk = mesh.crash("ward-2");
+    mesh.start("ward-2", disk, 0);
+    assert_eq!(until(&mesh, "ward-2", "ward-2"), before);
+    assert_eq!(mesh.shown("ward-2").certificate.not_after, before);
+}
