@@ -14,6 +14,7 @@ mod offices;
 
 mod changes;
 mod handshake;
+mod made;
 mod targets;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::mesh::Mesh;
 use super::{Rounds, rounds};
-use crate::domain::cert::Scopes;
+use crate::domain::cert::{DeviceKind, Scopes};
 use crate::domain::id::Hash;
 use crate::domain::log::{Epoch, Head};
 use crate::domain::sign::Signature;
@@ -73,6 +73,19 @@ fn what_a_peer_said_of_its_clock_before_midnight_ends_no_day_an_hour_later() {
     r.mesh.coy.clear();
     r.mesh.run_for(Duration::from_secs(10));
     assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today.plus(1));
+}
+
+#[test]
+fn a_client_is_nobody_to_ask_for_the_time() {
+    let mut mesh = Mesh::of(SampleClinic::of(["front-desk"]));
+    mesh.clinic
+        .enrol_as("laptop", |certificate| certificate.kind = DeviceKind::Client);
+    mesh.submit("front-desk");
+    let today = mesh.clinic.now.day();
+    mesh.sleep(Duration::from_secs(13 * 3600));
+    mesh.run_for(Duration::from_secs(10));
+
+    assert_eq!(mesh.offices["front-desk"].disk.horizon, today.plus(1));
 }
 
 #[test]

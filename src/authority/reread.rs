@@ -1,0 +1,30 @@
+//! The decoders of the authority's files, for whoever tries them with hostile bytes: each reads a file
+//! and gives the bytes that it would write, or nothing if it refuses the file.
+
+use super::{directory, keyfile, mesh_keys, recovery, web_ca};
+
+/// A file with a root or admin key. The checksum is left aside: whoever forges a file forges that too.
+pub fn key_file(bytes: &[u8]) -> Option<Vec<u8>> {
+    keyfile::reread(bytes)
+}
+
+/// A file of sealed mesh keys.
+pub fn mesh_keys_file(bytes: &[u8]) -> Option<Vec<u8>> {
+    mesh_keys::reread(bytes)
+}
+
+/// A file with the sealed web CA.
+pub fn web_ca_file(bytes: &[u8]) -> Option<Vec<u8>> {
+    web_ca::reread(bytes)
+}
+
+/// The copy of the clinic record, every signature checked.
+pub fn record_file(bytes: &[u8]) -> Option<Vec<u8>> {
+    directory::reread_record(bytes)
+}
+
+/// The lines of a recovery page, as typed.
+pub fn recovery_page(text: &str) -> Option<String> {
+    let key = recovery::read_lines(text).ok()?;
+    Some(recovery::lines(&key).to_string())
+}
