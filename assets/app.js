@@ -10,7 +10,7 @@ import { flush, leaveDrafts, storeDrafts, unkept } from './outbox.js';
 import { openBegin } from './people.js';
 import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
-import { away, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
+import { away, door, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
 import { forget, known, on, setMe, unreadTotal } from './state.js';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -69,7 +69,7 @@ function begin() {
 		out: () => { void out(); },
 		help: openHelp,
 		search,
-		settings: () => openSettings(() => leave('You ended this login.')),
+		settings: () => openSettings(() => { if (desk) leave('You ended this login.'); }),
 		begin: () => openBegin(id => desk?.open(id)),
 		retry: tryNow,
 	});
@@ -90,10 +90,17 @@ function leave(why) {
 	forget();
 }
 
+/**
+ * Signs out. What was on the screen goes at once; the form for the next person comes when the node has
+ * answered, and once: what somebody types into it is not taken away again, and no late answer ends the
+ * login that follows.
+ */
 async function out() {
 	await keepAll();
-	await post('/logout').catch(() => undefined);
-	leave();
+	hush();
+	show(door('Signing out'));
+	const lost = await post('/logout').catch(error => !(error instanceof Problem) && error);
+	leave(lost instanceof Error ? 'The node did not answer, so it may not know that you signed out. Reload this page when it is back, and sign out again if you are still signed in.' : undefined);
 }
 
 /** Locks at once; the node hears of it as soon as it can. */

@@ -2,7 +2,7 @@
 // growing intervals, and when it is back everything is looked at afresh.
 
 import { get, hints, Problem } from './api.js';
-import { known, loadClinic, loadConversations, loadStatus, setMe, tell } from './state.js';
+import { known, loadClinic, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
 import { settle } from './dom.js';
 
 /** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
@@ -70,6 +70,7 @@ async function keepListening(signal) {
 
 const conversationsSoon = settle(() => { void loadConversations().catch(() => undefined); }, 120);
 const statusSoon = settle(() => { void loadStatus().catch(() => undefined); }, 150);
+const presenceSoon = settle(() => { void loadPresence().catch(() => undefined); }, 300);
 const clinicSoon = settle(() => { void loadClinic().catch(() => undefined); }, 200);
 
 /** The stream is open (again): whatever was missed is looked at. */
@@ -81,6 +82,7 @@ async function joined() {
 		if (me.state !== 'ready') return;
 		known.link = 'open';
 		await Promise.all([loadClinic(), loadStatus(), loadConversations()]);
+		presenceSoon();
 		tell('link', 'back');
 		tell('messages', { everything: true });
 	} catch {
@@ -122,8 +124,7 @@ function hear(hint) {
 			typing(hint);
 			break;
 		case 'presence':
-			if (hint.staff && hint.state) known.presence.set(hint.staff, hint.state);
-			tell('clinic');
+			presenceSoon();
 			break;
 		case 'login_ended':
 			tell('gone', null);

@@ -1,10 +1,8 @@
 // Beginning a conversation, and who is in one.
 
-import { post } from './api.js';
 import { button, el, fill, openDialog, refill } from './dom.js';
-import { conversation, known, loadConversations } from './state.js';
+import { conversation, known } from './state.js';
 import { initials, listed, named, visible } from './text.js';
-import { explain } from './sign-in.js';
 
 /** @type {Record<string, string>} */
 const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
@@ -15,13 +13,9 @@ const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one
 /** @param {(id: string) => void} open */
 export function openBegin(open) {
 	const people = (known.clinic?.staff ?? []).filter(one => one.id !== known.me?.staff && !one.suspended);
-	/** @type {Set<string>} */
-	const picked = new Set();
+	let picked = '';
 	const filter = el('input', { type: 'text', role: 'searchbox', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
 	const list = el('ul', { class: 'people' });
-	const name = el('input', { id: 'group-name', maxlength: '60', autocomplete: 'off' });
-	const naming = el('div', { class: 'field', hidden: true }, el('label', { for: 'group-name' }, 'Name of the group'), name);
-	const wrong = el('div', { class: 'problem', role: 'alert' });
 	const go = el('button', { type: 'submit', class: 'main', disabled: true }, 'Write');
 
 	const show = () => {
@@ -34,33 +28,25 @@ export function openBegin(open) {
 	};
 	/** @param {string} id */
 	const check = id => {
-		const box = el('input', { type: 'checkbox' });
-		box.checked = picked.has(id);
+		const box = el('input', { type: 'radio', name: 'person' });
+		box.checked = picked === id;
 		box.addEventListener('change', () => {
-			if (box.checked) picked.add(id);
-			else picked.delete(id);
-			naming.hidden = picked.size < 2;
-			go.disabled = picked.size === 0;
-			go.textContent = picked.size > 1 ? 'Make the group' : 'Write';
+			picked = id;
+			go.disabled = false;
 		});
 		return box;
 	};
 	const form = el('form', {
 		on: {
-			submit: async event => {
+			submit: (/** @type {Event} */ event) => {
 				event.preventDefault();
-				try {
-					const id = picked.size === 1 ? direct([...picked][0]) : await group(name.value.trim(), [...picked]);
-					dialog.close();
-					open(id);
-				} catch (error) {
-					explain(wrong, error);
-				}
+				const id = direct(picked);
+				dialog.close();
+				open(id);
 			},
 		},
-	}, filter, list, naming, wrong, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
-	const dialog = openDialog('Begin a conversation', { class: 'high' },
-		el('p', { class: 'hint' }, 'Pick one person to write to, or several for a group.'), form);
+	}, filter, list, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
+	const dialog = openDialog('Begin a conversation', { class: 'high' }, form);
 	show();
 	filter.addEventListener('input', show);
 	filter.focus();
@@ -78,16 +64,6 @@ function direct(other) {
 		known.conversations = [{ id, kind: 'direct', name: names[1], members: names.sort(), newest: null }, ...known.conversations];
 	}
 	return id;
-}
-
-/**
- * @param {string} name
- * @param {string[]} members
- */
-async function group(name, members) {
-	const made = await post('/groups', { name, members: members.sort() });
-	await loadConversations();
-	return made.conversation ?? made.id;
 }
 
 /** @param {string} id */

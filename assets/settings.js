@@ -1,9 +1,9 @@
 // What a person sets for this screen, and for their own logins.
 
-import { get, post } from './api.js';
-import { button, el, fill, openDialog, refill } from './dom.js';
+import { get, post, Problem } from './api.js';
+import { button, el, openDialog, refill } from './dom.js';
 import { known } from './state.js';
-import { addPasskey, explain } from './sign-in.js';
+import { explain } from './sign-in.js';
 import { exactly } from './time.js';
 
 /** The only two things kept in the browser; neither says anything about anybody. */
@@ -46,7 +46,7 @@ export function openSettings(ended) {
 	openDialog('Settings', { class: 'wide' },
 		el('section', {}, el('h3', {}, 'This screen'), themes(), notes()),
 		el('section', {}, el('h3', {}, 'Password'), password()),
-		el('section', {}, el('h3', {}, 'Second factor'), factors(wrong)),
+		known.me?.factors && el('section', {}, el('h3', {}, 'Second factor'), factors()),
 		el('section', {}, el('h3', {}, 'Where you are signed in'), logins), wrong);
 	void showLogins(logins, wrong, ended);
 }
@@ -97,19 +97,12 @@ function password() {
 	el('button', { type: 'submit' }, 'Change'), answer);
 }
 
-/** @param {HTMLElement} wrong */
-function factors(wrong) {
+function factors() {
 	const { me } = known;
 	const words = (me?.factors ?? []).map(one => one === 'totp' ? 'authenticator app' : one === 'recovery' ? 'recovery codes' : one);
 	const left = me?.recovery_left;
-	const node = el('div', {}, el('p', {}, words.length ? `You have: ${words.join(', ')}.` : 'None yet.',
-		left !== undefined && ` ${left} recovery codes are left.`));
-	if (/** @type {any} */ (window.PublicKeyCredential)?.parseCreationOptionsFromJSON) {
-		fill(node, button('Add a passkey of this device', () => {
-			addPasskey().then(() => refill(node, el('p', {}, 'The passkey is added.')), error => explain(wrong, error));
-		}));
-	}
-	return node;
+	return el('p', {}, words.length ? `You have: ${words.join(', ')}.` : 'None yet.',
+		left !== undefined && ` ${left} recovery codes are left.`);
 }
 
 /**
@@ -128,6 +121,8 @@ async function showLogins(list, wrong, ended) {
 				post(`/logins/${encodeURIComponent(one.id)}/end`).then(() => one.this ? ended?.() : showLogins(list, wrong, ended), error => explain(wrong, error));
 			}))));
 	} catch (error) {
-		explain(wrong, error);
+		// The door of this node does not list them.
+		if (error instanceof Problem && error.code === 'not_found') list.parentElement?.remove();
+		else explain(wrong, error);
 	}
 }

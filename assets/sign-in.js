@@ -101,7 +101,6 @@ export function signIn(ways, why) {
 			await onward(ways, answer);
 		}),
 		el('div', { class: 'other' },
-			passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page, name.input.value.trim()); }, { class: 'quiet' }),
 			button('First time here: use a sign-in code', () => replace(page, firstTime(ways)), { class: 'quiet' })));
 	return page;
 }
@@ -136,7 +135,6 @@ export function factor(ways, me) {
 	const paper = form('Sign in', [recovery.box], () => send({ recovery: recovery.input.value.trim() }));
 	const holder = el('div', {}, totp);
 	const page = door('The second step', holder, el('div', { class: 'other' },
-		kinds.includes('passkey') && passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page, ''); }, { class: 'quiet' }),
 		kinds.includes('recovery') && button('My phone is not here: use a recovery code', () => {
 			refill(holder, paper);
 			recovery.input.focus();
@@ -154,7 +152,6 @@ export function enrol(ways) {
 		el('p', {}, 'A password alone can be guessed or seen. Add something only you have; from then on you need both.'),
 		el('div', { class: 'stack' },
 			button('Use an authenticator app', () => { void app(ways, page); }, { class: 'main wide' }),
-			passkeysHere() && button('Use a passkey of this device', () => { void passkeyNew(ways, page); }, { class: 'wide' }),
 			leave(ways)));
 	return page;
 }
@@ -270,53 +267,4 @@ function failed(page, error) {
 	const wrong = el('div', { class: 'problem loose', role: 'alert' });
 	explain(wrong, error);
 	fill(page.firstElementChild ?? page, wrong);
-}
-
-// Passkeys: the node's words go to the browser as they are, and the browser's back to the node.
-
-/** With parts that the compiler's library does not know. */
-const passkeys = /** @type {any} */ (window.PublicKeyCredential);
-
-const passkeysHere = () => Boolean(passkeys?.parseRequestOptionsFromJSON);
-
-/**
- * @param {Ways} ways
- * @param {HTMLElement} page
- * @param {string} name
- */
-async function passkeyIn(ways, page, name) {
-	try {
-		const options = await post('/login/passkey/begin', name ? { name } : {});
-		const publicKey = passkeys.parseRequestOptionsFromJSON(options.publicKey);
-		const shown = /** @type {any} */ (await navigator.credentials.get({ publicKey }));
-		await onward(ways, await post('/login/passkey/finish', shown.toJSON()));
-	} catch (error) {
-		failed(page, turnedDown(error));
-	}
-}
-
-/**
- * @param {Ways} ways
- * @param {HTMLElement} page
- */
-async function passkeyNew(ways, page) {
-	try {
-		const answer = await addPasskey();
-		setProof(answer.proof);
-		replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
-	} catch (error) {
-		failed(page, turnedDown(error));
-	}
-}
-
-export async function addPasskey() {
-	const options = await post('/factors/passkey/begin');
-	const publicKey = passkeys.parseCreationOptionsFromJSON(options.publicKey);
-	const made = /** @type {any} */ (await navigator.credentials.create({ publicKey }));
-	return post('/factors/passkey/finish', made.toJSON());
-}
-
-/** @param {unknown} error */
-function turnedDown(error) {
-	return error instanceof DOMException ? new Problem({ code: 'refused', message: 'the passkey was not used', remedy: 'try again, or use another way' }) : error;
 }

@@ -67,7 +67,13 @@ export async function loadConversations() {
 
 export async function loadClinic() {
 	known.clinic = await get('/clinic', { background: true });
-	for (const one of known.clinic?.staff ?? []) if (one.presence) known.presence.set(one.id, one.presence);
+	tell('clinic');
+}
+
+/** Who is here: people who did something at any office within the last minutes. */
+export async function loadPresence() {
+	const { here } = await get('/presence', { background: true });
+	known.presence = new Map(here.map((/** @type {string} */ id) => [id, 'here']));
 	tell('clinic');
 }
 

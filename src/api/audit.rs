@@ -179,6 +179,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::SignedIn => "signed_in",
         Deed::SignedOut => "signed_out",
         Deed::PasswordSet => "password_set",
+        Deed::FactorSet => "factor_set",
         Deed::ConversationOpened { .. } => "conversation_opened",
         Deed::MessagesRead { .. } => "messages_read",
         Deed::MessagesSent { .. } => "messages_sent",
@@ -207,6 +208,7 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
         Deed::SignedIn => "signed in".to_owned(),
         Deed::SignedOut => "signed out".to_owned(),
         Deed::PasswordSet => "set a password".to_owned(),
+        Deed::FactorSet => "changed the second factor".to_owned(),
         Deed::ConversationOpened { space } => format!("opened {}", names.get(space)),
         Deed::MessagesRead { space, count, .. } => {
             format!(

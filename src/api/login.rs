@@ -88,8 +88,11 @@ impl fmt::Debug for Proof<'_> {
 /// A login.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginAnswer {
-    /// How far the login has come: `ready`.
+    /// How far the login has come: `ready`; or `factor`, if the second factor is still to be shown; or
+    /// `enrol`, if it is still to be set up.
     pub state: String,
+    /// What the person can show: `totp`, `recovery`.
+    pub factors: Vec<String>,
     /// At the socket: shown with every request, as `Authorization: Bearer TOKEN`. A browser has a
     /// cookie instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,8 +119,12 @@ impl fmt::Debug for LoginAnswer {
 /// Who is signed in, and how.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeView {
-    /// How far the login has come: `ready`.
+    /// How far the login has come: `ready`, `locked`, `factor` or `enrol`.
     pub state: String,
+    /// What the person can show: `totp`, `recovery`.
+    pub factors: Vec<String>,
+    /// Recovery codes that are left.
+    pub recovery_left: usize,
     /// Staff id.
     pub staff: String,
     /// Name.
@@ -141,6 +148,83 @@ impl fmt::Debug for MeView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MeView({})", self.staff)
     }
+}
+
+/// The second factor: one of the two.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct FactorRequest {
+    /// The six digits of the authenticator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// A recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+}
+
+impl fmt::Debug for FactorRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FactorRequest(..)")
+    }
+}
+
+/// What an authenticator is to take.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TotpBegun {
+    /// The secret, for typing.
+    pub secret: String,
+    /// The same with names, for opening on the same machine.
+    pub uri: String,
+    /// The same as a picture, for scanning.
+    pub qr_svg: String,
+}
+
+/// The first code of an authenticator.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct TotpFinish {
+    /// The six digits.
+    pub totp: String,
+}
+
+/// A second factor was set up.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FactorKept {
+    /// Each works once, in place of the authenticator; shown this one time.
+    pub recovery_codes: Vec<String>,
+    /// The login, which is ready and has another token.
+    #[serde(flatten)]
+    pub login: LoginAnswer,
+}
+
+/// Coming back to a locked login.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockRequest {
+    /// The password.
+    pub password: String,
+}
+
+/// One's own logins at a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginsView {
+    /// The oldest first.
+    pub logins: Vec<LoginLine>,
+}
+
+/// One login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginLine {
+    /// Names it, and opens nothing.
+    pub id: String,
+    /// When it began.
+    pub began: Moment,
+    /// When the person last did something.
+    pub used: Moment,
+    /// `browser` or `socket`.
+    pub door: String,
+    /// Whether it is the one that asks.
+    pub this: bool,
 }
 
 /// Changing one's own password.

@@ -27,7 +27,15 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": super::schema::all(),
-            "securitySchemes": { "login": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "login": { "type": "http", "scheme": "bearer" },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-clinic-mesh",
+                    "description": "In browsers. Acts also show the header Clinic-Proof.",
+                },
+            },
         },
     })
 }
@@ -86,8 +94,12 @@ fn parameters(route: &Route) -> Vec<Value> {
 
 fn security(access: Access) -> Value {
     match access {
-        Access::Staff => json!([{ "login": [] }]),
-        Access::StaffOrOperator | Access::AuditorOrOperator => json!([{ "login": [] }, {}]),
+        Access::Staff | Access::Begun | Access::Factor | Access::Enrolling => {
+            json!([{ "login": [] }, { "cookie": [] }])
+        }
+        Access::StaffOrOperator | Access::AuditorOrOperator => {
+            json!([{ "login": [] }, { "cookie": [] }, {}])
+        }
         Access::Anyone | Access::Operator => json!([{}]),
     }
 }
@@ -96,6 +108,9 @@ const fn access(access: Access) -> &'static str {
     match access {
         Access::Anyone => "anyone",
         Access::Staff => "staff",
+        Access::Begun => "staff, however far signed in",
+        Access::Factor => "staff yet to show the second factor",
+        Access::Enrolling => "staff, also yet to set up a second factor",
         Access::Operator => "operator",
         Access::StaffOrOperator => "staff or operator",
         Access::AuditorOrOperator => "auditor or operator",

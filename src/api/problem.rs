@@ -18,6 +18,10 @@ pub enum Code {
     LoginEnded,
     /// Name, password or code is not right.
     LoginRefused,
+    /// The login is locked until its owner shows the password.
+    Locked,
+    /// The second factor is still to be shown or set up.
+    FactorRequired,
     /// Signed in, but not entitled to this.
     Forbidden,
     /// There is no such thing.
@@ -42,13 +46,15 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
         Self::LoginRequired,
         Self::LoginEnded,
         Self::LoginRefused,
+        Self::Locked,
+        Self::FactorRequired,
         Self::Forbidden,
         Self::NotFound,
         Self::Ambiguous,
@@ -65,13 +71,16 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::LoginRequired | Self::LoginEnded | Self::LoginRefused => 401,
+            Self::LoginRequired | Self::LoginEnded | Self::LoginRefused | Self::FactorRequired => {
+                401
+            }
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::TooSlow => 408,
             Self::Ambiguous | Self::Refused => 409,
             Self::TooLarge => 413,
             Self::Misdirected => 421,
+            Self::Locked => 423,
             Self::Throttled => 429,
             Self::Internal => 500,
             Self::Busy | Self::Stopping => 503,

@@ -10,6 +10,12 @@ pub enum Access {
     Anyone,
     /// A staff member with a login.
     Staff,
+    /// Whoever has shown a password, however far the login has come since.
+    Begun,
+    /// Whoever has shown a password and is yet to show the second factor.
+    Factor,
+    /// A staff member with a login, or who is yet to set up a second factor.
+    Enrolling,
     /// Whoever operates the machine: through the Unix socket, login or not.
     Operator,
     /// Either of the two.
@@ -51,6 +57,20 @@ pub enum RouteId {
     Logout,
     /// Who is signed in.
     Me,
+    /// Showing the second factor.
+    ShowFactor,
+    /// Setting up an authenticator: its secret.
+    TotpBegin,
+    /// Setting up an authenticator: its first code.
+    TotpFinish,
+    /// Stepping away.
+    Lock,
+    /// Coming back.
+    Unlock,
+    /// One's logins.
+    Logins,
+    /// Ending one of one's logins.
+    LoginEnd,
     /// Changing one's password.
     Password,
     /// The list of conversations.
@@ -171,7 +191,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 34] = [
+pub const ROUTES: [Route; 41] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -203,16 +223,66 @@ pub const ROUTES: [Route; 34] = [
     post(
         RouteId::Logout,
         "/v1/logout",
-        Access::Staff,
+        Access::Begun,
         (None, "Done"),
         "End the login that this request shows.",
     ),
     get(
         RouteId::Me,
         "/v1/me",
-        Access::Staff,
+        Access::Begun,
         "MeView",
-        "Who is signed in, how, and until when.",
+        "Who is signed in, how far, and until when.",
+    ),
+    post(
+        RouteId::ShowFactor,
+        "/v1/login/factor",
+        Access::Factor,
+        (Some("FactorRequest"), "LoginAnswer"),
+        "Show the second factor: a code of the authenticator, or a recovery code.",
+    ),
+    post(
+        RouteId::TotpBegin,
+        "/v1/factors/totp/begin",
+        Access::Enrolling,
+        (None, "TotpBegun"),
+        "Get a secret for an authenticator; it counts once a code of it was shown.",
+    ),
+    post(
+        RouteId::TotpFinish,
+        "/v1/factors/totp/finish",
+        Access::Enrolling,
+        (Some("TotpFinish"), "FactorKept"),
+        "Keep the authenticator whose code this is, and get recovery codes; a login that waited for \
+         it is ready.",
+    ),
+    post(
+        RouteId::Lock,
+        "/v1/lock",
+        Access::Staff,
+        (None, "Done"),
+        "Lock the login while its owner is away.",
+    ),
+    post(
+        RouteId::Unlock,
+        "/v1/unlock",
+        Access::Begun,
+        (Some("UnlockRequest"), "LoginAnswer"),
+        "Open a locked login with its owner's password.",
+    ),
+    get(
+        RouteId::Logins,
+        "/v1/logins",
+        Access::Staff,
+        "LoginsView",
+        "One's own logins at this node.",
+    ),
+    post(
+        RouteId::LoginEnd,
+        "/v1/logins/{login}/end",
+        Access::Staff,
+        (None, "Done"),
+        "End one of one's own logins.",
     ),
     post(
         RouteId::Password,

@@ -55,6 +55,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
         "LoginAnswer",
         &[
             ("state", Text),
+            ("factors", Texts),
             ("token", MaybeText),
             ("proof", MaybeText),
             ("staff", Text),
@@ -67,6 +68,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
         "MeView",
         &[
             ("state", Text),
+            ("factors", Texts),
+            ("recovery_left", Number),
             ("staff", Text),
             ("name", Text),
             ("roles", Texts),
@@ -75,6 +78,41 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("ends", Object("Moment")),
             ("idle_minutes", Number),
             ("proof", MaybeText),
+        ],
+    ),
+    (
+        "FactorRequest",
+        &[("totp", MaybeText), ("recovery", MaybeText)],
+    ),
+    (
+        "TotpBegun",
+        &[("secret", Text), ("uri", Text), ("qr_svg", Text)],
+    ),
+    ("TotpFinish", &[("totp", Text)]),
+    (
+        "FactorKept",
+        &[
+            ("recovery_codes", Texts),
+            ("state", Text),
+            ("factors", Texts),
+            ("token", MaybeText),
+            ("proof", MaybeText),
+            ("staff", Text),
+            ("name", Text),
+            ("ends", Object("Moment")),
+            ("idle_minutes", Number),
+        ],
+    ),
+    ("UnlockRequest", &[("password", Text)]),
+    ("LoginsView", &[("logins", List("LoginLine"))]),
+    (
+        "LoginLine",
+        &[
+            ("id", Text),
+            ("began", Object("Moment")),
+            ("used", Object("Moment")),
+            ("door", Text),
+            ("this", Flag),
         ],
     ),
     (

@@ -112,6 +112,8 @@ impl From<Problem> for Failure {
             Code::LoginRequired
             | Code::LoginEnded
             | Code::LoginRefused
+            | Code::Locked
+            | Code::FactorRequired
             | Code::Forbidden
             | Code::Misdirected
             | Code::Refused

@@ -224,6 +224,9 @@ pub enum Deed {
         #[n(0)]
         days: u32,
     },
+    /// A second factor was set, replaced or taken away.
+    #[n(20)]
+    FactorSet,
     /// A message was taken back.
     #[n(40)]
     MessageRetracted {

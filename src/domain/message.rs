@@ -5,6 +5,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use super::codec::{self, CodecError, OBJECT_MAX};
+use super::factor::TOTP_SECRET;
 use super::id::{AuthorId, Hash, StaffId, byte_id};
 use super::log::{Epoch, Log};
 use super::retraction::Retraction;
@@ -329,7 +330,7 @@ pub enum Delivery {
 }
 
 /// What a node keeps of a staff member's private settings; the body of entries in [`Space::Staff`].
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub enum StaffItem {
     /// The password in PHC form; the newest counts.
     #[n(0)]
@@ -341,12 +342,56 @@ pub enum StaffItem {
         #[n(1)]
         at: WallTime,
     },
+    /// An authenticator app (RFC 6238: SHA-1, six digits, thirty seconds); the newest counts.
+    #[n(1)]
+    Totp {
+        /// What the app and the home nodes share.
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        secret: [u8; TOTP_SECRET],
+        /// The time step of the code that proved the app has it.
+        #[n(1)]
+        step: u64,
+    },
+    /// A code of the authenticator was taken; neither it nor an earlier one is taken again.
+    #[n(2)]
+    TotpUsed {
+        /// Its time step.
+        #[n(0)]
+        step: u64,
+    },
+    /// Recovery codes were handed out; earlier ones are void.
+    #[n(3)]
+    RecoveryCodes {
+        /// Hashes of the codes.
+        #[n(0)]
+        hashes: Vec<Hash>,
+    },
+    /// A recovery code was taken.
+    #[n(4)]
+    RecoveryUsed {
+        /// Its hash.
+        #[n(0)]
+        hash: Hash,
+    },
+    /// Every second factor is void: the person began anew with a one-time code from an admin.
+    #[n(5)]
+    FactorsCleared {},
+}
+
+/// Largest item of a private space in bytes: ten hashes of recovery codes, and twice as much again.
+const ITEM_MAX: usize = 1024;
+
+impl std::fmt::Debug for StaffItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StaffItem(..)")
+    }
 }
 
 impl StaffItem {
     /// Reads the body of an entry.
     pub fn from_body(body: &[u8]) -> Result<Self, CodecError> {
-        codec::strict(body, 1024)
+        codec::strict(body, ITEM_MAX)
     }
 
     /// The body of the entry.

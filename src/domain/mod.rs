@@ -10,6 +10,7 @@ pub mod codec;
 pub mod copy;
 pub mod delivery;
 pub mod enrol;
+pub mod factor;
 pub mod file;
 pub mod id;
 pub mod invitation;

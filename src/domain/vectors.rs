@@ -224,6 +224,7 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("enrolment-refused", Deed::EnrolmentRefused),
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
+        ("factor-set", Deed::FactorSet),
         (
             "message-retracted",
             Deed::MessageRetracted {
@@ -317,6 +318,29 @@ fn messages(clinic: &SampleClinic) -> Vec<(&'static str, Message)> {
     ]
 }
 
+fn staff_items() -> [(&'static str, StaffItem); 6] {
+    let phc = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA".into();
+    [
+        ("password", StaffItem::Password { phc, at: NOON }),
+        (
+            "totp",
+            StaffItem::Totp {
+                secret: [0x5b; 20],
+                step: 59_000_000,
+            },
+        ),
+        ("totp-used", StaffItem::TotpUsed { step: 59_000_001 }),
+        (
+            "recovery-codes",
+            StaffItem::RecoveryCodes {
+                hashes: vec![HASH, Hash::new([0x6c; 32])],
+            },
+        ),
+        ("recovery-used", StaffItem::RecoveryUsed { hash: HASH }),
+        ("factors-cleared", StaffItem::FactorsCleared {}),
+    ]
+}
+
 fn retraction(clinic: &SampleClinic, staff: StaffId, entry: EntryId) -> Retraction {
     let withdrawn = Withdrawn {
         staff,
@@ -402,11 +426,9 @@ fn all() -> Vectors {
     for (what, message) in messages(&clinic) {
         put(format!("message {what}"), message.to_body());
     }
-    let phc = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA".into();
-    put(
-        "staff-item password".into(),
-        StaffItem::Password { phc, at: NOON }.to_body(),
-    );
+    for (what, item) in staff_items() {
+        put(format!("staff-item {what}"), item.to_body());
+    }
     found.extend(codes(&clinic));
     found
 }
@@ -472,7 +494,10 @@ fn every_frozen_statement_record_and_message_is_read_back() {
         let read = Message::from_body(&Space::Room(ROOM), &frozen(&format!("message {what}")));
         assert_eq!(read, Ok(message));
     }
-    assert!(StaffItem::from_body(&frozen("staff-item password")).is_ok());
+    for (what, item) in staff_items() {
+        let read = StaffItem::from_body(&frozen(&format!("staff-item {what}")));
+        assert_eq!(read, Ok(item), "{what}");
+    }
 }
 
 #[test]
@@ -498,7 +523,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..20).chain([0x18, 0x18]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..21).chain([0x18, 0x18]).collect::<Vec<u8>>());
 }
 
 #[test]

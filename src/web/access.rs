@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::door::{Door, Peer, of_login};
-use super::login::{LoginKey, Use, proof_of};
+use super::login::{LoginKey, Stage, Use, proof_of};
 use super::state::{Api, idle_limit};
 use crate::api::problem::{Code, Problem};
 use crate::api::routes::{Access, Method, Route, Span};
@@ -45,6 +45,8 @@ pub(super) struct Shown {
     pub(super) staff: StaffId,
     /// Which.
     pub(super) key: LoginKey,
+    /// How far it has come.
+    pub(super) stage: Stage,
 }
 
 impl Caller {
@@ -114,9 +116,12 @@ async fn admit(gate: &Gate, peer: Option<Peer>, headers: &HeaderMap) -> Result<C
         login,
     };
     let operator = matches!(gate.door, Door::Socket);
+    if let Some(shown) = login {
+        check_stage(gate.route.access, shown.stage)?;
+    }
     let allowed = match gate.route.access {
         Access::Anyone => true,
-        Access::Staff => login.is_some(),
+        Access::Staff | Access::Begun | Access::Factor | Access::Enrolling => login.is_some(),
         Access::Operator => operator,
         Access::StaffOrOperator => operator || login.is_some(),
         Access::AuditorOrOperator => operator || is_auditor(gate, login).await?,
@@ -156,6 +161,29 @@ fn check_proof(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<(), Prob
     )
 }
 
+/// Whether the login has come as far as the route asks.
+fn check_stage(access: Access, stage: Stage) -> Result<(), Problem> {
+    match (access, stage) {
+        (Access::Begun, _)
+        | (Access::Factor, Stage::Factor)
+        | (Access::Enrolling, Stage::Enrol) => Ok(()),
+        (Access::Factor, Stage::Ready | Stage::Enrol) => {
+            Err(Problem::new(Code::Refused, "no second factor is asked for"))
+        }
+        (_, Stage::Ready) => Ok(()),
+        (_, Stage::Locked) => Err(Problem::new(Code::Locked, "the login is locked")
+            .remedy("its owner opens it with the password")),
+        (_, Stage::Factor) => Err(Problem::new(
+            Code::FactorRequired,
+            "the second factor is still to be shown",
+        )),
+        (_, Stage::Enrol) => Err(Problem::new(
+            Code::FactorRequired,
+            "a second factor is still to be set up",
+        )),
+    }
+}
+
 async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Problem> {
     let key = LoginKey::of(token);
     let idle = idle_limit(&*gate.api.clinic().await?);
@@ -170,7 +198,7 @@ async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Pr
     let now = gate.api.now();
     let found = gate.api.logins().check(key, now, idle, usage);
     match found {
-        Ok(staff) => Ok(Shown { staff, key }),
+        Ok((staff, stage)) => Ok(Shown { staff, key, stage }),
         Err(ended) => {
             gate.api
                 .end(ended.into_iter().collect(), Origin::Inside)

@@ -79,12 +79,12 @@ impl Watcher {
             if self.over {
                 return None;
             }
-            if self
-                .login
-                .is_some_and(|shown| !self.api.logins().is_live(shown.key))
+            if let Some(shown) = self.login
+                && !self.api.logins().may_watch(shown.key)
             {
                 self.over = true;
-                return Some(Hint::LoginEnded);
+                let ended = !self.api.logins().is_live(shown.key);
+                return ended.then_some(Hint::LoginEnded);
             }
             let changed = tokio::select! {
                 // Logins have ended; whether ours has is looked at above.

@@ -12,7 +12,9 @@ use super::door::Site;
 use super::login::{Cost, Ended, Hashing, Logins};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::factor::Credentials;
 use crate::domain::id::{DeviceId, StaffId};
+use crate::domain::message::StaffItem;
 use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
 use crate::domain::web::{WebCertificate, WebKey};
@@ -206,6 +208,29 @@ impl Api {
         clinic.devices.get(&device)?.web.clone()
     }
 
+    /// What a person signs in with.
+    pub(super) async fn credentials(&self, staff: StaffId) -> Result<Credentials, Problem> {
+        match self.ask(Command::Credentials { staff }).await? {
+            Reply::Credentials(known) => Ok(*known),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Stores what a person signs in with; returns once it is durable.
+    pub(super) async fn keep(
+        &self,
+        staff: StaffId,
+        items: Vec<StaffItem>,
+        origin: Origin,
+    ) -> Result<(), Problem> {
+        let command = Command::KeepCredentials {
+            staff,
+            items,
+            origin,
+        };
+        self.ask(command).await.map(drop)
+    }
+
     /// Writes an audit record; returns once it is durable.
     pub(super) async fn note(&self, record: AuditRecord) -> Result<(), Problem> {
         self.ask(Command::Note(record)).await.map(drop)
@@ -222,6 +247,11 @@ impl Api {
             // A node that is stopping writes no more records; its logins end with it.
             let _ = self.note(record).await;
         }
+    }
+
+    /// Somebody has locked their login: streams look again whether they may go on.
+    pub(super) fn looked_away(&self) {
+        self.inner.ends.send_modify(|count| *count += 1);
     }
 
     /// Ends logins that policy, an admin or the authority ends, until the node stops.

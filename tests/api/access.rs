@@ -21,6 +21,12 @@ enum Who {
     Staff,
     /// With the login of an auditor.
     Auditor,
+    /// With the password shown, and the second factor still to be.
+    BeforeFactor,
+    /// With the password shown, and no second factor set up yet.
+    BeforeEnrolling,
+    /// With a login that its owner has locked.
+    Locked,
     /// With a login that has ended.
     Ended,
     /// With a login that never was one.
@@ -39,12 +45,15 @@ enum Who {
     ForeignProof,
 }
 
-const EVERYONE: [Who; 13] = [
+const EVERYONE: [Who; 16] = [
     Who::Operator,
     Who::OperatorWithEndedLogin,
     Who::SignedOut,
     Who::Staff,
     Who::Auditor,
+    Who::BeforeFactor,
+    Who::BeforeEnrolling,
+    Who::Locked,
     Who::Ended,
     Who::Invented,
     Who::WithToken,
@@ -67,25 +76,37 @@ fn turned_away(route: &Route, who: Who) -> Option<u16> {
         (_, Access::Anyone) => None,
         (Who::OperatorWithEndedLogin | Who::Ended | Who::Invented, _) => Some(401),
         (Who::WithoutProof | Who::ForeignProof, _) if acts => Some(403),
-        (Who::Operator, Access::Staff) => Some(401),
-        (Who::Operator, _) => None,
+        (Who::Operator, Access::Operator | Access::StaffOrOperator | Access::AuditorOrOperator) => {
+            None
+        }
+        (Who::SignedOut | Who::WithToken, Access::Operator) => Some(403),
+        (Who::Operator | Who::SignedOut | Who::WithToken, _) => Some(401),
+        (_, Access::Begun)
+        | (Who::BeforeFactor, Access::Factor)
+        | (Who::BeforeEnrolling, Access::Enrolling) => None,
+        (Who::Locked, _) => Some(423),
+        (Who::BeforeEnrolling, Access::Factor) => Some(409),
+        (Who::BeforeFactor | Who::BeforeEnrolling, _) => Some(401),
+        (_, Access::Factor) => Some(409),
         (_, Access::Operator) => Some(403),
-        (Who::SignedOut | Who::WithToken, _) => Some(401),
         (Who::Auditor, _) => None,
         (_, Access::AuditorOrOperator) => Some(403),
-        (_, Access::Staff | Access::StaffOrOperator) => None,
+        (_, Access::Staff | Access::StaffOrOperator | Access::Enrolling) => None,
     }
 }
 
 /// Routes whose success changes what the next try would find.
 fn ends_something(route: &Route) -> bool {
-    matches!(route.id, RouteId::Logout | RouteId::Stop)
+    matches!(route.id, RouteId::Logout | RouteId::Lock | RouteId::Stop)
 }
 
 /// Everyone's logins.
 struct Logins {
     staff: Browser,
     auditor: Browser,
+    before_factor: Browser,
+    before_enrolling: Browser,
+    locked: Browser,
     ended: Browser,
     token: String,
     ended_token: String,
@@ -93,20 +114,38 @@ struct Logins {
 
 impl Logins {
     async fn of(desk: &mut Desk) -> Self {
-        desk.signed_in("Ana", &[Role::Clinician]).await;
-        desk.signed_in("Cy", &[Role::Auditor]).await;
+        for (name, role) in [
+            ("Ana", Role::Clinician),
+            ("Bo", Role::Clinician),
+            ("Cy", Role::Auditor),
+            ("Di", Role::Clinician),
+        ] {
+            desk.signed_in(name, &[role]).await;
+        }
         let (token, ended_token) = (desk.token("Ana").await, desk.token("Ana").await);
         let operator = desk.operator().with_token(&ended_token);
         operator.logout().await.expect("signed out");
-        let mut staff = desk.browser().await;
-        let (mut auditor, mut ended) = (staff.clone(), staff.clone());
-        staff.sign_in("Ana", PASSWORD).await;
-        auditor.sign_in("Cy", PASSWORD).await;
-        ended.sign_in("Ana", PASSWORD).await;
+        let (staff, _, codes) = desk.browser_of("Ana").await;
+        let elsewhere = || Browser::new(staff.port);
+        let (mut ended, mut before_factor) = (elsewhere(), elsewhere());
+        let (mut before_enrolling, mut auditor, mut locked) =
+            (elsewhere(), elsewhere(), elsewhere());
+        ended.show_password("Ana", PASSWORD).await;
+        assert_eq!(ended.show_recovery(&codes[0]).await.status, 200);
         ended.clone().post("/v1/logout", json!({})).await;
+        before_factor.show_password("Ana", PASSWORD).await;
+        before_enrolling.show_password("Bo", PASSWORD).await;
+        auditor.show_password("Cy", PASSWORD).await;
+        auditor.enrol(desk.time()).await;
+        locked.show_password("Di", PASSWORD).await;
+        locked.enrol(desk.time()).await;
+        assert_eq!(locked.post("/v1/lock", json!({})).await.status, 200);
         Self {
             staff,
             auditor,
+            before_factor,
+            before_enrolling,
+            locked,
             ended,
             token,
             ended_token,
@@ -117,6 +156,9 @@ impl Logins {
     fn headers(&self, who: Who) -> Vec<(&'static str, String)> {
         let mut browser = match who {
             Who::Auditor => self.auditor.clone(),
+            Who::BeforeFactor => self.before_factor.clone(),
+            Who::BeforeEnrolling => self.before_enrolling.clone(),
+            Who::Locked => self.locked.clone(),
             Who::Ended => self.ended.clone(),
             _ => self.staff.clone(),
         };
@@ -221,6 +263,7 @@ fn request(route: &Route) -> (&'static str, &'static str) {
         RouteId::Draft => "/v1/conversations/nowhere/draft",
         RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",
+        RouteId::LoginEnd => "/v1/logins/none/end",
         RouteId::Ends => "/v1/devices/front-desk/ends",
         RouteId::Trail => "/v1/audit/front-desk",
         RouteId::TrailRecords => "/v1/audit/front-desk/1/records",

@@ -1,11 +1,15 @@
 //! A browser at the loopback door: what one sends, and nothing a page could not.
 
+use std::time::Duration;
+
+use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::web::WebDoor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use totp_rs::Totp;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, PASSWORD};
 
 /// A browser with at most one login.
 #[derive(Clone)]
@@ -43,6 +47,49 @@ impl Desk {
         let port = door.port();
         tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
         Browser::new(port)
+    }
+
+    /// A browser in which this person, who has a password and no second factor, has signed in.
+    pub(crate) async fn browser_of(&self, who: &str) -> (Browser, Totp, Vec<String>) {
+        let mut browser = self.browser().await;
+        let shown = browser.show_password(who, PASSWORD).await;
+        assert_eq!(shown.json()["state"], "enrol", "{shown:?}");
+        let (totp, codes) = browser.enrol(self.time()).await;
+        (browser, totp, codes)
+    }
+
+    /// The door for the network, and what a browser needs to find it: its port, its name, and the
+    /// certificate of the web CA.
+    pub(crate) async fn network_door(&self) -> (u16, String, Vec<u8>) {
+        let keys = &self.office.running.identity.keys;
+        let door = WebDoor::network(([127, 0, 0, 1], 0).into(), keys.web_key()).await;
+        let door = door.expect("a free port");
+        let port = door.port();
+        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
+        let web = self.operator().web().await.expect("the node answers");
+        let name = web.names.first().expect("certified at enrolment").clone();
+        while self
+            .operator()
+            .web()
+            .await
+            .expect("answers")
+            .addresses
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let record = self.clinic_as_known().await;
+        let found = record.devices.get(&self.office.device).expect("enrolled");
+        let authority = found.web.as_ref().expect("certified").authority.clone();
+        (port, name, authority)
+    }
+
+    async fn clinic_as_known(&self) -> std::sync::Arc<clinic_mesh::domain::record::Clinic> {
+        use clinic_mesh::node::engine::{Command, Reply};
+        match self.office.running.handle.ask(Command::Clinic).await {
+            Ok(Reply::Clinic(clinic)) => clinic,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -85,10 +132,36 @@ impl Browser {
         answer
     }
 
-    /// Signs in with a password.
-    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+    /// Shows a name and a password.
+    pub(crate) async fn show_password(&mut self, name: &str, password: &str) -> Answer {
         let request = json!({ "name": name, "password": password });
         self.post("/v1/login", request).await
+    }
+
+    /// Sets up an authenticator after the password, and returns it with the recovery codes.
+    pub(crate) async fn enrol(&mut self, now: WallTime) -> (Totp, Vec<String>) {
+        let begun = self.post("/v1/factors/totp/begin", json!({})).await.json();
+        let totp = Totp::from_url(begun["uri"].as_str().expect("a URI")).expect("readable");
+        let code = totp.generate(now.0 / 1000).to_string();
+        let kept = self
+            .post("/v1/factors/totp/finish", json!({ "totp": code }))
+            .await;
+        assert_eq!(kept.status, 200, "{kept:?}");
+        let codes = kept.json()["recovery_codes"].clone();
+        let codes = serde_json::from_value(codes).expect("ten codes");
+        (totp, codes)
+    }
+
+    /// Shows a code of the authenticator.
+    pub(crate) async fn show_code(&mut self, totp: &Totp, now: WallTime) -> Answer {
+        let code = totp.generate(now.0 / 1000).to_string();
+        self.post("/v1/login/factor", json!({ "totp": code })).await
+    }
+
+    /// Shows a recovery code.
+    pub(crate) async fn show_recovery(&mut self, code: &str) -> Answer {
+        self.post("/v1/login/factor", json!({ "recovery": code }))
+            .await
     }
 
     /// The status alone, of an answer that may go on.

@@ -28,6 +28,7 @@ pub(crate) struct Desk {
     pub(crate) clinic: Clinic,
     pub(crate) office: Office,
     pub(crate) api: Api,
+    began: WallTime,
     shift: Arc<Mutex<Duration>>,
     faces: Option<(
         tokio::sync::oneshot::Sender<()>,
@@ -71,6 +72,7 @@ impl Desk {
             clinic,
             office,
             api,
+            began,
             shift,
             faces: None,
         };
@@ -154,6 +156,12 @@ impl Desk {
             .await
             .expect("taken");
         assert_eq!(submitted.void, []);
+    }
+
+    /// The time of logins.
+    pub(crate) fn time(&self) -> WallTime {
+        self.began
+            .plus(*self.shift.lock().expect("no test panicked with it"))
     }
 
     /// Where the operator's door is.

@@ -8,6 +8,7 @@ mod browser;
 mod chat;
 mod desk;
 mod door;
+mod factor;
 mod limits;
 mod login;
 mod socket;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clinic_mesh::domain::statement::Role;
-use clinic_mesh::web::WebDoor;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,42 +13,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore, crypto, version};
 
 use crate::desk::{Desk, PASSWORD};
-
-impl Desk {
-    /// The door for the network, and what a browser needs to find it: its port, its name, and the
-    /// certificate of the web CA.
-    pub(crate) async fn network_door(&self) -> (u16, String, Vec<u8>) {
-        let keys = &self.office.running.identity.keys;
-        let door = WebDoor::network(([127, 0, 0, 1], 0).into(), keys.web_key()).await;
-        let door = door.expect("a free port");
-        let port = door.port();
-        tokio::spawn(door.serve(self.api.clone(), std::future::pending()));
-        let web = self.operator().web().await.expect("the node answers");
-        let name = web.names.first().expect("certified at enrolment").clone();
-        while self
-            .operator()
-            .web()
-            .await
-            .expect("answers")
-            .addresses
-            .is_empty()
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let record = self.clinic_as_known().await;
-        let found = record.devices.get(&self.office.device).expect("enrolled");
-        let authority = found.web.as_ref().expect("certified").authority.clone();
-        (port, name, authority)
-    }
-
-    async fn clinic_as_known(&self) -> std::sync::Arc<clinic_mesh::domain::record::Clinic> {
-        use clinic_mesh::node::engine::{Command, Reply};
-        match self.office.running.handle.ask(Command::Clinic).await {
-            Ok(Reply::Clinic(clinic)) => clinic,
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 /// Connects as a browser does that trusts this CA and no other.
 async fn connect(port: u16, name: &str, trusts: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {

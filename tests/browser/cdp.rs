@@ -22,8 +22,11 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Without the sandbox, because tests run as root in a container; without a network, because none is
 /// needed.
-const ARGUMENTS: [&str; 9] = [
+const ARGUMENTS: [&str; 11] = [
     "--headless=new",
+    // Several windows are looked at in turn; none may be put last.
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",

@@ -1,6 +1,9 @@
 //! A clinic of real nodes, each with a door for browsers on loopback.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cdp::Chromium;
 use crate::processes::{Clinic, Node, Say as _, eventually, free_address};
@@ -104,7 +107,46 @@ pub(crate) fn first_sign_in(window: &Window, name: &str, code: &str) {
     window.fill("Choose a password", PASSWORD);
     window.fill("The same password again", PASSWORD);
     window.key("Enter");
+    set_up_factor(window, name);
     signed_in(window);
+}
+
+/// Takes the authenticator that the page offers, and writes the recovery codes down.
+fn set_up_factor(window: &Window, name: &str) {
+    window.press("Use an authenticator app");
+    let secret = window.until("document.querySelector('.secret')?.innerText");
+    let secret = secret.as_str().expect("text").replace(' ', "");
+    window.fill("Six digits that the app shows", &code_of(&secret));
+    window.key("Enter");
+    window.shows("Ten recovery codes");
+    let codes = window.texts(".codes code");
+    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
+    notebook.insert(name.to_owned(), codes);
+    drop(notebook);
+    window.press("I have written them down");
+}
+
+/// What an authenticator app shows at this moment.
+fn code_of(secret: &str) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).expect("a secret as apps take it");
+    let totp = totp_rs::Builder::new().with_secret(secret).build();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("a clock that is right").as_secs();
+    totp.expect("long enough").generate(now).to_string()
+}
+
+/// Where people keep their recovery codes. An authenticator's code works once in half a minute, which
+/// is longer than these tests wait between two sign-ins.
+static NOTEBOOK: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// Shows the second factor that the page asks for.
+fn show_factor(window: &Window, name: &str) {
+    window.press("use a recovery code");
+    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
+    let code = notebook.get_mut(name).and_then(Vec::pop);
+    drop(notebook);
+    window.fill("Recovery code", &code.expect("written down"));
+    window.key("Enter");
 }
 
 /// Signs in with name and password.
@@ -112,6 +154,7 @@ pub(crate) fn sign_in(window: &Window, name: &str) {
     window.fill("Your name", name);
     window.fill("Password", PASSWORD);
     window.key("Enter");
+    show_factor(window, name);
     signed_in(window);
 }
 

@@ -27,7 +27,7 @@ use super::conversation::{
     AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
     OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest, Sent,
 };
-use super::login::{Done, LoginAnswer, LoginRequest, PasswordChange};
+use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
 use super::status::StatusView;
@@ -135,6 +135,11 @@ impl Client {
     /// Signs in; use the answer's token with [`Client::with_token`].
     pub async fn login(&self, request: &LoginRequest) -> Answer<LoginAnswer> {
         self.post("/v1/login", request).await
+    }
+
+    /// Shows the second factor of a login that waits for it; the answer has another token.
+    pub async fn show_factor(&self, factor: &FactorRequest) -> Answer<LoginAnswer> {
+        self.post("/v1/login/factor", factor).await
     }
 
     /// Ends the login.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{AsFlag, Me, saved};
 use crate::api::client::ClientError;
-use crate::api::login::{LoginAnswer, LoginRequest, PasswordChange};
+use crate::api::login::{FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
 use crate::api::moment::Moment;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
@@ -60,6 +60,9 @@ pub(in crate::cli) struct Login {
     code_file: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordSource,
+    /// Read the authenticator's code, or a recovery code, from the first line of FILE
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    totp_file: Option<PathBuf>,
 }
 
 /// What `login --json` prints: everything but the token.
@@ -78,8 +81,14 @@ impl Login {
         context.block_on(async { Ok(client.status().await?) })?;
         let request = self.request()?;
         let progress = context.output.progress("signing in");
-        let signed =
+        let mut signed =
             context.block_on(async { Ok(progress.during(client.login(&request)).await?) })?;
+        if signed.state == "factor" {
+            let factor = self.factor()?;
+            let token = signed.token.clone().unwrap_or_default();
+            let client = context.client().with_token(&token);
+            signed = context.block_on(async { Ok(client.show_factor(&factor).await?) })?;
+        }
         saved::keep(context, &signed)?;
         let shown = SignedIn {
             staff: signed.staff.clone(),
@@ -88,6 +97,20 @@ impl Login {
             idle_minutes: signed.idle_minutes,
         };
         context.output.answer(&shown, || welcome(context, &signed))
+    }
+
+    /// Six digits are the authenticator's; anything else is a recovery code.
+    fn factor(&self) -> Result<FactorRequest, Failure> {
+        let typed = match &self.totp_file {
+            Some(path) => secret::from_file(path)?,
+            None => secret::typed("Code of your authenticator, or a recovery code")?,
+        };
+        let typed = typed.trim();
+        let is_totp = typed.len() == 6 && typed.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(FactorRequest {
+            totp: is_totp.then(|| typed.to_owned()),
+            recovery: (!is_totp).then(|| typed.to_owned()),
+        })
     }
 
     fn request(&self) -> Result<LoginRequest, Failure> {

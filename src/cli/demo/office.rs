@@ -26,6 +26,7 @@ pub(super) struct Office {
     dir: PathBuf,
     pub(super) listen: String,
     pub(super) enrolment: String,
+    web: String,
     process: Option<Child>,
 }
 
@@ -48,6 +49,7 @@ impl Office {
             dir: stage.join(name),
             listen: free_address()?,
             enrolment: free_address()?,
+            web: free_address()?,
             process: None,
         })
     }
@@ -62,6 +64,12 @@ impl Office {
         &self.dir
     }
 
+    /// What to type into a browser on this machine.
+    pub(super) fn address(&self) -> String {
+        let port = self.web.rsplit(':').next().unwrap_or_default();
+        format!("http://localhost:{port}/")
+    }
+
     /// How it listens and finds others: by mDNS on loopback, and the first office by its address.
     pub(super) fn local(&self, first: Option<&Self>) -> Vec<String> {
         let mut args: Vec<String> = [
@@ -71,6 +79,8 @@ impl Office {
             &self.listen,
             "--enrolment",
             &self.enrolment,
+            "--web-loopback",
+            &self.web,
         ]
         .map(str::to_owned)
         .to_vec();

@@ -57,6 +57,9 @@ pub(super) async fn tell(stage: Stage, keep: bool) -> Outcome {
     play.power_cut().await?;
     play.revocation().await?;
     play.retention().await?;
+    if keep {
+        play.open_to_browsers().await?;
+    }
     play.end(keep)
 }
 
@@ -391,6 +394,45 @@ impl Play {
         Ok(())
     }
 
+    /// People for the browsers: another pharmacy, because a revoked machine never comes back, and a
+    /// fresh sign-in code for somebody at each office.
+    async fn open_to_browsers(&mut self) -> Outcome {
+        self.stage.part("8. The clinic is open to your browser");
+        let annex = Office::new(&self.secrets.dir, "annex")?;
+        join(&self.secrets, &self.desk, &annex, &self.stage).await?;
+        self.watch(&annex);
+        // The pharmacy's machine is gone for good; the third office is the annex from here on.
+        self.pharmacy = annex;
+        self.pharmacy.start(&self.secrets, 2).await?;
+        let offices = [&self.desk, &self.ward, &self.pharmacy];
+        for (office, name) in offices.into_iter().zip(["Dora", "Emil", "Finn"]) {
+            let args = [
+                "staff",
+                "add",
+                name,
+                "--home",
+                office.name,
+                "--role",
+                "clinician",
+            ];
+            let added = self.at(&self.desk, &args).await?;
+            let code = text(&added["code"])?;
+            let args = ["room", "add", "rounds", "--member", name];
+            self.at(&self.desk, &args).await?;
+            self.knows(office, name).await?;
+            self.stage.say(&format!(
+                "  {:>10}  {}  sign in as {name} with the code {code}",
+                office.name,
+                office.address()
+            ));
+        }
+        self.stage.say(
+            "  Choose \"first sign-in\", a password of 12 characters or more, and scan the picture with \
+             an authenticator app.",
+        );
+        Ok(())
+    }
+
     async fn until_seen(&self, wished: impl Fn(&str, &Hint) -> bool) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
@@ -420,7 +462,7 @@ impl Play {
             self.secrets.dir.display()
         ));
         stage.say("  clinic-mesh send rounds \"Hello\"    clinic-mesh read rounds    clinic-mesh node status");
-        let ids: Vec<String> = [&self.desk, &self.ward]
+        let ids: Vec<String> = [&self.desk, &self.ward, &self.pharmacy]
             .iter()
             .filter_map(|office| office.process_id())
             .map(|id| id.to_string())
@@ -432,6 +474,7 @@ impl Play {
         ));
         self.desk.release();
         self.ward.release();
+        self.pharmacy.release();
         outcome
     }
 }

@@ -11,6 +11,7 @@
 
 mod accept;
 mod batch;
+mod credentials;
 mod disk;
 mod drafts;
 mod facts;
@@ -40,9 +41,10 @@ pub use types::*;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert::Certificate;
+use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, StaffId};
 use crate::domain::log::{Epoch, Log};
-use crate::domain::message::{EntryId, Position};
+use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
@@ -125,7 +127,7 @@ pub struct Engine {
     presence: Presence,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
-    passwords: BTreeMap<StaffId, (Position, String)>,
+    credentials: BTreeMap<StaffId, Credentials>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     next_tick: Duration,
     /// Whether the input at hand is a tick.
@@ -209,7 +211,7 @@ impl Engine {
             drafts: Drafts::default(),
             presence: Presence::default(),
             parked: Vec::new(),
-            passwords: people::newest_passwords(boot.staff_items),
+            credentials: credentials::of(boot.staff_items),
             refusals: BTreeMap::new(),
             next_tick: now.mono,
             tick: false,

@@ -1,12 +1,12 @@
 //! What staff members do: write, acknowledge, mark as opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::audit::{Actor, Deed, Origin};
 use crate::domain::id::StaffId;
 use crate::domain::log::{Log, Segment};
 use crate::domain::message::{
-    EntryId, MARKS_MAX, MENTIONS_MAX, Message, Position, StaffItem, TEXT_MAX, Written, is_text,
+    EntryId, MARKS_MAX, MENTIONS_MAX, Message, StaffItem, TEXT_MAX, Written, is_text,
 };
 use crate::domain::policy::Switch;
 use crate::domain::record::Status as StaffStatus;
@@ -17,35 +17,8 @@ use super::facts::{Facts, Unseen, position};
 use super::reading::PageJob;
 use super::searching::SearchJob;
 use super::{
-    Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Reply, Room, StoredPassword,
-    Ticket,
+    Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Reply, Room, Ticket,
 };
-
-/// The newest password of each person.
-pub(super) fn newest_passwords(
-    items: Vec<(StaffId, Position, StaffItem)>,
-) -> BTreeMap<StaffId, (Position, String)> {
-    let mut newest = BTreeMap::new();
-    for (staff, position, item) in items {
-        keep_newest(&mut newest, staff, position, item);
-    }
-    newest
-}
-
-fn keep_newest(
-    newest: &mut BTreeMap<StaffId, (Position, String)>,
-    staff: StaffId,
-    position: Position,
-    item: StaffItem,
-) {
-    let StaffItem::Password { phc, .. } = item;
-    if newest
-        .get(&staff)
-        .is_none_or(|(known, _)| *known < position)
-    {
-        newest.insert(staff, (position, phc));
-    }
-}
 
 impl Engine {
     pub(super) fn on_command(&mut self, ticket: Ticket, command: Command) {
@@ -145,17 +118,17 @@ impl Engine {
                 let clinic = self.record.clinic.clone();
                 self.reply(ticket, Reply::Clinic(clinic));
             }
-            Command::Password { staff } => {
-                let known = self.passwords.get(&staff);
-                let password = known.map(|(position, phc)| StoredPassword {
-                    phc: phc.clone(),
-                    at: position.time.wall(),
-                });
-                self.reply(ticket, Reply::Password(password));
-            }
+            Command::Credentials { staff } => self.credentials_of(ticket, staff),
             Command::SetPassword { staff, phc, origin } => {
-                self.set_password(ticket, staff, phc, origin)
+                let at = self.now.wall;
+                let items = vec![StaffItem::Password { phc, at }];
+                self.keep_credentials(ticket, staff, items, origin);
             }
+            Command::KeepCredentials {
+                staff,
+                items,
+                origin,
+            } => self.keep_credentials(ticket, staff, items, origin),
             Command::Note(record) => {
                 self.audit(record);
                 self.batch.reply(ticket, Reply::Done);
@@ -342,24 +315,6 @@ impl Engine {
         self.batch.reply(ticket, Reply::Done);
     }
 
-    fn set_password(&mut self, ticket: Ticket, staff: StaffId, phc: String, origin: Origin) {
-        if let Err(why) = self.admit_person(&staff) {
-            self.refuse(ticket, why);
-            return;
-        }
-        if self.is_departing(&Space::Staff(staff)) {
-            self.refuse(ticket, CommandRefusal::Busy);
-            return;
-        }
-        let item = StaffItem::Password {
-            phc,
-            at: self.now.wall,
-        };
-        self.write(Space::Staff(staff), item.to_body());
-        self.note(Actor::Staff(staff), origin, Deed::PasswordSet);
-        self.batch.reply(ticket, Reply::Done);
-    }
-
     fn conversations(&mut self, ticket: Ticket, staff: StaffId) {
         if let Err(why) = self.admit_person(&staff) {
             self.refuse(ticket, why);
@@ -414,7 +369,7 @@ impl Engine {
         self.reply(ticket, Reply::Done);
     }
 
-    /// A segment is durable: takes note of what was done and of passwords in it.
+    /// A segment is durable: takes note of what was done and of credentials in it.
     pub(super) fn learn(&mut self, segment: &Segment) {
         let log = segment.log;
         for (seq, entry) in (segment.first..).zip(&segment.entries) {
@@ -433,7 +388,10 @@ impl Engine {
                 Space::Staff(staff) => {
                     let position = position(&id, entry.header.time);
                     if let Ok(item) = StaffItem::from_body(&payload.body) {
-                        keep_newest(&mut self.passwords, staff, position, item);
+                        self.credentials
+                            .entry(staff)
+                            .or_default()
+                            .learn(position, item);
                     }
                 }
                 Space::Record | Space::Audit(_) => {}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
+use crate::domain::factor::Credentials;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Head, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem, Written};
@@ -364,8 +365,8 @@ pub enum Command {
     Status,
     /// The clinic as the record says.
     Clinic,
-    /// The stored password of a staff member, for checking outside the engine.
-    Password {
+    /// Password and second factors of a staff member, for checking outside the engine.
+    Credentials {
         /// Whose.
         staff: StaffId,
     },
@@ -375,6 +376,15 @@ pub enum Command {
         staff: StaffId,
         /// In PHC form.
         phc: String,
+        /// From where.
+        origin: Origin,
+    },
+    /// Store what a person signs in with.
+    KeepCredentials {
+        /// Whose.
+        staff: StaffId,
+        /// What.
+        items: Vec<StaffItem>,
         /// From where.
         origin: Origin,
     },
@@ -418,29 +428,14 @@ pub enum Reply {
     Status(Box<Status>),
     /// The clinic.
     Clinic(Arc<Clinic>),
-    /// The password, if one is set.
-    Password(Option<StoredPassword>),
+    /// Password and second factors.
+    Credentials(Box<Credentials>),
     /// Done and durable.
     Done,
     /// Part of an audit trail.
     Trail(Trail),
     /// Refused.
     Refused(CommandRefusal),
-}
-
-/// A staff member's password as this node knows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredPassword {
-    /// In PHC form.
-    pub phc: String,
-    /// When it was set.
-    pub at: WallTime,
-}
-
-impl std::fmt::Debug for StoredPassword {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StoredPassword(set {})", self.at)
-    }
 }
 
 /// Why a command was refused.

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock or hashes a password. A login is known by the hash of its token only, so
 //! that nothing in memory or in a crash dump opens a conversation.
 
+mod factor;
 mod hashing;
 mod sign_in;
 
@@ -11,10 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
+pub(super) use factor::{begin_totp, factors_of, finish_totp, show_factor};
 pub(super) use hashing::{Cost, Hashing};
-pub(super) use sign_in::{change_password, sign_in};
+pub(super) use sign_in::{Admitted, change_password, sign_in, unlock};
 
+use crate::domain::audit::Origin;
+use crate::domain::factor::TOTP_SECRET;
 use crate::domain::id::{Hash, StaffId};
 use crate::domain::time::WallTime;
 use crate::node::engine::Now;
@@ -28,6 +33,14 @@ pub(super) const LOGINS_MAX: usize = 4;
 /// Streams of hints per login: one a browser tab.
 const STREAMS_EACH: usize = 8;
 
+/// How long a person may take between the password and the second factor.
+///
+/// Five minutes: long enough to find the phone, or to set one up for the first time.
+const HALF_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// How long after signing in a person may change what they sign in with.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+
 /// Names a login without opening it: the hash of its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LoginKey(Hash);
@@ -37,6 +50,11 @@ impl LoginKey {
     pub(super) fn of(token: &str) -> Self {
         Self(Hash::of("login/v1", &[token.as_bytes()]))
     }
+
+    /// How faces name the login in a list.
+    pub(super) fn name(self) -> String {
+        self.0.to_string()[..16].to_owned()
+    }
 }
 
 /// What a page shows with every act besides the cookie: a page of another site cannot know it.
@@ -44,6 +62,36 @@ impl LoginKey {
 /// It follows from the token, so the node keeps nothing of it.
 pub(super) fn proof_of(token: &str) -> String {
     Hash::of("login-proof/v1", &[token.as_bytes()]).to_string()
+}
+
+/// How far a login has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Everything the person may do.
+    Ready,
+    /// The person has stepped away; the password opens it again.
+    Locked,
+    /// The password was right; the second factor is still to be shown.
+    Factor,
+    /// The password was right; the person has no second factor yet and has to set one up.
+    Enrol,
+}
+
+impl Stage {
+    /// As faces name it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Locked => "locked",
+            Self::Factor => "factor",
+            Self::Enrol => "enrol",
+        }
+    }
+
+    /// Whether the person has signed in to the end.
+    pub(super) const fn is_whole(self) -> bool {
+        matches!(self, Self::Ready | Self::Locked)
+    }
 }
 
 /// Whether a person stands behind a request.
@@ -62,16 +110,51 @@ pub(super) struct Ended {
     pub(super) staff: StaffId,
 }
 
+/// What a beginning login is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// Whose.
+    pub(super) staff: StaffId,
+    /// How far it has come.
+    pub(super) stage: Stage,
+    /// Through which kind of door.
+    pub(super) origin: Origin,
+}
+
+/// A login as its owner sees it in a list.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// Names it, and opens nothing.
+    pub(super) key: LoginKey,
+    /// When it began.
+    pub(super) began: WallTime,
+    /// When the person last did something.
+    pub(super) used: WallTime,
+    /// Through which kind of door.
+    pub(super) origin: Origin,
+}
+
 struct Login {
     staff: StaffId,
+    stage: Stage,
+    origin: Origin,
     began: Now,
     used: Now,
     streams: Arc<Semaphore>,
+    /// What is being set up, between its two steps.
+    pending: Option<Pending>,
+}
+
+/// What is between its two steps.
+pub(super) enum Pending {
+    /// The secret that an authenticator is to take.
+    Totp(Zeroizing<[u8; TOTP_SECRET]>),
 }
 
 impl Login {
     fn is_over(&self, now: Now, idle: Duration) -> bool {
-        since(self.began, now) >= LIFE || since(self.used, now) >= idle
+        let half = !self.stage.is_whole() && since(self.began, now) >= HALF_LIFE;
+        half || since(self.began, now) >= LIFE || since(self.used, now) >= idle
     }
 }
 
@@ -83,19 +166,84 @@ pub(super) struct Logins {
 
 impl Logins {
     /// Begins a login; the person's oldest ends if there would be too many.
-    pub(super) fn begin(&mut self, key: LoginKey, staff: StaffId, now: Now) -> Vec<Ended> {
+    ///
+    /// Whole ones and half ones are counted apart: who knows the password alone ends no login.
+    pub(super) fn begin(&mut self, key: LoginKey, begins: Beginning, now: Now) -> Vec<Ended> {
+        let Beginning {
+            staff,
+            stage,
+            origin,
+        } = begins;
         let login = Login {
             staff,
+            stage,
+            origin,
             began: now,
             used: now,
             streams: Arc::new(Semaphore::new(STREAMS_EACH)),
+            pending: None,
         };
         self.live.insert(key, login);
         let mut ended = Vec::new();
-        while let Some(oldest) = self.oldest_above_limit(&staff) {
+        while let Some(oldest) = self.oldest_above_limit(&staff, stage.is_whole()) {
             ended.extend(self.end(oldest));
         }
         ended
+    }
+
+    /// Gives a login that has come further another key, so that whoever knew the one before (it may
+    /// have been planted) has nothing.
+    pub(super) fn move_on(&mut self, from: LoginKey, to: LoginKey, now: Now) {
+        if let Some(mut login) = self.live.remove(&from) {
+            if !login.stage.is_whole() {
+                login.began = now;
+            }
+            login.stage = Stage::Ready;
+            login.used = now;
+            login.pending = None;
+            self.live.insert(to, login);
+        }
+    }
+
+    /// Locks a login until its owner shows the password again.
+    pub(super) fn lock(&mut self, key: LoginKey) {
+        if let Some(login) = self.live.get_mut(&key) {
+            login.stage = Stage::Locked;
+        }
+    }
+
+    /// Keeps what is being set up until its second step.
+    pub(super) fn keep_pending(&mut self, key: LoginKey, pending: Pending) {
+        if let Some(login) = self.live.get_mut(&key) {
+            login.pending = Some(pending);
+        }
+    }
+
+    /// Takes what was being set up; it is good for one try.
+    pub(super) fn take_pending(&mut self, key: LoginKey) -> Option<Pending> {
+        self.live.get_mut(&key)?.pending.take()
+    }
+
+    /// Whether the person signed in so lately that nobody else can have sat down in between.
+    pub(super) fn is_fresh(&self, key: LoginKey, now: Now) -> bool {
+        let login = self.live.get(&key);
+        login.is_some_and(|login| since(login.began, now) < FRESH)
+    }
+
+    /// The whole logins of a person, the oldest first.
+    pub(super) fn of_person(&self, staff: &StaffId) -> Vec<Line> {
+        let theirs = self.live.iter();
+        let theirs = theirs.filter(|(_, login)| login.staff == *staff && login.stage.is_whole());
+        let mut lines: Vec<Line> = theirs
+            .map(|(key, login)| Line {
+                key: *key,
+                began: login.began.wall,
+                used: login.used.wall,
+                origin: login.origin,
+            })
+            .collect();
+        lines.sort_by_key(|line| (line.began, line.key));
+        lines
     }
 
     /// Whose login this is; a login found to be over ends.
@@ -105,15 +253,16 @@ impl Logins {
         now: Now,
         idle: Duration,
         usage: Use,
-    ) -> Result<StaffId, Option<Ended>> {
+    ) -> Result<(StaffId, Stage), Option<Ended>> {
         let login = self.live.get_mut(&key).ok_or(None)?;
         if login.is_over(now, idle) {
             return Err(self.end(key));
         }
-        if usage == Use::Person {
+        // Nobody is there while it is locked.
+        if usage == Use::Person && login.stage != Stage::Locked {
             login.used = now;
         }
-        Ok(login.staff)
+        Ok((login.staff, login.stage))
     }
 
     /// When a login ends whatever happens.
@@ -121,9 +270,15 @@ impl Logins {
         self.live.get(&key).map(|login| login.began.wall.plus(LIFE))
     }
 
-    /// Whether a login is live; asking changes nothing.
+    /// Whether there is such a login; asking changes nothing.
     pub(super) fn is_live(&self, key: LoginKey) -> bool {
         self.live.contains_key(&key)
+    }
+
+    /// Whether a login may see what changes; asking changes nothing.
+    pub(super) fn may_watch(&self, key: LoginKey) -> bool {
+        let login = self.live.get(&key);
+        login.is_some_and(|login| login.stage == Stage::Ready)
     }
 
     /// The streams that a login may open.
@@ -134,7 +289,11 @@ impl Logins {
     /// Ends one login.
     pub(super) fn end(&mut self, key: LoginKey) -> Option<Ended> {
         let login = self.live.remove(&key)?;
-        Some(Ended { staff: login.staff })
+        // Who never signed in to the end does not sign out.
+        login
+            .stage
+            .is_whole()
+            .then_some(Ended { staff: login.staff })
     }
 
     /// Ends every login of a person but one.
@@ -159,7 +318,10 @@ impl Logins {
 
     /// How many are signed in.
     pub(super) fn count(&self) -> usize {
-        self.live.len()
+        self.live
+            .values()
+            .filter(|login| login.stage.is_whole())
+            .count()
     }
 
     fn end_where(&mut self, over: impl Fn(&LoginKey, &Login) -> bool) -> Vec<Ended> {
@@ -168,8 +330,10 @@ impl Logins {
         due.into_iter().filter_map(|key| self.end(key)).collect()
     }
 
-    fn oldest_above_limit(&self, staff: &StaffId) -> Option<LoginKey> {
-        let theirs = self.live.iter().filter(|(_, login)| login.staff == *staff);
+    fn oldest_above_limit(&self, staff: &StaffId, whole: bool) -> Option<LoginKey> {
+        let theirs = self.live.iter();
+        let theirs =
+            theirs.filter(|(_, login)| login.staff == *staff && login.stage.is_whole() == whole);
         let mut theirs: Vec<_> = theirs
             .map(|(key, login)| (login.began.mono, *key))
             .collect();

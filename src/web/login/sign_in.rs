@@ -8,18 +8,20 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::hashing::{Place, Verdict};
-use super::{LIFE, LoginKey};
-use crate::api::login::{LoginAnswer, LoginRequest, PasswordChange, Proof};
+use super::{Beginning, LoginKey, Stage};
+use crate::api::login::{LoginRequest, PasswordChange, Proof};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::factor::Credentials;
 use crate::domain::id::{StaffId, hex};
 use crate::domain::invitation::SignInSecret;
+use crate::domain::message::StaffItem;
 use crate::domain::password;
 use crate::domain::record::{Clinic, Status};
 use crate::domain::time::WallTime;
-use crate::node::engine::{Command, CommandRefusal, Reply, StoredPassword};
+use crate::node::engine::{Command, CommandRefusal, Reply};
 use crate::platform::entropy;
-use crate::web::access::Caller;
+use crate::web::access::{Caller, Shown, login_required};
 use crate::web::answer::problem_of;
 use crate::web::names;
 use crate::web::state::{Api, unexpected};
@@ -37,12 +39,22 @@ struct Attempt<'a> {
     place: Place,
 }
 
-/// Signs in, and returns the token.
+/// A login that has begun or come further: its token, and how far.
+pub(in crate::web) struct Admitted {
+    /// What the face shows from here on.
+    pub(in crate::web) token: Zeroizing<String>,
+    /// Whose.
+    pub(in crate::web) staff: StaffId,
+    /// How far.
+    pub(in crate::web) stage: Stage,
+}
+
+/// Signs in as far as the password goes.
 pub(in crate::web) async fn sign_in(
     api: &Api,
     caller: Caller,
     request: &LoginRequest,
-) -> Result<LoginAnswer, Problem> {
+) -> Result<Admitted, Problem> {
     let proof = request.proof()?;
     let clinic = api.clinic().await?;
     let staff = names::staff(&clinic, &request.name);
@@ -65,11 +77,12 @@ pub(in crate::web) async fn sign_in(
     };
     attempt.check_person(staff).await?;
     settle(api, &name, caller);
-    attempt.begin(staff).await
+    let stage = attempt.stage(staff).await?;
+    begin(api, caller, staff, stage).await
 }
 
 /// Counts the try as a wrong one until it proves right, so that many at once gain nothing.
-fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
+pub(super) fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
     let now = api.now().wall;
     let address = caller.address.map(|address| address.to_string());
     let (mut names, mut addresses) = (api.throttle(), api.addresses());
@@ -92,7 +105,7 @@ fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
 }
 
 /// The try has proven right.
-fn settle(api: &Api, name: &str, caller: Caller) {
+pub(super) fn settle(api: &Api, name: &str, caller: Caller) {
     api.throttle().succeeded(name);
     if let Some(address) = caller.address {
         api.addresses().forgive(&address.to_string());
@@ -132,7 +145,8 @@ fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Result<(), Pro
 
 impl Attempt<'_> {
     async fn by_password(&self, typed: &str) -> Result<StaffId, Problem> {
-        let stored = self.stored().await?.map(|stored| stored.phc);
+        let stored = self.stored().await?;
+        let stored = stored.password().map(|(phc, _)| phc.to_owned());
         let typed = Zeroizing::new(password::normal(typed));
         let verdict = self.api.hashing().verify(&self.place, &typed, stored).await;
         match (verdict, self.staff) {
@@ -149,23 +163,36 @@ impl Attempt<'_> {
         let Some(staff) = self.staff.filter(|staff| self.code_fits(staff, code)) else {
             return Err(self.refuse(Deed::PasswordSet).await?);
         };
-        if self.is_spent(&staff, self.stored().await?) {
+        if self.is_spent(&staff, &self.stored().await?) {
             return Err(self.refuse(Deed::PasswordSet).await?);
         }
-        let origin = self.caller.origin();
-        self.api
-            .ask(Command::SetPassword { staff, phc, origin })
-            .await?;
+        let mut items = vec![StaffItem::Password {
+            phc,
+            at: self.api.now().wall,
+        }];
+        if self.stored().await?.has_factor() {
+            // A code from an admin begins the account anew: the phone may be lost as well.
+            items.push(StaffItem::FactorsCleared {});
+        }
+        self.api.keep(staff, items, self.caller.origin()).await?;
         Ok(staff)
     }
 
-    async fn stored(&self) -> Result<Option<StoredPassword>, Problem> {
+    async fn stored(&self) -> Result<Credentials, Problem> {
         // Unknown names ask as well, so that the answer takes as long.
         let staff = self.staff.unwrap_or(StaffId::new([0; 16]));
-        match self.api.ask(Command::Password { staff }).await? {
-            Reply::Password(stored) => Ok(stored),
-            other => Err(unexpected(&other)),
-        }
+        self.api.credentials(staff).await
+    }
+
+    /// What is still to be shown: browsers always need a second factor; at the socket, which only the
+    /// machine's operator reaches, whoever has one shows it.
+    async fn stage(&self, staff: StaffId) -> Result<Stage, Problem> {
+        let has_factor = self.api.credentials(staff).await?.has_factor();
+        Ok(match (has_factor, self.caller.origin()) {
+            (true, _) => Stage::Factor,
+            (false, Origin::Browser) => Stage::Enrol,
+            (false, _) => Stage::Ready,
+        })
     }
 
     fn code_fits(&self, staff: &StaffId, code: &str) -> bool {
@@ -182,13 +209,13 @@ impl Attempt<'_> {
     }
 
     /// A code is spent once a password was set after the code was handed out.
-    fn is_spent(&self, staff: &StaffId, stored: Option<StoredPassword>) -> bool {
+    fn is_spent(&self, staff: &StaffId, stored: &Credentials) -> bool {
         let member = self.clinic.staff.get(staff);
         let Some(issued) = member.and_then(|member| member.facts.sign_in) else {
             return true;
         };
         let handed_out: WallTime = issued.expires.minus(CODE_LIFE);
-        stored.is_some_and(|stored| stored.at >= handed_out)
+        stored.password().is_some_and(|(_, at)| at >= handed_out)
     }
 
     /// Whether this person may sign in here; told only to who has proven who they are.
@@ -228,24 +255,94 @@ impl Attempt<'_> {
         };
         Ok(Problem::new(Code::LoginRefused, "that is not right").remedy(remedy))
     }
+}
 
-    async fn begin(&self, staff: StaffId) -> Result<LoginAnswer, Problem> {
-        let record = AuditRecord::done(Actor::Staff(staff), self.caller.origin(), Deed::SignedIn);
-        self.api.note(record).await?;
-        let token = hex(&*entropy::secret::<32>());
-        let now = self.api.now();
-        let ended = self.api.logins().begin(LoginKey::of(&token), staff, now);
-        self.api.end(ended, Origin::Inside).await;
-        Ok(LoginAnswer {
-            state: "ready".to_owned(),
-            token: Some(token),
-            proof: None,
-            staff: staff.to_string(),
-            name: crate::api::clinic::staff_name(&self.clinic, &staff),
-            ends: now.wall.plus(LIFE).into(),
-            idle_minutes: self.clinic.policy.idle_logoff_minutes,
-        })
+/// Begins a login; only one that is whole counts as signing in.
+async fn begin(
+    api: &Api,
+    caller: Caller,
+    staff: StaffId,
+    stage: Stage,
+) -> Result<Admitted, Problem> {
+    let origin = caller.origin();
+    if stage.is_whole() {
+        note_sign_in(api, staff, origin).await?;
     }
+    let (token, now) = (fresh_token(), api.now());
+    let begins = Beginning {
+        staff,
+        stage,
+        origin,
+    };
+    let ended = api.logins().begin(LoginKey::of(&token), begins, now);
+    api.end(ended, Origin::Inside).await;
+    Ok(Admitted {
+        token,
+        staff,
+        stage,
+    })
+}
+
+/// Makes a half login whole, under another token.
+pub(super) async fn complete(api: &Api, caller: Caller, shown: Shown) -> Result<Admitted, Problem> {
+    note_sign_in(api, shown.staff, caller.origin()).await?;
+    let admitted = begin_again(api, shown);
+    Ok(admitted)
+}
+
+pub(super) fn begin_again(api: &Api, shown: Shown) -> Admitted {
+    let (token, now) = (fresh_token(), api.now());
+    api.logins().move_on(shown.key, LoginKey::of(&token), now);
+    Admitted {
+        token,
+        staff: shown.staff,
+        stage: Stage::Ready,
+    }
+}
+
+async fn note_sign_in(api: &Api, staff: StaffId, origin: Origin) -> Result<(), Problem> {
+    let record = AuditRecord::done(Actor::Staff(staff), origin, Deed::SignedIn);
+    api.note(record).await
+}
+
+fn fresh_token() -> Zeroizing<String> {
+    Zeroizing::new(hex(&*entropy::secret::<32>()))
+}
+
+/// Opens a locked login again, by the password of the person who locked it.
+pub(in crate::web) async fn unlock(
+    api: &Api,
+    caller: Caller,
+    password: &str,
+) -> Result<Admitted, Problem> {
+    let shown = caller.login.ok_or_else(login_required)?;
+    if shown.stage != Stage::Locked {
+        return Err(Problem::new(Code::Refused, "the login is not locked"));
+    }
+    prove_password(api, caller, shown.staff, password).await?;
+    Ok(begin_again(api, shown))
+}
+
+/// Whether the person at the keyboard knows the password of the person signed in.
+async fn prove_password(
+    api: &Api,
+    caller: Caller,
+    staff: StaffId,
+    password: &str,
+) -> Result<(), Problem> {
+    let place = api.hashing().queue()?;
+    let name = throttle_name(Some(staff), "");
+    book(api, &name, caller)?;
+    let attempt = Attempt {
+        api,
+        caller,
+        clinic: api.clinic().await?,
+        staff: Some(staff),
+        place,
+    };
+    attempt.by_password(password).await?;
+    settle(api, &name, caller);
+    Ok(())
 }
 
 /// Changes one's own password and ends one's other logins.
@@ -258,21 +355,11 @@ pub(in crate::web) async fn change_password(
     let clinic = api.clinic().await?;
     let own = crate::api::clinic::staff_name(&clinic, &staff);
     check_rules(&clinic, &own, &change.new_password)?;
-    let place = api.hashing().queue()?;
-    let name = throttle_name(Some(staff), "");
-    book(api, &name, caller)?;
     let origin = caller.origin();
-    let attempt = Attempt {
-        api,
-        caller,
-        clinic,
-        staff: Some(staff),
-        place,
-    };
-    attempt.by_password(&change.password).await?;
-    settle(api, &name, caller);
+    prove_password(api, caller, staff, &change.password).await?;
+    let place = api.hashing().queue()?;
     let new_password = Zeroizing::new(password::normal(&change.new_password));
-    let phc = api.hashing().hash(&attempt.place, &new_password).await?;
+    let phc = api.hashing().hash(&place, &new_password).await?;
     api.ask(Command::SetPassword { staff, phc, origin }).await?;
     if let Some(shown) = caller.login {
         let ended = api.logins().end_others(&staff, shown.key);

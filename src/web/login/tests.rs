@@ -12,6 +12,21 @@ fn at(span: Duration) -> Now {
     }
 }
 
+fn begins(staff: StaffId) -> Beginning {
+    Beginning {
+        staff,
+        stage: Stage::Ready,
+        origin: Origin::Browser,
+    }
+}
+
+fn half(staff: StaffId) -> Beginning {
+    Beginning {
+        stage: Stage::Factor,
+        ..begins(staff)
+    }
+}
+
 fn key(token: &str) -> LoginKey {
     LoginKey::of(token)
 }
@@ -19,12 +34,15 @@ fn key(token: &str) -> LoginKey {
 #[test]
 fn a_login_ends_after_its_idle_minutes_unless_a_person_did_something() {
     let mut logins = Logins::default();
-    logins.begin(key("a"), ANA, at(minutes(0)));
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
     let check = |logins: &mut Logins, minute, usage| {
         logins.check(key("a"), at(minutes(minute)), IDLE, usage)
     };
-    assert_eq!(check(&mut logins, 9, Use::Person), Ok(ANA));
-    assert_eq!(check(&mut logins, 18, Use::Background), Ok(ANA));
+    assert_eq!(check(&mut logins, 9, Use::Person), Ok((ANA, Stage::Ready)));
+    assert_eq!(
+        check(&mut logins, 18, Use::Background),
+        Ok((ANA, Stage::Ready))
+    );
     let ended = Some(Ended { staff: ANA });
     assert_eq!(check(&mut logins, 19, Use::Person), Err(ended));
     assert_eq!(check(&mut logins, 19, Use::Person), Err(None));
@@ -33,10 +51,10 @@ fn a_login_ends_after_its_idle_minutes_unless_a_person_did_something() {
 #[test]
 fn a_login_ends_after_twelve_hours_however_busy() {
     let mut logins = Logins::default();
-    logins.begin(key("a"), ANA, at(minutes(0)));
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
     for minute in (0..720).step_by(9) {
         let found = logins.check(key("a"), at(minutes(minute)), IDLE, Use::Person);
-        assert_eq!(found, Ok(ANA));
+        assert_eq!(found, Ok((ANA, Stage::Ready)));
     }
     assert!(
         logins
@@ -48,8 +66,8 @@ fn a_login_ends_after_twelve_hours_however_busy() {
 #[test]
 fn neither_a_sleeping_machine_nor_a_clock_put_back_keeps_a_login_alive() {
     let mut logins = Logins::default();
-    logins.begin(key("asleep"), ANA, at(minutes(0)));
-    logins.begin(key("put back"), BO, at(minutes(0)));
+    logins.begin(key("asleep"), begins(ANA), at(minutes(0)));
+    logins.begin(key("put back"), begins(BO), at(minutes(0)));
     let asleep = Now {
         wall: NOON.plus(minutes(60)),
         mono: minutes(1),
@@ -73,14 +91,14 @@ fn neither_a_sleeping_machine_nor_a_clock_put_back_keeps_a_login_alive() {
 #[test]
 fn the_fifth_login_of_a_person_ends_the_oldest() {
     let mut logins = Logins::default();
-    logins.begin(key("bo"), BO, at(minutes(0)));
+    logins.begin(key("bo"), begins(BO), at(minutes(0)));
     for minute in 1..=4 {
         assert_eq!(
-            logins.begin(key(&minute.to_string()), ANA, at(minutes(minute))),
+            logins.begin(key(&minute.to_string()), begins(ANA), at(minutes(minute))),
             []
         );
     }
-    let ended = logins.begin(key("5"), ANA, at(minutes(5)));
+    let ended = logins.begin(key("5"), begins(ANA), at(minutes(5)));
     assert_eq!(ended, [Ended { staff: ANA }]);
     assert!(!logins.is_live(key("1")) && logins.is_live(key("2")) && logins.is_live(key("bo")));
 }
@@ -88,8 +106,8 @@ fn the_fifth_login_of_a_person_ends_the_oldest() {
 #[test]
 fn whoever_may_no_longer_sign_in_is_out_at_the_next_look() {
     let mut logins = Logins::default();
-    logins.begin(key("a"), ANA, at(minutes(0)));
-    logins.begin(key("b"), BO, at(minutes(0)));
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
+    logins.begin(key("b"), begins(BO), at(minutes(0)));
     let ended = logins.sweep(at(minutes(1)), IDLE, |staff| *staff == BO);
     assert_eq!(ended, [Ended { staff: ANA }]);
     assert_eq!(
@@ -103,9 +121,62 @@ fn whoever_may_no_longer_sign_in_is_out_at_the_next_look() {
 fn a_changed_password_ends_every_other_login_of_its_person() {
     let mut logins = Logins::default();
     for token in ["here", "there"] {
-        logins.begin(key(token), ANA, at(minutes(0)));
+        logins.begin(key(token), begins(ANA), at(minutes(0)));
     }
-    logins.begin(key("bo"), BO, at(minutes(0)));
+    logins.begin(key("bo"), begins(BO), at(minutes(0)));
     assert_eq!(logins.end_others(&ANA, key("here")), [Ended { staff: ANA }]);
     assert!(logins.is_live(key("here")) && logins.is_live(key("bo")));
+}
+
+#[test]
+fn a_half_login_ends_after_five_minutes_and_leaves_no_sign_out_behind() {
+    let mut logins = Logins::default();
+    logins.begin(key("a"), half(ANA), at(minutes(0)));
+    let check = |logins: &mut Logins, minute| {
+        logins.check(key("a"), at(minutes(minute)), IDLE, Use::Person)
+    };
+    assert_eq!(check(&mut logins, 4), Ok((ANA, Stage::Factor)));
+    assert_eq!(logins.count(), 0, "nobody is signed in");
+    assert_eq!(check(&mut logins, 5), Err(None));
+}
+
+#[test]
+fn who_knows_a_password_alone_ends_nobodys_login() {
+    let mut logins = Logins::default();
+    logins.begin(key("ana"), begins(ANA), at(minutes(0)));
+    for minute in 1..=20 {
+        let ended = logins.begin(key(&minute.to_string()), half(ANA), at(minutes(minute)));
+        assert_eq!(ended, []);
+    }
+    assert!(logins.is_live(key("ana")) && logins.is_live(key("20")));
+    assert!(!logins.is_live(key("16")), "four half logins at most");
+}
+
+#[test]
+fn a_login_that_comes_further_leaves_its_key_behind() {
+    let mut logins = Logins::default();
+    logins.begin(key("before"), half(ANA), at(minutes(0)));
+    logins.move_on(key("before"), key("after"), at(minutes(3)));
+    let check = |logins: &mut Logins, token, minute| {
+        logins.check(key(token), at(minutes(minute)), IDLE, Use::Person)
+    };
+    assert_eq!(check(&mut logins, "before", 4), Err(None));
+    assert_eq!(check(&mut logins, "after", 12), Ok((ANA, Stage::Ready)));
+    assert!(
+        !logins.is_fresh(key("after"), at(minutes(8)))
+            && logins.is_fresh(key("after"), at(minutes(7)))
+    );
+}
+
+#[test]
+fn a_locked_login_is_logged_off_like_any_and_nothing_puts_that_off() {
+    let mut logins = Logins::default();
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
+    logins.lock(key("a"));
+    let check = |logins: &mut Logins, minute| {
+        logins.check(key("a"), at(minutes(minute)), IDLE, Use::Person)
+    };
+    assert_eq!(check(&mut logins, 9), Ok((ANA, Stage::Locked)));
+    assert!(!logins.may_watch(key("a")));
+    assert_eq!(check(&mut logins, 10), Err(Some(Ended { staff: ANA })));
 }

@@ -1,16 +1,23 @@
 //! Signing in and out, and what a login is.
 
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use crate::api::clinic::{role_name, staff_name};
-use crate::api::login::{Done, LoginAnswer, LoginRequest, MeView, PasswordChange};
+use crate::api::login::{
+    Done, FactorKept, FactorRequest, LoginAnswer, LoginLine, LoginRequest, LoginsView, MeView,
+    PasswordChange, TotpBegun, TotpFinish, UnlockRequest,
+};
 use crate::api::problem::Problem;
+use crate::domain::audit::Origin;
 use crate::web::access::{Caller, login_required};
 use crate::web::answer::{Answer, Json};
 use crate::web::door::{self, Door};
-use crate::web::login::{LoginKey, change_password, proof_of, sign_in};
+use crate::web::login::{
+    Admitted, LoginKey, begin_totp, change_password, factors_of, finish_totp, proof_of,
+    show_factor, sign_in, unlock,
+};
 use crate::web::state::Api;
 
 pub(super) async fn login(
@@ -20,25 +27,135 @@ pub(super) async fn login(
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let answer = sign_in(&api, caller, &request).await?;
+    let admitted = sign_in(&api, caller, &request).await?;
     // Whoever signs in at a shared browser takes the place of whoever was signed in there.
     let before = door.site().and_then(|site| door::of_login(site, &headers));
     if let Some(token) = before {
         let ended = api.logins().end(LoginKey::of(token));
         api.end(ended.into_iter().collect(), caller.origin()).await;
     }
-    Ok(hand_over(&door, answer))
+    let answer = answer(&api, &door, &admitted).await?;
+    Ok(hand_over(&door, &admitted, answer))
 }
 
-/// Gives a login to its face: a browser gets the token out of its scripts' reach, as a cookie.
-fn hand_over(door: &Door, mut answer: LoginAnswer) -> Response {
-    let Some((site, token)) = door.site().zip(answer.token.clone()) else {
-        return Json(answer).into_response();
+/// What a face is told of a login that has begun or come further.
+async fn answer(api: &Api, door: &Door, admitted: &Admitted) -> Result<LoginAnswer, Problem> {
+    let clinic = api.clinic().await?;
+    let credentials = api.credentials(admitted.staff).await?;
+    let ends = api.logins().ends(LoginKey::of(&admitted.token));
+    let in_browser = door.site().is_some();
+    Ok(LoginAnswer {
+        state: admitted.stage.word().to_owned(),
+        factors: factors_of(&credentials),
+        // A browser gets the token out of its scripts' reach, as a cookie.
+        token: (!in_browser).then(|| admitted.token.to_string()),
+        proof: in_browser.then(|| proof_of(&admitted.token)),
+        staff: admitted.staff.to_string(),
+        name: staff_name(&clinic, &admitted.staff),
+        ends: ends.ok_or_else(login_required)?.into(),
+        idle_minutes: clinic.policy.idle_logoff_minutes,
+    })
+}
+
+fn hand_over(door: &Door, admitted: &Admitted, answer: impl serde::Serialize) -> Response {
+    match door.site() {
+        None => Json(answer).into_response(),
+        Some(site) => {
+            let cookie = AppendHeaders([(header::SET_COOKIE, door::set(site, &admitted.token))]);
+            (cookie, Json(answer)).into_response()
+        }
+    }
+}
+
+pub(super) async fn factor(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Extension(door): Extension<Door>,
+    Json(request): Json<FactorRequest>,
+) -> Result<Response, Problem> {
+    let admitted = show_factor(&api, caller, &request).await?;
+    let answer = answer(&api, &door, &admitted).await?;
+    Ok(hand_over(&door, &admitted, answer))
+}
+
+pub(super) async fn totp_begin(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<TotpBegun> {
+    begin_totp(&api, caller).await.map(Json)
+}
+
+pub(super) async fn totp_finish(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Extension(door): Extension<Door>,
+    Json(request): Json<TotpFinish>,
+) -> Result<Response, Problem> {
+    let (admitted, recovery_codes) = finish_totp(&api, caller, &request.totp).await?;
+    let login = answer(&api, &door, &admitted).await?;
+    let kept = FactorKept {
+        recovery_codes,
+        login,
     };
-    answer.token = None;
-    answer.proof = Some(proof_of(&token));
-    let cookie = AppendHeaders([(header::SET_COOKIE, door::set(site, &token))]);
-    (cookie, Json(answer)).into_response()
+    Ok(hand_over(&door, &admitted, kept))
+}
+
+pub(super) async fn lock(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Done> {
+    if let Some(shown) = caller.login {
+        api.logins().lock(shown.key);
+        // Its streams end.
+        api.looked_away();
+    }
+    Ok(Json(Done {}))
+}
+
+pub(super) async fn unlock_login(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Extension(door): Extension<Door>,
+    Json(request): Json<UnlockRequest>,
+) -> Result<Response, Problem> {
+    let admitted = unlock(&api, caller, &request.password).await?;
+    let answer = answer(&api, &door, &admitted).await?;
+    Ok(hand_over(&door, &admitted, answer))
+}
+
+pub(super) async fn logins(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<LoginsView> {
+    let shown = caller.login.ok_or_else(login_required)?;
+    let lines = api.logins().of_person(&shown.staff);
+    let lines = lines.into_iter().map(|line| LoginLine {
+        id: line.key.name(),
+        began: line.began.into(),
+        used: line.used.into(),
+        door: match line.origin {
+            Origin::Browser => "browser".to_owned(),
+            Origin::Socket | Origin::Inside | Origin::Mesh => "socket".to_owned(),
+        },
+        this: line.key == shown.key,
+    });
+    Ok(Json(LoginsView {
+        logins: lines.collect(),
+    }))
+}
+
+pub(super) async fn end_login(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(login): Path<String>,
+) -> Answer<Done> {
+    let staff = caller.staff()?;
+    let theirs = api.logins().of_person(&staff);
+    let found = theirs.iter().find(|line| line.key.name() == login);
+    let found = found.ok_or_else(|| Problem::not_found("login", &login))?;
+    let ended = api.logins().end(found.key);
+    api.end(ended.into_iter().collect(), caller.origin()).await;
+    Ok(Json(Done {}))
 }
 
 pub(super) async fn logout(
@@ -68,6 +185,7 @@ pub(super) async fn me(
     let shown = caller.login.ok_or_else(login_required)?;
     let clinic = api.clinic().await?;
     let device = api.device().await?;
+    let credentials = api.credentials(shown.staff).await?;
     let ends = api.logins().ends(shown.key).ok_or_else(login_required)?;
     let member = clinic.staff.get(&shown.staff);
     let roles = member.map(|member| {
@@ -76,7 +194,9 @@ pub(super) async fn me(
     });
     let token = door.site().and_then(|site| door::of_login(site, &headers));
     Ok(Json(MeView {
-        state: "ready".to_owned(),
+        state: shown.stage.word().to_owned(),
+        factors: factors_of(&credentials),
+        recovery_left: credentials.recovery_left(),
         staff: shown.staff.to_string(),
         name: staff_name(&clinic, &shown.staff),
         roles: roles.unwrap_or_default(),
