@@ -134,12 +134,7 @@ impl Socket {
         connections.abort_all();
     }
 
-    async fn accept(
-        &self,
-        router: &Router,
-        places: Arc<Semaphore>,
-        connections: &mut JoinSet<()>,
-    ) {
+    async fn accept(&self, router: &Router, places: Arc<Semaphore>, connections: &mut JoinSet<()>) {
         loop {
             while connections.try_join_next().is_some() {}
             let Ok(place) = places.clone().acquire_owned().await else {

@@ -109,7 +109,9 @@ async fn who_does_not_finish_the_head_of_a_request_is_hung_up_on() {
     let (mut face, ours) = UnixStream::pair().expect("a pair");
     tokio::spawn(talk(ours, router(api(), Door::Socket)));
     let began = Instant::now();
-    face.write_all(b"GET /v1/status HTTP/1.1\r\nhost:").await.expect("it is read");
+    face.write_all(b"GET /v1/status HTTP/1.1\r\nhost:")
+        .await
+        .expect("it is read");
     let mut answer = Vec::new();
     // It may say why, or nothing.
     let _ = face.read_to_end(&mut answer).await;

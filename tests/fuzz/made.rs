@@ -85,6 +85,13 @@ fn frames() -> Vec<Frame> {
         },
         Frame::Bye { code: 4 },
         retractions(log),
+        Frame::Here {
+            staff: StaffId::new([5; 16]),
+        },
+        Frame::Typing {
+            space: log.space,
+            staff: StaffId::new([5; 16]),
+        },
     ];
     let mut kinds: Vec<usize> = frames.iter().map(kind).collect();
     kinds.dedup();
@@ -93,7 +100,7 @@ fn frames() -> Vec<Frame> {
 }
 
 /// How many kinds of frames there are.
-const KINDS: usize = 12;
+const KINDS: usize = 14;
 
 /// The number of a frame's kind: a kind that comes to be has no number here, and asks for one.
 const fn kind(frame: &Frame) -> usize {
@@ -110,6 +117,8 @@ const fn kind(frame: &Frame) -> usize {
         Frame::MeshKey { .. } => 9,
         Frame::Bye { .. } => 10,
         Frame::Retractions { .. } => 11,
+        Frame::Here { .. } => 12,
+        Frame::Typing { .. } => 13,
     }
 }
 
@@ -200,5 +209,10 @@ fn mesh_keys() -> Vec<u8> {
 fn web_ca() -> Vec<u8> {
     let bytes = |text: &[u8]| minicbor::bytes::ByteVec::from(text.to_vec());
     let certificate = bytes(&[0x30; 300]);
-    codec::encode(&("elm-street.internal", "Elm Street", certificate, bytes(&[0x31; 138])))
+    codec::encode(&(
+        "elm-street.internal",
+        "Elm Street",
+        certificate,
+        bytes(&[0x31; 138]),
+    ))
 }

@@ -183,6 +183,8 @@ fn frame(bytes: &[u8]) {
         | Frame::More { .. }
         | Frame::WantMeshKey { .. }
         | Frame::MeshKey { .. }
+        | Frame::Here { .. }
+        | Frame::Typing { .. }
         | Frame::Bye { .. } => {}
     }
 }
@@ -261,7 +263,10 @@ fn settled(text: &str, reread: fn(&str) -> Option<String>) {
 }
 
 fn recovery_page(bytes: &[u8]) {
-    settled(&String::from_utf8_lossy(bytes), authority::reread::recovery_page);
+    settled(
+        &String::from_utf8_lossy(bytes),
+        authority::reread::recovery_page,
+    );
 }
 
 fn node_settings(bytes: &[u8]) {

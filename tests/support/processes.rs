@@ -342,12 +342,19 @@ impl Node {
     /// Starts `node run` and waits until it answers.
     #[track_caller]
     pub(crate) fn start(&mut self, clinic: &Clinic) {
+        self.start_with(clinic, &[]);
+    }
+
+    /// The same, with more in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&self.log);
         let mut command = clinic.on(self, &["node", "run"]);
         command.envs(self.log_level.map(|level| ("CLINIC_MESH_LOG", level)));
+        command.envs(environment.iter().copied());
         let child = command
             .stderr(log.expect("room"))
             .spawn()

@@ -98,7 +98,8 @@ impl Engine {
         }
     }
 
-    fn check_all_stages(&mut self) {
+    /// Looks on every link whether the peer's clinic record still keeps the rest waiting.
+    pub(super) fn check_all_stages(&mut self) {
         for id in self.links_where(|_| true) {
             self.check_stage(id);
         }

@@ -5,6 +5,7 @@
 mod disk;
 mod lessons;
 mod mesh;
+mod pages;
 mod taking_back;
 mod talk;
 
