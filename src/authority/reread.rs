@@ -28,3 +28,20 @@ pub fn recovery_page(text: &str) -> Option<String> {
     let key = recovery::read_lines(text).ok()?;
     Some(recovery::lines(&key).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::domain::sign::SigningKey;
+
+    #[test]
+    #[ignore = "writes the corpus of the fuzz target anew: only when the page's lines change"]
+    fn freeze() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/recovery-page");
+        std::fs::create_dir_all(&folder).expect("a place");
+        let page = recovery::lines(&SigningKey::from_seed(&[0x21; 32]));
+        std::fs::write(folder.join("typed"), page.as_bytes()).expect("room");
+    }
+}

@@ -37,7 +37,7 @@ pub(super) const WALK_MAX: usize = 4096;
 /// Most commands that wait for facts to be read; more are told to come back.
 ///
 /// A thousand: everyone in a large clinic opens their list while a node has just started.
-const PARKED_MAX: usize = 1024;
+pub(super) const PARKED_MAX: usize = 1024;
 
 /// Conversations whose facts are read at the same time: they are read whole, so memory for a few is
 /// enough.

@@ -20,7 +20,7 @@ use super::{Engine, Job, JobId, LinkId, Load};
 
 /// Most lines of a list of digests that a peer may send: as many spaces as a clinic of a hundred
 /// people could make.
-const DIGESTS_MAX: usize = 16 * LIST_MAX;
+pub(super) const DIGESTS_MAX: usize = 16 * LIST_MAX;
 
 /// What an entry costs on the wire beside its body, roughly.
 const HEADER_BYTES: usize = 64;

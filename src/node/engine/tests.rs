@@ -3,6 +3,8 @@
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
+
+mod bounds;
 mod lessons;
 mod mesh;
 mod pages;

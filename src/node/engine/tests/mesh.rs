@@ -369,6 +369,20 @@ impl Mesh {
         self.settle();
     }
 
+    /// Asks an office for several things before it can finish any.
+    pub(super) fn ask_together(&mut self, name: &str, commands: Vec<Command>) -> Vec<Ticket> {
+        let mut tickets = Vec::new();
+        for command in commands {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            let input = Input::Command { ticket, command };
+            self.queue.push_back((name.into(), input));
+            tickets.push(ticket);
+        }
+        self.settle();
+        tickets
+    }
+
     /// Asks an office for something.
     pub(super) fn ask(&mut self, name: &str, command: Command) -> Ticket {
         self.last_ticket += 1;
