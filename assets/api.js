@@ -41,18 +41,23 @@ export function watchCalls(hear) {
 	watcher = hear;
 }
 
+/**
+ * Asks the person once more who is there; the page says how.
+ * @type {() => Promise<boolean>}
+ */
+let stepUp = async () => false;
+
+/** @param {() => Promise<boolean>} ask */
+export function stepUpWith(ask) {
+	stepUp = ask;
+}
+
 let lastActive = Date.now();
 
 /** When the node last heard of something that a person did. */
 export const lastActivity = () => lastActive;
 
-/**
- * @param {'GET' | 'POST'} method
- * @param {string} path below /v1
- * @param {unknown} [body]
- * @param {{ background?: boolean }} [how]
- * @returns {Promise<any>}
- */
+/** @param {'GET' | 'POST'} method @param {string} path below /v1 @param {unknown} [body] @param {{ background?: boolean }} [how] @returns {Promise<any>} */
 export async function call(method, path, body, how = {}) {
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), PATIENCE);
@@ -68,6 +73,7 @@ export async function call(method, path, body, how = {}) {
 		return await answer(response);
 	} catch (error) {
 		const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
+		if (error instanceof Problem && error.code === 'step_up_required' && await stepUp()) return call(method, path, body, how);
 		watcher(known);
 		throw known;
 	} finally {
@@ -75,11 +81,7 @@ export async function call(method, path, body, how = {}) {
 	}
 }
 
-/**
- * @param {string} method
- * @param {unknown} body
- * @param {boolean} background
- */
+/** @param {string} method @param {unknown} body @param {boolean} background */
 function headers(method, body, background) {
 	/** @type {Record<string, string>} */
 	const set = { accept: 'application/json' };
@@ -99,17 +101,10 @@ async function answer(response) {
 	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
 
-/**
- * @param {string} path
- * @param {{ background?: boolean }} [how]
- */
+/** @param {string} path @param {{ background?: boolean }} [how] */
 export const get = (path, how) => call('GET', path, undefined, how);
 
-/**
- * @param {string} path
- * @param {unknown} [body]
- * @param {{ background?: boolean }} [how]
- */
+/** @param {string} path @param {unknown} [body] @param {{ background?: boolean }} [how] */
 export const post = (path, body = {}, how) => call('POST', path, body, how);
 
 /** @param {string} id */

@@ -1,6 +1,6 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
-import { get, post, Problem, watchCalls } from './api.js';
+import { get, post, Problem, stepUpWith, watchCalls } from './api.js';
 import { closeDialogs, hushAnnouncements, refill } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
@@ -11,6 +11,7 @@ import { openBegin } from './people.js';
 import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
 import { away, door, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
+import { stepUp } from './step-up.js';
 import { forget, known, on, setMe, unreadTotal } from './state.js';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -219,6 +220,7 @@ addEventListener('online', tryNow);
 addEventListener('offline', unreachable);
 addEventListener('beforeunload', event => { if (unkept()) event.preventDefault(); });
 addEventListener('pagehide', () => { void storeDrafts(); });
+stepUpWith(stepUp);
 watchIdle(() => { void boot(); });
 applyTheme();
 void boot();

@@ -1,21 +1,27 @@
 // Beginning a conversation, and who is in one.
 
 import { button, el, fill, openDialog, refill } from './dom.js';
-import { conversation, known } from './state.js';
+import { conversation, known, on } from './state.js';
 import { initials, listed, named, visible } from './text.js';
 
 /** @type {Record<string, string>} */
 const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
+
+/** Most people in a group. */
+const GROUP_MAX = 8;
 
 /** @param {Staff} one */
 const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one.homes.join(', ')].filter(Boolean).join(' · ');
 
 /** @param {(id: string) => void} open */
 export function openBegin(open) {
-	const people = (known.clinic?.staff ?? []).filter(one => one.id !== known.me?.staff && !one.suspended);
-	let picked = '';
+	const everybody = () => (known.clinic?.staff ?? []).filter(one => one.id !== known.me?.staff && !one.suspended);
+	let people = everybody();
+	/** @type {Set<string>} */
+	const picked = new Set();
 	const filter = el('input', { type: 'text', role: 'searchbox', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
 	const list = el('ul', { class: 'people' });
+	const who = el('p', { class: 'hint', 'aria-live': 'polite' });
 	const go = el('button', { type: 'submit', class: 'main', disabled: true }, 'Write');
 
 	const show = () => {
@@ -28,40 +34,56 @@ export function openBegin(open) {
 	};
 	/** @param {string} id */
 	const check = id => {
-		const box = el('input', { type: 'radio', name: 'person' });
-		box.checked = picked === id;
+		const box = el('input', { type: 'checkbox' });
+		box.checked = picked.has(id);
 		box.addEventListener('change', () => {
-			picked = id;
-			go.disabled = false;
+			if (box.checked) picked.add(id);
+			else picked.delete(id);
+			said();
 		});
 		return box;
+	};
+	const said = () => {
+		const more = picked.size >= GROUP_MAX;
+		go.disabled = picked.size === 0 || more;
+		go.textContent = picked.size > 1 && !more ? `Write to ${picked.size} people` : 'Write';
+		refill(who, more ? `A group has ${GROUP_MAX} people at most, with you among them. For more, ask an admin for a room.`
+			: picked.size > 0 ? listed(people.filter(one => picked.has(one.id)).map(one => one.name)) : 'Pick one person, or several for a group.');
 	};
 	const form = el('form', {
 		on: {
 			submit: (/** @type {Event} */ event) => {
 				event.preventDefault();
-				const id = direct(picked);
+				if (go.disabled) return;
+				const id = together([...picked]);
 				dialog.close();
 				open(id);
 			},
 		},
-	}, filter, list, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
-	const dialog = openDialog('Begin a conversation', { class: 'high' }, form);
+	}, filter, list, who, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
+	// Somebody may be added just now; the list is made anew for that only, so that nobody loses their place in it.
+	const deaf = on('clinic', () => {
+		if (everybody().length === people.length) return;
+		people = everybody();
+		show();
+	});
+	const dialog = openDialog('Begin a conversation', { class: 'high', closed: deaf }, form);
 	show();
+	said();
 	filter.addEventListener('input', show);
 	filter.focus();
 }
 
 /**
- * The id of the conversation with one person: both ids in order.
- * @param {string} other
+ * The id of the conversation with these people: it is who is in it, in order of their ids.
+ * @param {string[]} others
  */
-function direct(other) {
-	const [one, two] = [known.me?.staff ?? '', other].sort();
-	const id = `direct-${one}-${two}`;
+function together(others) {
+	const kind = others.length > 1 ? 'group' : 'direct';
+	const id = [kind, ...[known.me?.staff ?? '', ...others].sort()].join('-');
 	if (!conversation(id)) {
-		const names = [known.me?.name ?? '', known.clinic?.staff.find(staff => staff.id === other)?.name ?? ''];
-		known.conversations = [{ id, kind: 'direct', name: names[1], members: names.sort(), newest: null }, ...known.conversations];
+		const names = others.map(other => known.clinic?.staff.find(staff => staff.id === other)?.name ?? '').sort();
+		known.conversations = [{ id, kind, name: names.join(', '), members: [known.me?.name ?? '', ...names].sort(), newest: null }, ...known.conversations];
 	}
 	return id;
 }
@@ -70,7 +92,7 @@ function direct(other) {
 export function openMembers(id) {
 	const one = conversation(id);
 	if (!one) return;
-	const days = one.kind === 'direct' ? known.clinic?.policy.direct_days : known.clinic?.policy.room_days;
+	const days = one.kind !== 'room' ? known.clinic?.policy.direct_days : known.clinic?.policy.room_days;
 	const list = el('ul', { class: 'people' }, ...one.members.map(name => {
 		const staff = known.clinic?.staff.find(each => each.name === name);
 		const here = staff && known.presence.get(staff.id) === 'here';

@@ -1,9 +1,10 @@
 // What a person sets for this screen, and for their own logins.
 
-import { get, post, Problem } from './api.js';
+import { get, post } from './api.js';
 import { button, el, openDialog, refill } from './dom.js';
-import { known } from './state.js';
-import { explain } from './sign-in.js';
+import { addPasskey, passkeysHere } from './passkey.js';
+import { codeList, explain } from './sign-in.js';
+import { named } from './text.js';
 import { exactly } from './time.js';
 
 /** The only two things kept in the browser; neither says anything about anybody. */
@@ -19,10 +20,7 @@ function kept(name) {
 	}
 }
 
-/**
- * @param {string} name
- * @param {string} value
- */
+/** @param {string} name @param {string} value */
 function keep(name, value) {
 	try {
 		localStorage.setItem(name, value);
@@ -42,13 +40,15 @@ export const notesOn = () => kept(NOTES) === 'on' && 'Notification' in window &&
 /** @param {() => void} [ended] when this very login was ended */
 export function openSettings(ended) {
 	const logins = el('ul', { class: 'logins' });
+	const factors = el('div');
 	const wrong = el('div', { class: 'problem', role: 'alert' });
 	openDialog('Settings', { class: 'wide' },
 		el('section', {}, el('h3', {}, 'This screen'), themes(), notes()),
 		el('section', {}, el('h3', {}, 'Password'), password()),
-		known.me?.factors && el('section', {}, el('h3', {}, 'Second factor'), factors()),
+		el('section', {}, el('h3', {}, 'Second factor'), factors),
 		el('section', {}, el('h3', {}, 'Where you are signed in'), logins), wrong);
 	void showLogins(logins, wrong, ended);
+	void showFactors(factors, wrong);
 }
 
 function themes() {
@@ -97,32 +97,38 @@ function password() {
 	el('button', { type: 'submit' }, 'Change'), answer);
 }
 
-function factors() {
-	const { me } = known;
-	const words = (me?.factors ?? []).map(one => one === 'totp' ? 'authenticator app' : one === 'recovery' ? 'recovery codes' : one);
-	const left = me?.recovery_left;
-	return el('p', {}, words.length ? `You have: ${words.join(', ')}.` : 'None yet.',
-		left !== undefined && ` ${left} recovery codes are left.`);
+/** @param {HTMLElement} box @param {HTMLElement} wrong @param {string[]} [codes] to be written down */
+async function showFactors(box, wrong, codes = []) {
+	/** @param {Promise<any>} work */
+	const then = work => work.then(answer => showFactors(box, wrong, answer.recovery_codes), error => explain(wrong, error));
+	/** @param {string} id @param {...Child} words */
+	const line = (id, ...words) => el('li', {}, el('span', {}, ...words), button('Remove', () => then(post(`/factors/${id}/remove`))));
+	try {
+		/** @type {Factors} */
+		const { totp, passkeys, recovery_left: left } = await get('/factors');
+		wrong.replaceChildren();
+		refill(box, el('ul', { class: 'logins' }, totp && line('totp', 'Authenticator app'),
+			...passkeys.map(one => line(one.id, 'Passkey: ', named(one.name), `, since ${exactly(one.added.ms)}`))),
+		el('p', {}, `${left} recovery codes are left.`, codes.length > 0 && ' Write these down; they are shown only now:'),
+		codes.length > 0 && codeList(codes),
+		passkeysHere() && button('Add a passkey of this device', () => then(addPasskey())),
+		button('New recovery codes', () => then(post('/factors/recovery'))));
+	} catch (error) {
+		explain(wrong, error);
+	}
 }
 
-/**
- * @param {HTMLElement} list
- * @param {HTMLElement} wrong
- * @param {(() => void) | undefined} ended
- */
+/** @param {HTMLElement} list @param {HTMLElement} wrong @param {(() => void) | undefined} ended */
 async function showLogins(list, wrong, ended) {
 	try {
-		const answer = await get('/logins');
-		/** @type {Login[]} */
-		const logins = Array.isArray(answer) ? answer : answer.logins;
+		/** @type {{ logins: Login[] }} */
+		const { logins } = await get('/logins');
 		refill(list, ...logins.map(one => el('li', {},
 			el('span', {}, one.this ? 'This one' : `At ${one.door}`, `, since ${exactly(one.began.ms)}`),
 			button('End it', () => {
 				post(`/logins/${encodeURIComponent(one.id)}/end`).then(() => one.this ? ended?.() : showLogins(list, wrong, ended), error => explain(wrong, error));
 			}))));
 	} catch (error) {
-		// The door of this node does not list them.
-		if (error instanceof Problem && error.code === 'not_found') list.parentElement?.remove();
-		else explain(wrong, error);
+		explain(wrong, error);
 	}
 }

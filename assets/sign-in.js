@@ -2,6 +2,7 @@
 
 import { call, get, post, Problem, setProof } from './api.js';
 import { button, el, field, fill, icon, picture, refill } from './dom.js';
+import { addPasskey, passkeysHere, showPasskey } from './passkey.js';
 import { named, put, visible } from './text.js';
 
 /**
@@ -22,7 +23,7 @@ export function door(title, ...children) {
  * @param {() => Promise<void>} send
  * @param {...Child} below
  */
-function form(action, fields, send, ...below) {
+export function form(action, fields, send, ...below) {
 	const wrong = el('div', { class: 'problem', role: 'alert' });
 	const press = el('button', { type: 'submit', class: 'main wide' }, action);
 	const node = el('form', {
@@ -50,10 +51,7 @@ function form(action, fields, send, ...below) {
 	return node;
 }
 
-/**
- * @param {HTMLElement} into
- * @param {unknown} error
- */
+/** @param {HTMLElement} into @param {unknown} error */
 export function explain(into, error) {
 	into.replaceChildren();
 	const said = el('p');
@@ -86,10 +84,7 @@ async function onward(ways, answer) {
 	ways.settled(/** @type {Me} */ (answer.state && answer.state !== 'ready' ? answer : await get('/me')));
 }
 
-/**
- * @param {Ways} ways
- * @param {string} [why]
- */
+/** @param {Ways} ways @param {string} [why] */
 export function signIn(ways, why) {
 	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'words', maxlength: '200' });
 	const password = field('Password', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxlength: '1000' });
@@ -101,6 +96,7 @@ export function signIn(ways, why) {
 			await onward(ways, answer);
 		}),
 		el('div', { class: 'other' },
+			passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page); }, { class: 'quiet' }),
 			button('First time here: use a sign-in code', () => replace(page, firstTime(ways)), { class: 'quiet' })));
 	return page;
 }
@@ -133,14 +129,35 @@ export function factor(ways, me) {
 	const send = async body => onward(ways, await post('/login/factor', body));
 	const totp = form('Sign in', [code.box], () => send({ totp: code.input.value.replace(/\s/g, '') }));
 	const paper = form('Sign in', [recovery.box], () => send({ recovery: recovery.input.value.trim() }));
-	const holder = el('div', {}, totp);
-	const page = door('The second step', holder, el('div', { class: 'other' },
+	const passkey = kinds.includes('passkey') && passkeysHere() && form('Use a passkey', [], async () => send({ passkey: await showPasskey(await post('/factors/passkey/ask')) }));
+	const holder = el('div', {}, kinds.includes('totp') ? totp : !passkey && paper);
+	const page = door('The second step', passkey, holder, el('div', { class: 'other' },
 		kinds.includes('recovery') && button('My phone is not here: use a recovery code', () => {
 			refill(holder, paper);
 			recovery.input.focus();
 		}, { class: 'quiet' }),
 		leave(ways)));
 	return page;
+}
+
+/**
+ * Digits are the authenticator's; anything else is a recovery code.
+ * @param {string} typed
+ */
+export const secondFactor = typed => {
+	const digits = typed.replace(/\s/g, '');
+	return /^\d{6}$/.test(digits) ? { totp: digits } : { recovery: typed.trim() };
+};
+
+/** @param {Ways} ways @param {HTMLElement} page */
+async function passkeyIn(ways, page) {
+	try {
+		const asked = await post('/login/passkey/begin');
+		const credential = await showPasskey(asked);
+		await onward(ways, await post('/login/passkey/finish', { ceremony: asked.ceremony, credential }));
+	} catch (error) {
+		failed(page, error);
+	}
 }
 
 /**
@@ -152,14 +169,14 @@ export function enrol(ways) {
 		el('p', {}, 'A password alone can be guessed or seen. Add something only you have; from then on you need both.'),
 		el('div', { class: 'stack' },
 			button('Use an authenticator app', () => { void app(ways, page); }, { class: 'main wide' }),
+			passkeysHere() && button('Use a passkey of this device', () => {
+				addPasskey().then(answer => replace(page, codes(ways, answer.recovery_codes)), error => failed(page, error));
+			}, { class: 'wide' }),
 			leave(ways)));
 	return page;
 }
 
-/**
- * @param {Ways} ways
- * @param {HTMLElement} page
- */
+/** @param {Ways} ways @param {HTMLElement} page */
 async function app(ways, page) {
 	try {
 		const { secret, qr_svg: qr } = await post('/factors/totp/begin');
@@ -174,27 +191,23 @@ async function app(ways, page) {
 			form('Go on', [code.box], async () => {
 				const answer = await post('/factors/totp/finish', { totp: code.input.value.replace(/\s/g, '') });
 				setProof(answer.proof);
-				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes ?? []));
+				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes));
 			}, leave(ways))));
 	} catch (error) {
 			failed(page, error);
 	}
 }
 
-/**
- * @param {Ways} ways
- * @param {string[]} list
- */
+/** @param {Ways} ways @param {string[]} list */
 function codes(ways, list) {
-	if (list.length === 0) {
-		ways.ready();
-		return door('One moment');
-	}
 	return door('Ten recovery codes',
 		el('p', {}, 'Each lets you in once without your phone. Write them on paper and keep it where you keep your keys: they are shown only now.'),
-		el('ol', { class: 'codes' }, ...list.map(one => el('li', {}, el('code', {}, one)))),
+		codeList(list),
 		button('I have written them down', () => ways.ready(), { class: 'main wide' }));
 }
+
+/** @param {string[]} list */
+export const codeList = list => el('ol', { class: 'codes' }, ...list.map(one => el('li', {}, el('code', {}, one))));
 
 /**
  * The screen while it is locked: nothing of the conversations is in the page.
@@ -229,10 +242,7 @@ function leave(ways) {
 	}, { class: 'quiet' });
 }
 
-/**
- * @param {string} [why]
- * @param {() => void} [again]
- */
+/** @param {string} [why] @param {() => void} [again] */
 export function away(why, again) {
 	return door('No answer',
 		el('p', { class: 'notice' }, icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
@@ -240,10 +250,7 @@ export function away(why, again) {
 		again && button('Try now', again, { class: 'main wide' }));
 }
 
-/**
- * @param {Element} old
- * @param {HTMLElement} page
- */
+/** @param {Element} old @param {HTMLElement} page */
 function replace(old, page) {
 	old.replaceWith(page);
 	focusFirst(page);
@@ -258,10 +265,7 @@ export function focusFirst(page) {
 	if (target instanceof HTMLElement) target.focus();
 }
 
-/**
- * @param {HTMLElement} page
- * @param {unknown} error
- */
+/** @param {HTMLElement} page @param {unknown} error */
 function failed(page, error) {
 	page.querySelector('.problem.loose')?.remove();
 	const wrong = el('div', { class: 'problem loose', role: 'alert' });

@@ -18,6 +18,8 @@ use clinic_mesh::domain::log::Log;
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::node::Handle;
 use clinic_mesh::node::engine::{Changed, Command, Reply};
+use clinic_mesh::platform::clock::Clock;
+use clinic_mesh::platform::vault::BackupKey;
 use clinic_mesh::store::{Batch, Meta};
 use offices::{Clinic, Office};
 use serde_json::{Value, json};
@@ -36,13 +38,14 @@ fn main() {
         runtime().block_on(idle_child(Path::new(&dir)));
         return;
     }
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
         ("message", || runtime().block_on(one_message())),
         ("stream", || runtime().block_on(stream())),
         ("catch-up", || runtime().block_on(catch_up())),
         ("resume", || runtime().block_on(resume())),
         ("handshake", || runtime().block_on(handshake::measure())),
         ("idle", idle),
+        ("backup", || runtime().block_on(backup())),
         ("purge", || runtime().block_on(purge())),
     ];
     for (name, figure) in all {
@@ -289,6 +292,49 @@ async fn catch_up() {
             "per_s": COUNT as f64 / time.as_secs_f64(), "seconds": time.as_secs_f64(),
             "wire_bytes_per_content_byte": wire as f64 / (COUNT * BODY) as f64,
             "conditions": "512 bytes each, both nodes in one process, loopback counters, 2 cores",
+        }),
+    );
+}
+
+/// Many messages into a sealed file, and into a store again.
+async fn backup() {
+    let held = std::env::var("BENCH_HELD").ok();
+    let held: usize = held.and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let (clinic, ana, space) = founded();
+    let desk = clinic.start("desk", &[]);
+    clinic.publish(&desk).await;
+    pour(&desk.running.handle, ana, space, held).await;
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("backup");
+    let key = BackupKey::new(zeroize::Zeroizing::new([7; 32]));
+    let (backups, now) = (desk.running.backups.clone(), Clock::start().now());
+    let begun = Instant::now();
+    let file = std::fs::File::create(&path).expect("a file");
+    let mut out = std::io::BufWriter::with_capacity(1 << 18, file);
+    backups
+        .write(&[key.recipient()], now, &mut out)
+        .expect("made");
+    out.into_inner()
+        .expect("written")
+        .sync_all()
+        .expect("synced");
+    let (made, begun) = (begun.elapsed(), Instant::now());
+    let file = std::fs::File::open(&path).expect("a file");
+    let bytes = file.metadata().expect("a file").len();
+    let input = std::io::BufReader::with_capacity(1 << 18, file);
+    let (dir, how) = (
+        scratch.path().join("node"),
+        (&offices::options(), &offices::unlock()),
+    );
+    clinic_mesh::node::backup::restore(input, &key, now.day(), &dir, how).expect("restored");
+    let restored = begun.elapsed();
+    desk.stop().await;
+    print(
+        "backup",
+        json!({
+            "what": "a backup of many messages of 512 bytes, and a store restored from it",
+            "held": held, "made_s": made.as_secs_f64(), "restored_s": restored.as_secs_f64(),
+            "mib": bytes / (1024 * 1024),
         }),
     );
 }

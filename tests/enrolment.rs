@@ -234,3 +234,73 @@ fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) ->
         .done();
     node
 }
+
+#[test]
+fn a_machine_that_is_lost_comes_back_from_its_backup() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let text = |path: std::path::PathBuf| path.to_str().expect("plain").to_owned();
+    let (key, file) = (
+        text(clinic.path("safe.key")),
+        text(clinic.path("front.backup")),
+    );
+    let made = clinic.command(&["backup", "key", &key, "--json"]).said();
+    let to = made.done().json()["recipient"].to_string();
+    let to = to.trim_matches('"');
+    let make = ["backup", "make", &file, "--to", to];
+    clinic.on(&front, &make).said().done();
+    let again = clinic.on(&front, &make).said().failed(4);
+    assert!(again.err.contains("is there already"), "{}", again.err);
+
+    let of_it = |verb| {
+        clinic
+            .command(&["backup", verb, &file, "--key", &key])
+            .said()
+    };
+    assert!(of_it("verify").done().out.contains("good"));
+    assert!(of_it("drill").done().out.contains("restored in"));
+    let stranger = text(clinic.path("other.key"));
+    clinic.command(&["backup", "key", &stranger]).said().done();
+    let wrong = ["backup", "verify", &file, "--key", &stranger];
+    let refused = clinic.command(&wrong).said().failed(4);
+    assert!(
+        refused.err.contains("not sealed to this key"),
+        "{}",
+        refused.err
+    );
+
+    front.stop();
+    let settings = front.dir().join("node.toml");
+    let kept = std::fs::read(&settings).expect("the settings");
+    std::fs::remove_dir_all(front.dir()).expect("the machine is lost");
+    let restore = ["backup", "restore", &file, "--key", &key];
+    clinic.on(&front, &restore).said().done();
+    std::fs::write(&settings, kept).expect("written");
+    front.start(&clinic);
+    let listed = clinic.on(&front, &["device", "list", "--json"]).said();
+    assert_eq!(listed.done().json()[0]["state"], "this");
+    front.stop();
+}
+
+#[test]
+fn a_drill_that_moves_the_clock_lets_people_sign_in_all_the_same() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.days_ahead = 2;
+    front.start(&clinic);
+    let who = ["staff", "add", "Ana", "--home", "front-desk"];
+    let add = [&who[..], &["--role", "clinician", "--json"]].concat();
+    let added = clinic.on(&front, &add).said().done().json();
+    let file = |name: &str, text: &str| {
+        let path = clinic.path(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("plain").to_owned()
+    };
+    let code = file("code", added["code"].as_str().expect("a code"));
+    let password = file("password", "violet lamp on tuesday");
+    let login = ["login", "Ana", "--code", "--code-file", &code];
+    let mut login = clinic.on(&front, &login);
+    login.args(["--password-file", &password]).said().done();
+    front.stop();
+}

@@ -180,6 +180,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::SignedOut => "signed_out",
         Deed::PasswordSet => "password_set",
         Deed::FactorSet => "factor_set",
+        Deed::PasskeyCopied => "passkey_copied",
         Deed::ConversationOpened { .. } => "conversation_opened",
         Deed::MessagesRead { .. } => "messages_read",
         Deed::MessagesSent { .. } => "messages_sent",
@@ -196,6 +197,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::ClockShifted { .. } => "clock_shifted",
         Deed::MessageRetracted { .. } => "message_retracted",
         Deed::BodyDestroyed { .. } => "body_destroyed",
+        Deed::BackedUp { .. } => "backed_up",
     }
 }
 
@@ -209,6 +211,9 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
         Deed::SignedOut => "signed out".to_owned(),
         Deed::PasswordSet => "set a password".to_owned(),
         Deed::FactorSet => "changed the second factor".to_owned(),
+        Deed::PasskeyCopied => {
+            "used a passkey whose counter went back: it may be a copy".to_owned()
+        }
         Deed::ConversationOpened { space } => format!("opened {}", names.get(space)),
         Deed::MessagesRead { space, count, .. } => {
             format!(
@@ -257,6 +262,10 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
             "took back message {seq} of {} in {}",
             author_name(clinic, author),
             names.get(space)
+        ),
+        Deed::BackedUp { keys } => format!(
+            "gave out a backup of everything, sealed to {}",
+            counted(u32::from(*keys), "key")
         ),
         Deed::BodyDestroyed {
             space, author, seq, ..

@@ -235,6 +235,16 @@ pub fn author_name(clinic: &Clinic, author: &AuthorId) -> String {
     device_name(clinic, &author.as_device())
 }
 
+/// Several people's names, as a list.
+pub fn names_of<'a>(clinic: &Clinic, people: impl IntoIterator<Item = &'a StaffId>) -> String {
+    let mut names: Vec<String> = people
+        .into_iter()
+        .map(|staff| staff_name(clinic, staff))
+        .collect();
+    names.sort();
+    names.join(", ")
+}
+
 /// What a space is called.
 pub fn space_name(clinic: &Clinic, space: &Space) -> String {
     match space {
@@ -246,6 +256,7 @@ pub fn space_name(clinic: &Clinic, space: &Space) -> String {
                 staff_name(clinic, other)
             )
         }
+        Space::Group(group) => names_of(clinic, group.members()),
         Space::Room(room) => {
             let known = clinic.rooms.get(room);
             known.map_or_else(|| room.short(), |known| known.name.to_string())

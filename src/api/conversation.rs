@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
 use super::problem::{Code, Problem};
+use crate::domain::group::{GROUP_MAX, Group};
 use crate::domain::id::{AuthorId, RoomId, StaffId};
 use crate::domain::log::Epoch;
 use crate::domain::message::{EntryId, Position};
@@ -18,9 +19,9 @@ pub const PAGE_MAX: usize = 500;
 pub struct ConversationView {
     /// Id, as it stands in paths.
     pub id: String,
-    /// `direct` or `room`.
+    /// `direct`, `group` or `room`.
     pub kind: String,
-    /// What the person who asks calls it: the room, or the other person.
+    /// What the person who asks calls it: the room, or the other people.
     pub name: String,
     /// Names of its members.
     pub members: Vec<String>,
@@ -34,6 +35,25 @@ pub struct ConversationView {
     pub first_unread: Option<String>,
     /// What that person has begun to write here, on any screen of this office.
     pub draft: Option<String>,
+}
+
+/// Several people to talk with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRequest {
+    /// Ids or names of the others.
+    pub members: Vec<String>,
+}
+
+/// The conversation of several people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Id, as it stands in paths.
+    pub conversation: String,
+    /// What the person who asks calls it.
+    pub name: String,
+    /// Names of its members.
+    pub members: Vec<String>,
 }
 
 /// The conversations of one person.
@@ -270,6 +290,10 @@ pub struct AcknowledgeRequest {
 pub fn id_of(space: &Space) -> Option<String> {
     match space {
         Space::Direct(one, other) => Some(format!("direct-{one}-{other}")),
+        Space::Group(group) => {
+            let members = group.members().iter().map(ToString::to_string);
+            Some(format!("group-{}", members.collect::<Vec<_>>().join("-")))
+        }
         Space::Room(room) => Some(format!("room-{room}")),
         Space::Record | Space::Staff(_) | Space::Audit(_) => None,
     }
@@ -280,9 +304,24 @@ pub fn from_id(text: &str) -> Option<Space> {
     if let Some(room) = text.strip_prefix("room-") {
         return RoomId::from_hex(room).map(Space::Room);
     }
+    if let Some(members) = text.strip_prefix("group-") {
+        return group_from(members);
+    }
     let (one, other) = text.strip_prefix("direct-")?.split_once('-')?;
     let space = Space::Direct(StaffId::from_hex(one)?, StaffId::from_hex(other)?);
     space.is_well_formed().then_some(space)
+}
+
+/// The one form of a group's id: its members in order.
+fn group_from(members: &str) -> Option<Space> {
+    let staff: Option<Vec<StaffId>> = members
+        .split('-')
+        .take(GROUP_MAX + 1)
+        .map(StaffId::from_hex)
+        .collect();
+    let staff = staff?;
+    let group = Group::of(staff.iter().copied())?;
+    (group.members() == staff).then_some(Space::Group(group))
 }
 
 /// The id of a message inside its conversation.
@@ -347,12 +386,21 @@ mod tests {
     #[test]
     fn ids_and_places_are_read_back_and_anything_else_is_refused() {
         let (ana, bo) = (StaffId::new([1; 16]), StaffId::new([2; 16]));
-        for space in [Space::Direct(ana, bo), Space::Room(RoomId::new([7; 16]))] {
+        let cy = StaffId::new([3; 16]);
+        let group = Group::of([cy, ana, bo]).expect("three people");
+        let room = Space::Room(RoomId::new([7; 16]));
+        for space in [Space::Direct(ana, bo), Space::Group(group), room] {
             let id = id_of(&space).expect("a conversation");
             assert_eq!(from_id(&id), Some(space));
         }
         let swapped = format!("direct-{bo}-{ana}");
-        for bad in ["", "room-", "room-7", "direct-", "rounds", &swapped] {
+        let disorder = format!("group-{bo}-{ana}-{cy}");
+        let twice = format!("group-{ana}-{ana}-{bo}-{cy}");
+        let two = format!("group-{ana}-{bo}");
+        let bad = [
+            "", "room-", "room-7", "direct-", "rounds", "group-", &swapped, &disorder, &twice, &two,
+        ];
+        for bad in bad {
             assert_eq!(from_id(bad), None, "{bad}");
         }
         let space = Space::Direct(ana, bo);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::moment::Moment;
@@ -91,7 +92,7 @@ pub struct LoginAnswer {
     /// How far the login has come: `ready`; or `factor`, if the second factor is still to be shown; or
     /// `enrol`, if it is still to be set up.
     pub state: String,
-    /// What the person can show: `totp`, `recovery`.
+    /// What the person can show here: `passkey`, `totp`, `recovery`.
     pub factors: Vec<String>,
     /// At the socket: shown with every request, as `Authorization: Bearer TOKEN`. A browser has a
     /// cookie instead.
@@ -121,7 +122,7 @@ impl fmt::Debug for LoginAnswer {
 pub struct MeView {
     /// How far the login has come: `ready`, `locked`, `factor` or `enrol`.
     pub state: String,
-    /// What the person can show: `totp`, `recovery`.
+    /// What the person can show here: `passkey`, `totp`, `recovery`.
     pub factors: Vec<String>,
     /// Recovery codes that are left.
     pub recovery_left: usize,
@@ -150,8 +151,8 @@ impl fmt::Debug for MeView {
     }
 }
 
-/// The second factor: one of the two.
-#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+/// The second factor: one of the three.
+#[derive(Clone, Default, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub struct FactorRequest {
     /// The six digits of the authenticator.
@@ -160,6 +161,10 @@ pub struct FactorRequest {
     /// A recovery code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<String>,
+    /// A passkey that was asked for, as the browser shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[zeroize(skip)]
+    pub passkey: Option<Value>,
 }
 
 impl fmt::Debug for FactorRequest {
@@ -190,11 +195,110 @@ pub struct TotpFinish {
 /// A second factor was set up.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct FactorKept {
-    /// Each works once, in place of the authenticator; shown this one time.
+    /// Each works once, in place of the other factors; shown this one time. None if there are some still.
     pub recovery_codes: Vec<String>,
     /// The login, which is ready and has another token.
     #[serde(flatten)]
     pub login: LoginAnswer,
+}
+
+/// What a browser is asked about passkeys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasskeyOptions {
+    /// As browsers take it: for `PublicKeyCredential.parseCreationOptionsFromJSON` where one is to be
+    /// made, for `parseRequestOptionsFromJSON` where one is to be shown.
+    pub public_key: Value,
+}
+
+/// What a browser is asked in which nobody has signed in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasskeyAsked {
+    /// Names this sign-in; good for one try within five minutes.
+    pub ceremony: String,
+    /// As browsers take it.
+    pub public_key: Value,
+}
+
+/// A passkey that was asked for before anybody signed in.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyShown {
+    /// Names the sign-in.
+    pub ceremony: String,
+    /// As the browser shows it.
+    pub credential: Value,
+}
+
+impl fmt::Debug for PasskeyShown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasskeyShown(..)")
+    }
+}
+
+/// A passkey that was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyMade {
+    /// What its owner calls it.
+    pub name: String,
+    /// As the browser shows it.
+    pub credential: Value,
+}
+
+/// What a person has besides the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorsView {
+    /// Whether there is an authenticator.
+    pub totp: bool,
+    /// The oldest first.
+    pub passkeys: Vec<PasskeyLine>,
+    /// Recovery codes that are left.
+    pub recovery_left: usize,
+}
+
+/// One passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyLine {
+    /// Names it.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was set up.
+    pub added: Moment,
+    /// Whether it works at this door; one made on the node itself works nowhere else.
+    pub here: bool,
+}
+
+/// Other recovery codes.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RecoveryRenewed {
+    /// Each works once; shown this one time.
+    pub recovery_codes: Vec<String>,
+}
+
+/// Proving once more who one is: the password and a second factor, or a passkey alone.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpRequest {
+    /// The password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The six digits of the authenticator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// A recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+    /// A passkey that was asked for, as the browser shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[zeroize(skip)]
+    pub passkey: Option<Value>,
+}
+
+impl fmt::Debug for StepUpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StepUpRequest(..)")
+    }
 }
 
 /// Coming back to a locked login.

@@ -7,6 +7,7 @@
 //! it, and [`openapi::document`] describes them.
 
 pub mod audit;
+pub mod backup;
 pub mod blob;
 pub mod client;
 pub mod clinic;

@@ -70,6 +70,7 @@ fn operation(route: &Route) -> Value {
 fn content(route: &Route) -> Value {
     match route.span {
         Span::Answer => json!({ "application/json": { "schema": reference(route.gives) } }),
+        Span::File => json!({ "application/octet-stream": { "schema": reference(route.gives) } }),
         Span::Stream => json!({ "text/event-stream": { "schema": reference(route.gives) } }),
     }
 }

@@ -22,6 +22,8 @@ pub enum Code {
     Locked,
     /// The second factor is still to be shown or set up.
     FactorRequired,
+    /// The person has to prove once more who they are.
+    StepUpRequired,
     /// Signed in, but not entitled to this.
     Forbidden,
     /// There is no such thing.
@@ -46,7 +48,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
@@ -55,6 +57,7 @@ impl Code {
         Self::LoginRefused,
         Self::Locked,
         Self::FactorRequired,
+        Self::StepUpRequired,
         Self::Forbidden,
         Self::NotFound,
         Self::Ambiguous,
@@ -74,7 +77,7 @@ impl Code {
             Self::LoginRequired | Self::LoginEnded | Self::LoginRefused | Self::FactorRequired => {
                 401
             }
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::StepUpRequired => 403,
             Self::NotFound => 404,
             Self::TooSlow => 408,
             Self::Ambiguous | Self::Refused => 409,

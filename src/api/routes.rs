@@ -31,6 +31,8 @@ pub enum Span {
     Answer,
     /// A stream of events.
     Stream,
+    /// A file, sent while it is made.
+    File,
 }
 
 /// The methods in use.
@@ -63,6 +65,24 @@ pub enum RouteId {
     TotpBegin,
     /// Setting up an authenticator: its first code.
     TotpFinish,
+    /// Signing in with a passkey: what the browser is asked.
+    PasskeyLoginBegin,
+    /// Signing in with a passkey.
+    PasskeyLogin,
+    /// Setting up a passkey: what the browser is asked.
+    PasskeyBegin,
+    /// Setting up a passkey: what the browser made.
+    PasskeyFinish,
+    /// Showing a passkey as second factor: what the browser is asked.
+    PasskeyAsk,
+    /// One's second factors.
+    Factors,
+    /// Taking a second factor away.
+    FactorRemove,
+    /// Other recovery codes.
+    RecoveryRenew,
+    /// Proving once more who one is.
+    StepUp,
     /// Stepping away.
     Lock,
     /// Coming back.
@@ -75,6 +95,8 @@ pub enum RouteId {
     Password,
     /// The list of conversations.
     Conversations,
+    /// The conversation of several people.
+    Group,
     /// A page of messages.
     Messages,
     /// Sending a message.
@@ -125,6 +147,8 @@ pub enum RouteId {
     InvitationDecide,
     /// Taking an invitation back.
     InvitationCancel,
+    /// A backup of everything.
+    Backup,
     /// Stopping the node.
     Stop,
 }
@@ -191,7 +215,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 41] = [
+pub const ROUTES: [Route; 52] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -239,7 +263,72 @@ pub const ROUTES: [Route; 41] = [
         "/v1/login/factor",
         Access::Factor,
         (Some("FactorRequest"), "LoginAnswer"),
-        "Show the second factor: a code of the authenticator, or a recovery code.",
+        "Show the second factor: a code of the authenticator, a recovery code, or a passkey.",
+    ),
+    post(
+        RouteId::PasskeyLoginBegin,
+        "/v1/login/passkey/begin",
+        Access::Anyone,
+        (None, "PasskeyAsked"),
+        "Get what a browser is asked to sign in with a passkey; it is the same for everyone.",
+    ),
+    post(
+        RouteId::PasskeyLogin,
+        "/v1/login/passkey/finish",
+        Access::Anyone,
+        (Some("PasskeyShown"), "LoginAnswer"),
+        "Sign in with a passkey alone: it is password and second factor in one.",
+    ),
+    post(
+        RouteId::PasskeyAsk,
+        "/v1/factors/passkey/ask",
+        Access::Begun,
+        (None, "PasskeyOptions"),
+        "Get what a browser is asked to show a passkey as second factor, or to step up.",
+    ),
+    post(
+        RouteId::PasskeyBegin,
+        "/v1/factors/passkey/begin",
+        Access::Enrolling,
+        (None, "PasskeyOptions"),
+        "Get what a browser is asked to make a passkey.",
+    ),
+    post(
+        RouteId::PasskeyFinish,
+        "/v1/factors/passkey/finish",
+        Access::Enrolling,
+        (Some("PasskeyMade"), "FactorKept"),
+        "Keep the passkey that was made, and get recovery codes with the first factor; a login that \
+         waited for it is ready.",
+    ),
+    get(
+        RouteId::Factors,
+        "/v1/factors",
+        Access::Staff,
+        "FactorsView",
+        "One's second factors.",
+    ),
+    post(
+        RouteId::FactorRemove,
+        "/v1/factors/{factor}/remove",
+        Access::Staff,
+        (None, "Done"),
+        "Take a passkey or the authenticator (`totp`) away, but never the last of them; every other login \
+         of the same person ends.",
+    ),
+    post(
+        RouteId::RecoveryRenew,
+        "/v1/factors/recovery",
+        Access::Staff,
+        (None, "RecoveryRenewed"),
+        "Get ten other recovery codes; those before are void.",
+    ),
+    post(
+        RouteId::StepUp,
+        "/v1/step-up",
+        Access::Staff,
+        (Some("StepUpRequest"), "LoginAnswer"),
+        "Prove once more who one is, before what asks for it; the login gets another token.",
     ),
     post(
         RouteId::TotpBegin,
@@ -297,6 +386,14 @@ pub const ROUTES: [Route; 41] = [
         Access::Staff,
         "ConversationsView",
         "One's conversations, those with the newest messages first.",
+    ),
+    post(
+        RouteId::Group,
+        "/v1/groups",
+        Access::Staff,
+        (Some("GroupRequest"), "GroupView"),
+        "The conversation of oneself and the people named, by id or name. It begins with its first \
+         message.",
     ),
     asking(
         get(
@@ -497,6 +594,16 @@ pub const ROUTES: [Route; 41] = [
         (None, "Done"),
         "Hear nobody with this invitation any more.",
     ),
+    Route {
+        span: Span::File,
+        ..post(
+            RouteId::Backup,
+            "/v1/backup",
+            Access::Operator,
+            (Some("BackupRequest"), "Backup"),
+            "Everything in the store, sealed to keys that are kept elsewhere.",
+        )
+    },
     post(
         RouteId::Stop,
         "/v1/stop",

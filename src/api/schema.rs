@@ -21,10 +21,14 @@ enum Kind {
     MaybeText,
     MaybeNumber,
     MaybeObject(&'static str),
+    /// What browsers take and show, as WebAuthn has it.
+    Foreign,
+    MaybeForeign,
 }
 
 use Kind::{
-    Flag, List, MaybeNumber, MaybeObject, MaybeText, MaybeTexts, Number, Object, Text, Texts,
+    Flag, Foreign, List, MaybeForeign, MaybeNumber, MaybeObject, MaybeText, MaybeTexts, Number,
+    Object, Text, Texts,
 };
 
 type Fields = &'static [(&'static str, Kind)];
@@ -82,8 +86,49 @@ const SCHEMAS: &[(&str, Fields)] = &[
     ),
     (
         "FactorRequest",
-        &[("totp", MaybeText), ("recovery", MaybeText)],
+        &[
+            ("totp", MaybeText),
+            ("recovery", MaybeText),
+            ("passkey", MaybeForeign),
+        ],
     ),
+    (
+        "StepUpRequest",
+        &[
+            ("password", MaybeText),
+            ("totp", MaybeText),
+            ("recovery", MaybeText),
+            ("passkey", MaybeForeign),
+        ],
+    ),
+    ("PasskeyOptions", &[("public_key", Foreign)]),
+    (
+        "PasskeyAsked",
+        &[("ceremony", Text), ("public_key", Foreign)],
+    ),
+    (
+        "PasskeyShown",
+        &[("ceremony", Text), ("credential", Foreign)],
+    ),
+    ("PasskeyMade", &[("name", Text), ("credential", Foreign)]),
+    (
+        "FactorsView",
+        &[
+            ("totp", Flag),
+            ("passkeys", List("PasskeyLine")),
+            ("recovery_left", Number),
+        ],
+    ),
+    (
+        "PasskeyLine",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("added", Object("Moment")),
+            ("here", Flag),
+        ],
+    ),
+    ("RecoveryRenewed", &[("recovery_codes", Texts)]),
     (
         "TotpBegun",
         &[("secret", Text), ("uri", Text), ("qr_svg", Text)],
@@ -276,6 +321,12 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("key", MaybeText),
         ],
     ),
+    ("BackupRequest", &[("to", Texts)]),
+    ("GroupRequest", &[("members", Texts)]),
+    (
+        "GroupView",
+        &[("conversation", Text), ("name", Text), ("members", Texts)],
+    ),
     ("AmendRequest", &[("message", Text), ("text", Text)]),
     ("RetractRequest", &[("message", Text), ("reason", Text)]),
     ("DraftRequest", &[("text", Text)]),
@@ -426,6 +477,10 @@ pub(super) fn all() -> Value {
         schemas.insert((*name).to_owned(), object(fields));
     }
     schemas.insert("Hint".to_owned(), hint());
+    schemas.insert(
+        "Backup".to_owned(),
+        json!({ "type": "string", "format": "binary", "description": "A backup file; see docs/storage.md." }),
+    );
     schemas.insert("OpenApi".to_owned(), json!({ "type": "object" }));
     Value::Object(schemas)
 }
@@ -467,11 +522,16 @@ fn property(kind: Kind) -> Value {
         MaybeText => json!({ "type": ["string", "null"] }),
         MaybeNumber => json!({ "type": ["integer", "null"] }),
         MaybeObject(name) => json!({ "oneOf": [reference(name), { "type": "null" }] }),
+        Foreign => json!({ "type": "object" }),
+        MaybeForeign => json!({ "type": ["object", "null"] }),
     }
 }
 
 const fn may_be_absent(kind: Kind) -> bool {
-    matches!(kind, MaybeText | MaybeTexts | MaybeNumber | MaybeObject(_))
+    matches!(
+        kind,
+        MaybeText | MaybeTexts | MaybeNumber | MaybeObject(_) | MaybeForeign
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What admins do, each in one call: the ids, numbers, times and codes that an act needs are filled in.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::domain::cert::{self, Grant, Scopes};
@@ -24,6 +25,15 @@ use super::mesh_keys::{self, MeshKeys};
 use super::passphrase::{Cost, Passphrase};
 use super::web_ca::WebCa;
 use super::{Authority, AuthorityError};
+
+/// Most logs that one statement of a revocation names: the largest lines of so many are two thirds of
+/// what a statement may weigh.
+const ENDS_AT_ONCE: usize = 256;
+
+/// Most logs that a revocation names in all its statements.
+///
+/// Those of the last months of a busy node; together they fit into one request to a node.
+const ENDS_NAMED_MAX: usize = 8 * ENDS_AT_ONCE;
 
 /// How long a one-time sign-in code is good for.
 ///
@@ -136,25 +146,43 @@ impl Authority {
     }
 
     /// Removes a device for good. `ends` are the heads of its logs as nodes hold them.
+    ///
+    /// As many statements as it takes to name them, the first with the logs of its last start: a log
+    /// begins with every start of a node, so one that has run for months has more than one statement
+    /// holds. The oldest of more than 2,048 are not named and end by the time of the
+    /// revocation.
     pub fn revoke_device(
         &mut self,
         device: DeviceId,
         mut ends: Vec<LogEnd>,
         now: WallTime,
-    ) -> Result<Segment, AuthorityError> {
+    ) -> Result<Vec<Segment>, AuthorityError> {
         let Some(Device { certificate, .. }) = self.clinic.devices.get(&device) else {
             return Err(unknown("device", device.to_string()));
         };
-        ends.sort();
-        ends.dedup();
         let revocation = Revocation {
             device,
             serial: certificate.serial,
             noise_key: certificate.noise_key,
-            ends,
+            ends: Vec::new(),
             at: now,
         };
-        self.sign(Act::DeviceRevoked { revocation }, now)
+        ends.sort_by_key(|end| (Reverse(end.epoch), *end));
+        ends.dedup();
+        ends.truncate(ENDS_NAMED_MAX);
+        let mut parts: Vec<Vec<LogEnd>> = ends.chunks(ENDS_AT_ONCE).map(<[_]>::to_vec).collect();
+        if parts.is_empty() {
+            parts.push(Vec::new());
+        }
+        let revocations = parts.into_iter().map(|mut ends| {
+            ends.sort();
+            let revocation = Revocation {
+                ends,
+                ..revocation.clone()
+            };
+            self.sign(Act::DeviceRevoked { revocation }, now)
+        });
+        revocations.collect()
     }
 
     /// Adds a staff member, with a one-time code to set a password with.

@@ -114,6 +114,7 @@ impl From<Problem> for Failure {
             | Code::LoginRefused
             | Code::Locked
             | Code::FactorRequired
+            | Code::StepUpRequired
             | Code::Forbidden
             | Code::Misdirected
             | Code::Refused

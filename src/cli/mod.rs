@@ -7,6 +7,7 @@
 mod admin;
 mod audit;
 mod authority;
+mod backup;
 mod chat;
 mod client;
 mod demo;
@@ -100,6 +101,8 @@ enum Noun {
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]
+    Backup(backup::Backup),
+    #[command(subcommand)]
     Authority(authority::Authority),
     #[command(subcommand)]
     Device(device::Device),
@@ -146,6 +149,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Watch(command) => command.run(context),
         Noun::Acknowledge(command) => command.run(context),
         Noun::Audit(command) => command.run(context),
+        Noun::Backup(command) => command.run(context),
         Noun::Authority(command) => command.run(context),
         Noun::Device(command) => command.run(context),
         Noun::Staff(command) => command.run(context),

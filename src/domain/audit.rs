@@ -227,6 +227,9 @@ pub enum Deed {
     /// A second factor was set, replaced or taken away.
     #[n(20)]
     FactorSet,
+    /// A passkey was turned away because its counter went back: somebody may have a copy.
+    #[n(21)]
+    PasskeyCopied,
     /// A message was taken back.
     #[n(40)]
     MessageRetracted {
@@ -242,6 +245,13 @@ pub enum Deed {
         /// Its number.
         #[n(3)]
         seq: u64,
+    },
+    /// Everything in the store was given out, sealed to keys that are kept elsewhere.
+    #[n(42)]
+    BackedUp {
+        /// To how many keys.
+        #[n(0)]
+        keys: u8,
     },
     /// The body of something that was taken back is destroyed here.
     #[n(41)]

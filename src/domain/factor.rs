@@ -1,10 +1,11 @@
 //! Second factors: what a person shows besides the password, folded from the entries of their private
 //! space in whatever order those arrive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::Hash;
 use super::message::{Position, StaffItem};
+use super::passkey::{Copies, PASSKEYS_MAX, Passkey, PasskeyId};
 use super::time::WallTime;
 
 /// Bytes of an authenticator's secret: what RFC 4226 asks for.
@@ -13,7 +14,7 @@ pub const TOTP_SECRET: usize = 20;
 /// Recovery codes that are handed out at once.
 pub const RECOVERY_CODES: usize = 10;
 
-/// Most spent recovery codes that are remembered: several lives of an account.
+/// Most spent recovery codes, and most passkeys, that are remembered: several lives of an account.
 const SPENT_MAX: usize = 1000;
 
 /// A person's password and second factors, as far as this node knows.
@@ -22,9 +23,40 @@ pub struct Credentials {
     password: Option<(Position, String)>,
     cleared: Option<Position>,
     totp: Option<(Position, [u8; TOTP_SECRET])>,
+    totp_removed: Option<Position>,
     step: u64,
     recovery: Option<(Position, BTreeSet<Hash>)>,
     spent: BTreeSet<Hash>,
+    passkeys: BTreeMap<PasskeyId, (Position, Passkey)>,
+    uses: BTreeMap<PasskeyId, Uses>,
+    removed: BTreeSet<PasskeyId>,
+}
+
+/// What the uses of a passkey have told.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Uses {
+    counter: u32,
+    copies: Option<(Position, Copies)>,
+}
+
+/// Why a change of second factors is turned down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactorRefusal {
+    /// There is no such factor.
+    #[error("there is no such second factor")]
+    Unknown,
+    /// Without it the person could not sign in.
+    #[error("this is the last second factor; set up another one first")]
+    Last,
+    /// Too many passkeys.
+    #[error("a person has at most {PASSKEYS_MAX} passkeys; remove one that is not used any more")]
+    TooMany,
+    /// The counter of a passkey went back: somebody has a copy.
+    #[error(
+        "this passkey may have been copied, because its counter went back; sign in another way, remove it, \
+         and tell an admin"
+    )]
+    Copied,
 }
 
 impl Credentials {
@@ -47,7 +79,71 @@ impl Credentials {
                 }
             }
             StaffItem::FactorsCleared {} => self.cleared = self.cleared.max(Some(at)),
+            StaffItem::PasskeyAdded(passkey) => self.learn_passkey(at, passkey),
+            StaffItem::PasskeyUsed {
+                passkey,
+                counter,
+                copies,
+            } => self.learn_use(at, passkey, counter, copies),
+            StaffItem::PasskeyRemoved { passkey } => {
+                if self.removed.len() < SPENT_MAX {
+                    self.removed.insert(passkey);
+                }
+            }
+            StaffItem::TotpRemoved {} => self.totp_removed = self.totp_removed.max(Some(at)),
         }
+    }
+
+    fn learn_passkey(&mut self, at: Position, passkey: Passkey) {
+        let id = passkey.id();
+        if self.passkeys.len() >= SPENT_MAX && !self.passkeys.contains_key(&id) {
+            return;
+        }
+        let known = self.passkeys.entry(id);
+        let known = known.or_insert_with(|| (at, passkey.clone()));
+        if known.0 < at {
+            *known = (at, passkey);
+        }
+    }
+
+    fn learn_use(&mut self, at: Position, passkey: PasskeyId, counter: u32, copies: Copies) {
+        if self.uses.len() >= SPENT_MAX && !self.uses.contains_key(&passkey) {
+            return;
+        }
+        let uses = self.uses.entry(passkey).or_default();
+        uses.counter = uses.counter.max(counter);
+        keep_newer(&mut uses.copies, at, copies);
+    }
+
+    /// Whether an entry may be written, as far as this node knows.
+    pub fn admits(&self, item: &StaffItem) -> Result<(), FactorRefusal> {
+        match item {
+            StaffItem::PasskeyAdded(_) if self.passkeys().count() >= PASSKEYS_MAX => {
+                Err(FactorRefusal::TooMany)
+            }
+            StaffItem::PasskeyUsed {
+                passkey, counter, ..
+            } => {
+                let (_, passkey) = self.passkey(passkey).ok_or(FactorRefusal::Unknown)?;
+                let follows = passkey.may_follow(*counter);
+                follows.then_some(()).ok_or(FactorRefusal::Copied)
+            }
+            StaffItem::PasskeyRemoved { passkey } => self.may_go(self.passkey(passkey).map(|_| ())),
+            StaffItem::TotpRemoved {} => self.may_go(self.totp().map(|_| ())),
+            StaffItem::Password { .. }
+            | StaffItem::Totp { .. }
+            | StaffItem::TotpUsed { .. }
+            | StaffItem::RecoveryCodes { .. }
+            | StaffItem::RecoveryUsed { .. }
+            | StaffItem::FactorsCleared {}
+            | StaffItem::PasskeyAdded(_) => Ok(()),
+        }
+    }
+
+    fn may_go(&self, found: Option<()>) -> Result<(), FactorRefusal> {
+        found.ok_or(FactorRefusal::Unknown)?;
+        let factors = usize::from(self.totp().is_some()) + self.passkeys().count();
+        (factors > 1).then_some(()).ok_or(FactorRefusal::Last)
     }
 
     /// The password in PHC form, and when it was set.
@@ -58,7 +154,11 @@ impl Credentials {
 
     /// The authenticator's secret, if there is one.
     pub fn totp(&self) -> Option<&[u8; TOTP_SECRET]> {
-        self.if_kept(self.totp.as_ref())
+        let kept = self
+            .totp
+            .as_ref()
+            .filter(|(at, _)| Some(*at) > self.totp_removed);
+        self.if_kept(kept)
     }
 
     /// The last time step whose code was taken; only later ones are.
@@ -78,9 +178,25 @@ impl Credentials {
         known.map_or(0, |hashes| hashes.difference(&self.spent).count())
     }
 
+    /// The passkeys that are good, as their last use left them, and when each was set up.
+    pub fn passkeys(&self) -> impl Iterator<Item = (WallTime, Passkey)> {
+        self.passkeys.keys().filter_map(|id| self.passkey(id))
+    }
+
+    /// One of them.
+    pub fn passkey(&self, id: &PasskeyId) -> Option<(WallTime, Passkey)> {
+        let known = self.passkeys.get(id);
+        let known = known.filter(|(at, _)| Some(*at) > self.cleared && !self.removed.contains(id));
+        let (at, mut passkey) = known.cloned()?;
+        let uses = self.uses.get(id).copied().unwrap_or_default();
+        passkey.counter = passkey.counter.max(uses.counter);
+        passkey.copies = uses.copies.map_or(passkey.copies, |(_, copies)| copies);
+        Some((at.time.wall(), passkey))
+    }
+
     /// Whether there is anything besides the password.
     pub fn has_factor(&self) -> bool {
-        self.totp().is_some()
+        self.totp().is_some() || self.passkeys().next().is_some()
     }
 
     /// What was set after the last clearing.
@@ -103,87 +219,4 @@ fn keep_newer<T>(place: &mut Option<(Position, T)>, at: Position, thing: T) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::id::AuthorId;
-    use crate::domain::log::Epoch;
-    use crate::domain::testing::NOON;
-    use crate::domain::time::Hlc;
-
-    fn at(minute: u64) -> Position {
-        Position {
-            time: Hlc::at(NOON.plus(std::time::Duration::from_secs(60 * minute))),
-            author: AuthorId::new([1; 32]),
-            epoch: Epoch(1),
-            seq: minute,
-        }
-    }
-
-    fn hash(n: u8) -> Hash {
-        Hash::new([n; 32])
-    }
-
-    fn items() -> Vec<(Position, StaffItem)> {
-        let password = |phc: &str| StaffItem::Password {
-            phc: phc.to_owned(),
-            at: NOON,
-        };
-        let codes = |from: u8| StaffItem::RecoveryCodes {
-            hashes: (from..from + 10).map(hash).collect(),
-        };
-        let totp = |n: u8, step| StaffItem::Totp {
-            secret: [n; TOTP_SECRET],
-            step,
-        };
-        vec![
-            (at(1), password("old")),
-            (at(2), totp(1, 100)),
-            (at(3), codes(1)),
-            (at(4), StaffItem::TotpUsed { step: 120 }),
-            (at(5), StaffItem::FactorsCleared {}),
-            (at(6), password("new")),
-            (at(7), totp(2, 110)),
-            (at(8), codes(50)),
-            (at(9), StaffItem::RecoveryUsed { hash: hash(52) }),
-        ]
-    }
-
-    fn fold(items: impl IntoIterator<Item = (Position, StaffItem)>) -> Credentials {
-        let mut credentials = Credentials::default();
-        for (at, item) in items {
-            credentials.learn(at, item);
-        }
-        credentials
-    }
-
-    #[test]
-    fn credentials_are_the_same_in_whatever_order_their_entries_arrive() {
-        let forward = fold(items());
-        assert_eq!(forward, fold(items().into_iter().rev()));
-        assert_eq!(forward.password().map(|(phc, _)| phc), Some("new"));
-        assert_eq!(forward.totp(), Some(&[2; TOTP_SECRET]));
-        assert_eq!((forward.last_step(), forward.recovery_left()), (120, 9));
-    }
-
-    #[test]
-    fn a_recovery_code_works_once_and_only_of_the_newest_ten() {
-        let credentials = fold(items());
-        assert!(credentials.is_recovery_code(&hash(50)));
-        assert!(!credentials.is_recovery_code(&hash(52)), "spent");
-        assert!(!credentials.is_recovery_code(&hash(2)), "of the ten before");
-    }
-
-    #[test]
-    fn clearing_takes_every_factor_and_leaves_the_password() {
-        let mut credentials = fold(items());
-        assert!(credentials.has_factor());
-        credentials.learn(at(10), StaffItem::FactorsCleared {});
-        assert!(!credentials.has_factor() && credentials.recovery_left() == 0);
-        assert_eq!(
-            credentials.last_step(),
-            120,
-            "no code is taken twice all the same"
-        );
-        assert!(credentials.password().is_some());
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use super::codec::{self, CodecError, OBJECT_MAX};
 use super::factor::TOTP_SECRET;
 use super::id::{AuthorId, Hash, StaffId, byte_id};
 use super::log::{Epoch, Log};
+use super::passkey::{Copies, Passkey, PasskeyId};
 use super::retraction::Retraction;
 use super::space::Space;
 use super::time::{Hlc, WallTime};
@@ -377,10 +378,37 @@ pub enum StaffItem {
     /// Every second factor is void: the person began anew with a one-time code from an admin.
     #[n(5)]
     FactorsCleared {},
+    /// A passkey was set up.
+    #[n(6)]
+    PasskeyAdded(#[n(0)] Passkey),
+    /// A passkey was used, and told something about itself.
+    #[n(7)]
+    PasskeyUsed {
+        /// Which.
+        #[n(0)]
+        passkey: PasskeyId,
+        /// How often it has signed; neither this number nor a lower one is taken again.
+        #[n(1)]
+        counter: u32,
+        /// Whether there may be copies.
+        #[n(2)]
+        copies: Copies,
+    },
+    /// A passkey is void.
+    #[n(8)]
+    PasskeyRemoved {
+        /// Which.
+        #[n(0)]
+        passkey: PasskeyId,
+    },
+    /// The authenticator is void.
+    #[n(9)]
+    TotpRemoved {},
 }
 
-/// Largest item of a private space in bytes: ten hashes of recovery codes, and twice as much again.
-const ITEM_MAX: usize = 1024;
+/// Largest item of a private space in bytes: a passkey with the longest id, key, domain and name that
+/// there may be has 1.4 KiB.
+const ITEM_MAX: usize = 2048;
 
 impl std::fmt::Debug for StaffItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -391,7 +419,11 @@ impl std::fmt::Debug for StaffItem {
 impl StaffItem {
     /// Reads the body of an entry.
     pub fn from_body(body: &[u8]) -> Result<Self, CodecError> {
-        codec::strict(body, ITEM_MAX)
+        let item: Self = codec::strict(body, ITEM_MAX)?;
+        match &item {
+            Self::PasskeyAdded(passkey) if !passkey.is_sound() => Err(CodecError::Malformed),
+            _ => Ok(item),
+        }
     }
 
     /// The body of the entry.

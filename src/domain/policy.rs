@@ -213,7 +213,7 @@ impl Policy {
         let today = now.day();
         match space {
             Space::Record | Space::Staff(_) => Day::NEVER,
-            Space::Direct(..) => today.plus(self.direct_days.into()),
+            Space::Direct(..) | Space::Group(_) => today.plus(self.direct_days.into()),
             Space::Room(_) => today.plus(self.room_days.into()),
             Space::Audit(_) => {
                 let day = today.plus(self.audit_days.into()).0;
@@ -227,7 +227,7 @@ impl Policy {
     pub fn latest_last_day(space: &Space, day: Day) -> Day {
         match space {
             Space::Record | Space::Staff(_) => Day::NEVER,
-            Space::Direct(..) | Space::Room(_) => day.plus(RETENTION_MAX.into()),
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) => day.plus(RETENTION_MAX.into()),
             Space::Audit(_) => day.plus(u32::from(RETENTION_MAX) + AUDIT_PERIOD),
         }
     }

@@ -221,6 +221,7 @@ impl Clinic {
         match space {
             Space::Record | Space::Audit(_) => Vec::new(),
             Space::Direct(one, other) => vec![*one, *other],
+            Space::Group(group) => group.members().to_vec(),
             Space::Room(room) => self
                 .rooms
                 .get(room)
@@ -238,6 +239,10 @@ impl Clinic {
                     (one == staff || other == staff)
                         && self.staff.contains_key(one)
                         && self.staff.contains_key(other)
+                }
+                Space::Group(group) => {
+                    let mut members = group.members().iter();
+                    group.has(staff) && members.all(|one| self.staff.contains_key(one))
                 }
                 Space::Room(room) => self
                     .rooms
@@ -260,7 +265,7 @@ impl Clinic {
             Space::Audit(owner) => {
                 owner == device || found.certificate.capabilities.has(Capability::Witness)
             }
-            Space::Direct(..) | Space::Room(_) | Space::Staff(_) => self
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) | Space::Staff(_) => self
                 .people(space)
                 .iter()
                 .any(|staff| self.is_home(device, staff)),
@@ -289,6 +294,10 @@ impl Clinic {
             Space::Direct(one, other) => {
                 space.is_well_formed()
                     && (self.was_home(&device, one) || self.was_home(&device, other))
+            }
+            Space::Group(group) => {
+                let mut members = group.members().iter();
+                members.any(|staff| self.was_home(&device, staff))
             }
             Space::Room(room) => self.rooms.get(room).is_some_and(|room| {
                 room.ever_members

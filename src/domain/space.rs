@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::codec;
+use super::group::Group;
 use super::id::{ClinicId, DeviceId, Hash, RoomId, SpaceId, StaffId};
 
 /// What is replicated as one, and who it is about.
@@ -26,6 +27,9 @@ pub enum Space {
     /// One node's audit trail.
     #[n(4)]
     Audit(#[n(0)] DeviceId),
+    /// The conversation of three to eight staff members.
+    #[n(5)]
+    Group(#[n(0)] Group),
 }
 
 impl Space {
@@ -42,13 +46,18 @@ impl Space {
     pub fn is_well_formed(&self) -> bool {
         match self {
             Self::Direct(one, other) => one < other,
-            Self::Record | Self::Room(_) | Self::Staff(_) | Self::Audit(_) => true,
+            Self::Record
+            | Self::Room(_)
+            | Self::Staff(_)
+            | Self::Audit(_)
+            // There is no value of it in another form.
+            | Self::Group(_) => true,
         }
     }
 
     /// Whether people write here.
     pub const fn is_conversation(&self) -> bool {
-        matches!(self, Self::Direct(..) | Self::Room(_))
+        matches!(self, Self::Direct(..) | Self::Group(_) | Self::Room(_))
     }
 
     /// The id of this space in this clinic.

@@ -21,6 +21,7 @@ use super::id::{
 use super::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use super::message::Message;
 use super::name::Name;
+use super::passkey::{Copies, Passkey, PasskeyKey};
 use super::record::{Clinic, Item};
 use super::sign::{Signed, SigningKey};
 use super::space::Space;
@@ -421,6 +422,21 @@ pub(crate) fn facts<const N: usize>(who: &str, homes: [&str; N]) -> StaffFacts {
         roles: Vec::new(),
         homes,
         sign_in: None,
+    }
+}
+
+/// A passkey at the sample clinic's pages.
+pub(crate) fn passkey(n: u8) -> Passkey {
+    Passkey {
+        credential: vec![n; 32],
+        key: PasskeyKey::P256 {
+            x: [n; 32],
+            y: [n.wrapping_add(1); 32],
+        },
+        domain: "sample-clinic.internal".into(),
+        name: name("Phone"),
+        counter: 5,
+        copies: Copies::Never,
     }
 }
 

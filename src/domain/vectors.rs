@@ -7,12 +7,14 @@ use super::attest::{Attestation, Word};
 use super::audit::{Actor, AuditRecord, Deed, Origin};
 use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant};
 use super::codec;
+use super::group::Group;
 use super::id::{
     AuthorId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, SpaceId, StaffId, hex, unhex,
 };
 use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
+use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
 use super::policy::{Network, Policy};
 use super::retraction::{Retraction, Withdrawn};
 use super::sign::Signed;
@@ -21,7 +23,7 @@ use super::statement::{
     Act, History, Invitation, LogEnd, Revocation, Role, Seen, SignInCode, StaffFacts, Statement,
     StatementId,
 };
-use super::testing::{ADMIN, NOON, SampleClinic, name};
+use super::testing::{ADMIN, NOON, SampleClinic, name, passkey};
 use super::time::Day;
 use super::trust::{Credentials, Refusal};
 use super::web::WebCertificate;
@@ -33,19 +35,24 @@ const BEN: StaffId = StaffId::new([0xb2; 16]);
 const ROOM: RoomId = RoomId::new([0xc3; 16]);
 const DEVICE: DeviceId = DeviceId::new([0xd4; 32]);
 const AUTHOR: AuthorId = AuthorId::new([0xe5; 32]);
+const CY: StaffId = StaffId::new([0xc3; 16]);
 const HASH: Hash = Hash::new([0xf6; 32]);
 const INVITATION: InvitationId = InvitationId::new([0x17; 16]);
 const SPACE: SpaceId = SpaceId::new([0x28; 32]);
 
 type Vectors = Vec<(String, Vec<u8>)>;
 
-fn spaces() -> [(&'static str, Space); 5] {
+fn spaces() -> [(&'static str, Space); 6] {
     [
         ("record", Space::Record),
         ("direct", Space::Direct(ANA, BEN)),
         ("room", Space::Room(ROOM)),
         ("staff", Space::Staff(ANA)),
         ("audit", Space::Audit(DEVICE)),
+        (
+            "group",
+            Space::Group(Group::of([CY, BEN, ANA]).expect("three people")),
+        ),
     ]
 }
 
@@ -71,11 +78,15 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
         author: AUTHOR,
         seq: 300,
     }];
-    let ends = spaces().map(|(_, space)| LogEnd {
-        space,
-        epoch: Epoch(7),
-        seq: 70_000,
-    });
+    let of_groups = |space: &Space| matches!(space, Space::Group(_));
+    let spaces = spaces().into_iter().map(|(_, space)| space);
+    let ends = spaces
+        .filter(|space| !of_groups(space))
+        .map(|space| LogEnd {
+            space,
+            epoch: Epoch(7),
+            seq: 70_000,
+        });
     let mut policy = Policy::initial();
     policy.networks = vec![
         "192.168.1.0/24".parse::<Network>().expect("a network"),
@@ -102,7 +113,7 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 device: DEVICE,
                 serial: Serial::new([0x39; 16]),
                 noise_key: NoiseKey::new([0x4a; 32]),
-                ends: ends.into(),
+                ends: ends.collect(),
                 at: NOON,
             },
         },
@@ -225,6 +236,8 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("rollback-found", Deed::RollbackFound { space, epoch, seq }),
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
+        ("passkey-copied", Deed::PasskeyCopied),
+        ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "message-retracted",
             Deed::MessageRetracted {
@@ -318,7 +331,7 @@ fn messages(clinic: &SampleClinic) -> Vec<(&'static str, Message)> {
     ]
 }
 
-fn staff_items() -> [(&'static str, StaffItem); 6] {
+fn staff_items() -> [(&'static str, StaffItem); 12] {
     let phc = "$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA".into();
     [
         ("password", StaffItem::Password { phc, at: NOON }),
@@ -338,7 +351,49 @@ fn staff_items() -> [(&'static str, StaffItem); 6] {
         ),
         ("recovery-used", StaffItem::RecoveryUsed { hash: HASH }),
         ("factors-cleared", StaffItem::FactorsCleared {}),
+        ("passkey-p256", StaffItem::PasskeyAdded(passkey(1))),
+        (
+            "passkey-p384",
+            StaffItem::PasskeyAdded(passkey_with(p384())),
+        ),
+        ("passkey-rsa", StaffItem::PasskeyAdded(passkey_with(rsa()))),
+        (
+            "passkey-used",
+            StaffItem::PasskeyUsed {
+                passkey: PasskeyId::of(b"one"),
+                counter: 41,
+                copies: Copies::Made,
+            },
+        ),
+        (
+            "passkey-removed",
+            StaffItem::PasskeyRemoved {
+                passkey: PasskeyId::of(b"one"),
+            },
+        ),
+        ("totp-removed", StaffItem::TotpRemoved {}),
     ]
+}
+
+fn passkey_with(key: PasskeyKey) -> Passkey {
+    Passkey {
+        key,
+        domain: "localhost".into(),
+        copies: Copies::NotYet,
+        ..passkey(2)
+    }
+}
+
+const fn p384() -> PasskeyKey {
+    let (x, y) = ([0x38; 48], [0x48; 48]);
+    PasskeyKey::P384 { x, y }
+}
+
+fn rsa() -> PasskeyKey {
+    PasskeyKey::Rsa {
+        modulus: vec![0x52; 256],
+        exponent: [1, 0, 1],
+    }
 }
 
 fn retraction(clinic: &SampleClinic, staff: StaffId, entry: EntryId) -> Retraction {
@@ -523,7 +578,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..21).chain([0x18, 0x18]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..22).chain([0x18; 3]).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The engine (pure) and the runner that performs its effects.
 
+pub mod backup;
 mod boot;
 pub mod engine;
 pub mod enrolment;

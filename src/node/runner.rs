@@ -201,6 +201,7 @@ impl Runner {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.waiting.insert(ticket, reply);
+        let command = command.into();
         self.feed(Input::Command { ticket, command });
     }
 

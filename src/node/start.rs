@@ -14,6 +14,7 @@ use crate::platform::clock::Clock;
 use crate::platform::entropy;
 use crate::store::{Store, StoreError};
 
+use super::backup::Backups;
 use super::boot;
 use super::engine::{Engine, Now, Room};
 use super::enrolment::Enrolment;
@@ -56,10 +57,13 @@ pub struct Running {
     pub handle: Handle,
     /// Its network.
     pub net: net::Handle,
-    /// Tells the node's time, which a drill may have moved.
+    /// Tells this machine's time to those who sign in. A drill that moves the node's clock does not move
+    /// it: their one-time codes and their phones know nothing of the drill.
     pub timepiece: Arc<dyn Fn() -> Now + Send + Sync>,
     /// Lets other machines in.
     pub enrolment: Enrolment,
+    /// Makes backups of its store.
+    pub backups: Backups,
     /// Who it is.
     pub identity: Identity,
     task: JoinHandle<Result<(), RunError>>,
@@ -111,6 +115,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         },
         Arc::new(move || clock.wall()),
     )?;
+    let store = Arc::new(store);
+    let backups = Backups::new(&store, identity.clinic, me);
     let (handle, asked, hints) = Handle::new();
     let enrolment = Enrolment::new(
         settings.enrolment,
@@ -122,7 +128,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let runner = Runner {
         clinic: identity.clinic,
         engine,
-        store: Arc::new(store),
+        store,
         net: net.clone(),
         net_events,
         asked,
@@ -143,8 +149,12 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     Ok(Running {
         handle,
         net,
-        timepiece: Arc::new(move || clock.now()),
+        timepiece: Arc::new(move || Now {
+            wall: clock.clock.now(),
+            mono: clock.clock.elapsed(),
+        }),
         enrolment,
+        backups,
         identity,
         task,
     })

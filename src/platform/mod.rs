@@ -9,4 +9,5 @@ pub mod files;
 pub mod lock;
 pub mod sealed;
 pub mod space;
+pub mod vault;
 pub mod web_key;

@@ -46,7 +46,7 @@ use crate::domain::log::{Entry, Log, Segment};
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, WallTime};
 use crate::platform::lock::Lock;
 
 pub use batch::{Append, Batch, Fork, Horizon, Meta, Reach};
@@ -211,6 +211,17 @@ impl Store {
     ) -> Result<Vec<Segment>, StoreError> {
         self.shared.check()?;
         read::segments(&self.shared, log, from, budget)
+    }
+
+    /// The same as [`Store::segments`], with when each came to this node.
+    pub fn arrived_segments(
+        &self,
+        log: &Log,
+        from: u64,
+        budget: usize,
+    ) -> Result<Vec<(Segment, WallTime)>, StoreError> {
+        self.shared.check()?;
+        read::arrived_segments(&self.shared, log, from, budget)
     }
 
     /// Entry `seq` of a log, if it is held; without its body once that is purged.

@@ -18,7 +18,7 @@ use crate::domain::log::{self, Entry, Head, Header, Log, Payload, Segment};
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
-use crate::domain::time::{Day, Hlc};
+use crate::domain::time::{Day, Hlc, WallTime};
 
 /// Where a log stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,17 @@ pub(crate) fn segments(
     from: u64,
     budget: usize,
 ) -> Result<Vec<Segment>, StoreError> {
+    let arrived = arrived_segments(shared, log, from, budget)?;
+    Ok(arrived.into_iter().map(|(segment, _)| segment).collect())
+}
+
+/// The same with when each came to this node.
+pub(crate) fn arrived_segments(
+    shared: &Shared,
+    log: &Log,
+    from: u64,
+    budget: usize,
+) -> Result<Vec<(Segment, WallTime)>, StoreError> {
     let Some(number) = number_of(shared, log) else {
         return Ok(Vec::new());
     };
@@ -88,16 +99,18 @@ pub(crate) fn segments(
         let SegmentRow {
             first,
             previous,
+            arrived,
             signature,
             ..
         } = row;
-        segments.push(Segment {
+        let segment = Segment {
             log: *log,
             first,
             previous,
             entries,
             signature,
-        });
+        };
+        segments.push((segment, arrived));
         if bytes >= budget {
             break;
         }

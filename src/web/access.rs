@@ -96,8 +96,9 @@ pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: 
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(gate.door.clone());
     match gate.route.span {
-        // What is held while a stream is open is counted by the stream itself.
-        Span::Stream => next.run(request).await,
+        // What is held while a stream is open is counted by the stream itself; backups are made one at
+        // a time.
+        Span::Stream | Span::File => next.run(request).await,
         Span::Answer => timeout_at(by, next.run(request))
             .await
             .unwrap_or_else(|_| too_slow().into_response()),

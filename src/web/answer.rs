@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::problem::{Code, Problem};
+use crate::domain::factor::FactorRefusal;
 use crate::node::engine::CommandRefusal;
 
 /// What handlers return.
@@ -117,12 +118,18 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         }
         CommandRefusal::TextLength
         | CommandRefusal::TooManyMentions
+        | CommandRefusal::TooManyGroups
         | CommandRefusal::NotTheWriter
         | CommandRefusal::AlreadyRetracted
         | CommandRefusal::TooManyAmendments
         | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
+        CommandRefusal::Factor(FactorRefusal::Last | FactorRefusal::TooMany) => {
+            split(Code::Refused, why)
+        }
+        CommandRefusal::Factor(FactorRefusal::Copied) => split(Code::LoginRefused, why),
+        CommandRefusal::Factor(FactorRefusal::Unknown) => split(Code::NotFound, why),
         CommandRefusal::DiskFull => split(Code::DiskFull, why),
         CommandRefusal::Unknown(_) => split(Code::NotFound, why),
         CommandRefusal::Busy => split(Code::Busy, why),

@@ -9,6 +9,8 @@ mod answer;
 mod assets;
 mod door;
 mod events;
+mod hint;
+mod hub;
 mod login;
 mod names;
 mod routes;

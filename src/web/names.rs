@@ -1,7 +1,10 @@
 //! From what people type to whom and what they mean: an id, or a name without doubt.
 
+use std::collections::BTreeSet;
+
 use crate::api::conversation::from_id;
 use crate::api::problem::{Code, Problem};
+use crate::domain::group::{GROUP_MAX, GROUP_MIN, Group};
 use crate::domain::id::{DeviceId, StaffId};
 use crate::domain::record::Clinic;
 use crate::domain::space::Space;
@@ -47,7 +50,8 @@ pub(super) fn staff(clinic: &Clinic, text: &str) -> Option<StaffId> {
     }
 }
 
-/// The conversation that somebody means: its id, a room, or the other person.
+/// The conversation that somebody means: its id, a room, the other person, or the others of a group
+/// with commas between.
 pub(super) fn conversation(clinic: &Clinic, me: StaffId, text: &str) -> Result<Space, Problem> {
     if let Some(space) = from_id(text) {
         return Ok(space);
@@ -64,8 +68,49 @@ pub(super) fn conversation(clinic: &Clinic, me: StaffId, text: &str) -> Result<S
     let things: Vec<(&str, Space)> = rooms.chain(direct).collect();
     match named(&things, text.trim()) {
         Found::One(space) => Ok(space),
+        Found::Nothing if text.contains(',') => group(clinic, me, text.split(',')),
         Found::Nothing => Err(Problem::not_found("room or person", text)
             .remedy("`clinic-mesh conversations` lists what there is")),
+        Found::Several => Err(ambiguous(text)),
+    }
+}
+
+/// The group of somebody and the people they name.
+pub(super) fn group<'a>(
+    clinic: &Clinic,
+    me: StaffId,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Result<Space, Problem> {
+    let mut members = BTreeSet::from([me]);
+    for name in others {
+        members.insert(member(clinic, name)?);
+    }
+    if let [one, other] = *members.iter().copied().collect::<Vec<_>>() {
+        return Space::direct(one, other).ok_or_else(|| size(2));
+    }
+    let count = members.len();
+    let group = Group::of(members).ok_or_else(|| size(count))?;
+    Ok(Space::Group(group))
+}
+
+fn size(count: usize) -> Problem {
+    let message = format!(
+        "a group has {GROUP_MIN} to {GROUP_MAX} members with you among them; these are {count}"
+    );
+    Problem::new(Code::Refused, message).remedy("for more people, ask an admin for a room")
+}
+
+fn member(clinic: &Clinic, text: &str) -> Result<StaffId, Problem> {
+    let known = StaffId::from_hex(text).filter(|id| clinic.staff.contains_key(id));
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    match named(&people(clinic), text.trim()) {
+        Found::One(staff) => Ok(staff),
+        Found::Nothing => {
+            Err(Problem::not_found("person", text)
+                .remedy("names in a group have commas between them"))
+        }
         Found::Several => Err(ambiguous(text)),
     }
 }

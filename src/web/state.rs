@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
-use super::login::{Cost, Ended, Hashing, Logins};
+use super::hub::Hub;
+use super::login::{Ceremonies, Cost, Ended, Hashing, Logins};
+use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
@@ -19,6 +22,7 @@ use crate::domain::record::{Clinic, Status};
 use crate::domain::throttle::Throttle;
 use crate::domain::web::{WebCertificate, WebKey};
 use crate::node::Handle;
+use crate::node::backup::Backups;
 use crate::node::engine::{Changed, Command, Now, Reply};
 use crate::node::enrolment::Enrolment;
 
@@ -40,12 +44,14 @@ pub struct Api {
     inner: Arc<Inner>,
     enrolment: Option<Enrolment>,
     web_key: Option<WebKey>,
+    backups: Option<Backups>,
 }
 
 struct Inner {
     node: Handle,
     now: Timepiece,
     logins: Mutex<Logins>,
+    ceremonies: Mutex<Ceremonies<DiscoverableAuthentication>>,
     throttle: Mutex<Throttle>,
     addresses: Mutex<Throttle>,
     hashing: Hashing,
@@ -53,6 +59,9 @@ struct Inner {
     first: tokio::sync::Mutex<()>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    hub: Hub,
+    /// One backup at a time: each reads the whole disk.
+    backup: Arc<Semaphore>,
     ends: watch::Sender<u64>,
     /// What browsers call the open doors, by port.
     sites: Mutex<BTreeMap<u16, Site>>,
@@ -70,17 +79,21 @@ impl Api {
                 node,
                 now,
                 logins: Mutex::default(),
+                ceremonies: Mutex::default(),
                 throttle: Mutex::default(),
                 addresses: Mutex::new(Throttle::of_addresses()),
                 hashing: Hashing::new(cost),
                 first: tokio::sync::Mutex::default(),
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                hub: Hub::default(),
+                backup: Arc::new(Semaphore::new(1)),
                 ends: watch::channel(0).0,
                 sites: Mutex::default(),
             }),
             enrolment: None,
             web_key: None,
+            backups: None,
         }
     }
 
@@ -96,6 +109,22 @@ impl Api {
     pub fn showing(mut self, key: WebKey) -> Self {
         self.web_key = Some(key);
         self
+    }
+
+    /// The same API of a node whose store can be backed up.
+    #[must_use]
+    pub fn backing_up(mut self, backups: Backups) -> Self {
+        self.backups = Some(backups);
+        self
+    }
+
+    pub(super) fn backups(&self) -> Option<&Backups> {
+        self.backups.as_ref()
+    }
+
+    /// A place for making a backup; there is one.
+    pub(super) fn backup_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.backup).try_acquire_owned().ok()
     }
 
     pub(super) fn web_key(&self) -> Option<WebKey> {
@@ -136,6 +165,14 @@ impl Api {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sign-ins with a passkey that have begun.
+    pub(super) fn ceremonies(&self) -> MutexGuard<'_, Ceremonies<DiscoverableAuthentication>> {
+        self.inner
+            .ceremonies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.inner
             .throttle
@@ -172,8 +209,14 @@ impl Api {
         self.inner.ends.subscribe()
     }
 
+    /// Every change in the node, for those who watch the whole.
     pub(super) fn hints(&self) -> broadcast::Receiver<Changed> {
         self.inner.node.hints()
+    }
+
+    /// Hears of what concerns a person, or of everything as the operator.
+    pub(super) fn listen(&self, staff: Option<StaffId>) -> broadcast::Receiver<Hint> {
+        self.inner.hub.join(&self.inner.node, staff)
     }
 
     /// Asks the engine; what it refuses becomes a problem.

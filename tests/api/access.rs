@@ -263,6 +263,7 @@ fn request(route: &Route) -> (&'static str, &'static str) {
         RouteId::Draft => "/v1/conversations/nowhere/draft",
         RouteId::Opened => "/v1/conversations/nowhere/opened",
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",
+        RouteId::FactorRemove => "/v1/factors/none/remove",
         RouteId::LoginEnd => "/v1/logins/none/end",
         RouteId::Ends => "/v1/devices/front-desk/ends",
         RouteId::Trail => "/v1/audit/front-desk",

@@ -192,7 +192,8 @@ impl Browser {
         parse(&all)
     }
 
-    async fn ask(
+    /// Asks, and leaves the answer to be read.
+    pub(crate) async fn ask(
         &self,
         method: &str,
         path: &str,

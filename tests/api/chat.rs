@@ -317,3 +317,39 @@ async fn who_writes_and_who_is_here_is_told_to_others() {
     assert_eq!(bo.presence().await.expect("signed in").here, [id]);
     desk.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_people_talk_in_a_group_that_one_of_them_begins() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (bo_id, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let (_, cy) = desk.signed_in("Cy", CLINICIAN).await;
+    let (_, dee) = desk.signed_in("Dee", CLINICIAN).await;
+
+    let members = vec![bo_id.id.to_string(), "cy".to_owned()];
+    let group = ana.group(members).await.expect("three people");
+    assert_eq!(group.name, "Bo, Cy");
+    assert_eq!(group.members, ["Ana", "Bo", "Cy"]);
+    ana.send(&group.conversation, "Who has the key?")
+        .await
+        .expect("a member");
+    // Whoever names the others means the same group.
+    let sent = cy.send("Ana, Bo", "I have").await.expect("a member");
+    assert_eq!(sent.conversation, group.conversation);
+    let line = only_line(&bo).await;
+    assert_eq!(
+        (line.kind.as_str(), line.name.as_str()),
+        ("group", "Ana, Cy")
+    );
+    assert_eq!(line.unread, 2);
+
+    let outsider = dee.messages(&group.conversation, None, 10).await;
+    assert_eq!(code(outsider), Code::Forbidden);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let with = |others: &[&str]| ana.group(names(others));
+    assert_eq!(code(with(&["Bo", "Nobody"]).await), Code::NotFound);
+    assert_eq!(code(with(&["Ana"]).await), Code::Refused);
+    let pair = with(&["Bo"]).await.expect("two people");
+    assert!(pair.conversation.starts_with("direct-"));
+    desk.stop().await;
+}

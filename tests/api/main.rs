@@ -4,6 +4,8 @@
 mod offices;
 
 mod access;
+mod authenticator;
+mod backup;
 mod browser;
 mod chat;
 mod desk;
@@ -11,6 +13,8 @@ mod door;
 mod factor;
 mod limits;
 mod login;
+mod passkey;
 mod socket;
+mod step_up;
 mod tls;
 mod trail;

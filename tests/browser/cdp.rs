@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -22,8 +23,10 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Without the sandbox, because tests run as root in a container; without a network, because none is
 /// needed.
-const ARGUMENTS: [&str; 11] = [
+const ARGUMENTS: [&str; 12] = [
     "--headless=new",
+    // As the office's router would say it.
+    "--host-resolver-rules=MAP *.internal 127.0.0.1",
     // Several windows are looked at in turn; none may be put last.
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
@@ -56,7 +59,29 @@ pub(crate) struct Wire {
 impl Chromium {
     /// Starts it with an empty profile.
     pub(crate) fn start() -> Self {
+        Self::with(tempfile::tempdir().expect("a scratch directory"))
+    }
+
+    /// Starts it as on a PC on which somebody has installed this web CA: in the way that `web trust` says.
+    pub(crate) fn trusting(authority: &Path) -> Self {
         let profile = tempfile::tempdir().expect("a scratch directory");
+        let database = profile.path().join(".pki/nssdb");
+        std::fs::create_dir_all(&database).expect("room");
+        let database = format!("sql:{}", database.display());
+        let authority = authority.to_str().expect("text");
+        let made = ["-d", &database, "-N", "--empty-password"];
+        let trusted = [
+            "-d", &database, "-A", "-a", "-t", "C,,", "-n", "clinic", "-i", authority,
+        ];
+        for args in [&made[..], &trusted[..]] {
+            let said = Command::new("certutil").args(args).status();
+            let said = said.expect("certutil is there; tests/run installs libnss3-tools");
+            assert!(said.success(), "certutil {args:?}");
+        }
+        Self::with(profile)
+    }
+
+    fn with(profile: tempfile::TempDir) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh"])
             .arg(CHROMIUM)

@@ -23,6 +23,10 @@ pub(crate) struct Place {
 impl Place {
     /// A clinic whose nodes run and know each other.
     pub(crate) fn of(offices: &[&str]) -> Self {
+        Self::of_with(offices, "web_loopback")
+    }
+
+    fn of_with(offices: &[&str], setting: &str) -> Self {
         let mut place = Self {
             clinic: Clinic::found(),
             nodes: Vec::new(),
@@ -34,26 +38,41 @@ impl Place {
                 None => place.clinic.first_node(office),
                 Some(first) => place.clinic.join(first, office),
             };
-            place.doors.push(open_door(node.dir()));
+            place.doors.push(open_door(node.dir(), setting));
             node.start(&place.clinic);
             place.nodes.push(node);
         }
         place
     }
 
+    /// The same by TLS, and a browser that trusts the clinic's web CA.
+    pub(crate) fn by_tls(offices: &[&str]) -> Self {
+        let mut place = Self::of_with(offices, "web_listen");
+        let authority = place.clinic.path("web-ca.crt");
+        let out = authority.to_str().expect("text").to_owned();
+        for (node, door) in place.nodes.iter().zip(&mut place.doors) {
+            let trust = ["web", "trust", "--out", &out, "--json"];
+            let view = eventually("it has a certificate", || {
+                let said = place.clinic.on(node, &trust).said();
+                let view = (said.code == 0).then(|| said.json())?;
+                view["addresses"].get(0).is_some().then_some(view)
+            });
+            *door = view["addresses"][0].as_str().expect("text").to_owned();
+        }
+        place.chromium = Chromium::trusting(&authority);
+        place
+    }
+
     /// Employs somebody at an office; gives the sign-in code.
     pub(crate) fn employ(&self, name: &str, office: usize) -> String {
-        let home = &self.nodes[office].name;
-        let add = [
-            "staff",
-            "add",
-            name,
-            "--home",
-            home,
-            "--role",
-            "clinician",
-            "--json",
-        ];
+        self.employ_at(name, &[office])
+    }
+
+    /// The same at several offices.
+    pub(crate) fn employ_at(&self, name: &str, offices: &[usize]) -> String {
+        let mut add = vec!["staff", "add", name, "--role", "clinician", "--json"];
+        let homes = offices.iter().map(|office| &*self.nodes[*office].name);
+        add.extend(homes.flat_map(|home| ["--home", home]));
         let added = self.run(&add).json();
         added["code"].as_str().expect("a code").to_owned()
     }
@@ -65,7 +84,7 @@ impl Place {
         self.run(&create);
     }
 
-    fn run(&self, args: &[&str]) -> crate::processes::Said {
+    pub(crate) fn run(&self, args: &[&str]) -> crate::processes::Said {
         self.clinic.on(&self.nodes[0], args).said().done()
     }
 
@@ -78,6 +97,11 @@ impl Place {
                 .said();
             said.out.contains(name).then_some(())
         });
+    }
+
+    /// The address of an office.
+    pub(crate) fn door(&self, office: usize) -> &str {
+        &self.doors[office]
     }
 
     /// A window at an office's sign-in page.
@@ -100,6 +124,13 @@ impl Place {
 
 /// Goes through the first sign-in as a person does.
 pub(crate) fn first_sign_in(window: &Window, name: &str, code: &str) {
+    show_code(window, name, code);
+    set_up_factor(window, name);
+    signed_in(window);
+}
+
+/// The first half of it: the sign-in code, and a password.
+pub(crate) fn show_code(window: &Window, name: &str, code: &str) {
     window.press("First time here");
     window.shows("Your first sign-in");
     window.fill("Your name", name);
@@ -107,8 +138,6 @@ pub(crate) fn first_sign_in(window: &Window, name: &str, code: &str) {
     window.fill("Choose a password", PASSWORD);
     window.fill("The same password again", PASSWORD);
     window.key("Enter");
-    set_up_factor(window, name);
-    signed_in(window);
 }
 
 /// Takes the authenticator that the page offers, and writes the recovery codes down.
@@ -116,8 +145,12 @@ fn set_up_factor(window: &Window, name: &str) {
     window.press("Use an authenticator app");
     let secret = window.until("document.querySelector('.secret')?.innerText");
     let secret = secret.as_str().expect("text").replace(' ', "");
-    window.fill("Six digits that the app shows", &code_of(&secret));
+    let digits = code_of(&secret);
+    window.fill("Six digits that the app shows", &digits);
     window.key("Enter");
+    let mut seen = SEEN.lock().expect("no test panicked with it");
+    seen.insert(name.to_owned(), digits);
+    drop(seen);
     window.shows("Ten recovery codes");
     let codes = window.texts(".codes code");
     let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
@@ -139,13 +172,20 @@ fn code_of(secret: &str) -> String {
 /// is longer than these tests wait between two sign-ins.
 static NOTEBOOK: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 
+/// The digits that set up somebody's authenticator: what was seen over their shoulder.
+pub(crate) static SEEN: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// A recovery code of somebody's that is good still.
+pub(crate) fn recovery_code(name: &str) -> String {
+    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
+    let code = notebook.get_mut(name).and_then(Vec::pop);
+    code.expect("written down")
+}
+
 /// Shows the second factor that the page asks for.
 fn show_factor(window: &Window, name: &str) {
     window.press("use a recovery code");
-    let mut notebook = NOTEBOOK.lock().expect("no test panicked with it");
-    let code = notebook.get_mut(name).and_then(Vec::pop);
-    drop(notebook);
-    window.fill("Recovery code", &code.expect("written down"));
+    window.fill("Recovery code", &recovery_code(name));
     window.key("Enter");
 }
 
@@ -180,10 +220,19 @@ pub(crate) fn open(window: &Window, name: &str) {
 
 /// Begins a direct conversation with somebody.
 pub(crate) fn begin(window: &Window, name: &str) {
+    begin_group(window, &[name]);
+}
+
+/// Begins a conversation with several people.
+pub(crate) fn begin_group(window: &Window, names: &[&str]) {
     window.click("[aria-label='Begin a conversation']");
-    window.type_text(name);
-    window.until("document.querySelectorAll('dialog .people input').length === 1");
-    window.click("dialog .people input");
+    for name in names {
+        window.eval("document.querySelector('#who').select()");
+        window.type_text(name);
+        window.until("document.querySelectorAll('dialog .people input').length === 1");
+        window.click("dialog .people input");
+        window.eval("document.querySelector('#who').focus()");
+    }
     window.press("Write");
     window.until("document.activeElement?.id === 'write'");
 }
@@ -197,11 +246,11 @@ pub(crate) fn say(window: &Window, text: &str) {
 }
 
 /// Turns on a node's door for browsers; gives its address.
-fn open_door(dir: &Path) -> String {
+fn open_door(dir: &Path, setting: &str) -> String {
     let address = free_address();
     let file = dir.join("node.toml");
     let settings = std::fs::read_to_string(&file).expect("the node's settings");
-    let line = format!("web_loopback = \"{address}\"\n");
+    let line = format!("{setting} = \"{address}\"\n");
     // Before everything else, so that it stands in no table.
     std::fs::write(&file, line + &settings).expect("room");
     let port = address.rsplit(':').next().expect("a port");

@@ -4,6 +4,7 @@
 
 mod cdp;
 mod clinic;
+mod doors;
 mod looks;
 #[path = "../support/processes.rs"]
 mod processes;
@@ -13,7 +14,7 @@ mod window;
 
 use std::time::Duration;
 
-use clinic::{PASSWORD, Place, begin, first_sign_in, open, say, sign_in, signed_in};
+use clinic::{PASSWORD, Place, begin, begin_group, first_sign_in, open, say, sign_in, signed_in};
 
 #[test]
 fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
@@ -54,6 +55,14 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     say(&ana, "Only for you");
     open(&ben, "Ana");
     ben.shows("Only for you");
+
+    // Several people at once: who is in it makes the group, here and there.
+    place.employ("Cy", 1);
+    place.known_at(0, "Cy");
+    begin_group(&ana, &["Ben", "Cy"]);
+    say(&ana, "Who has the key?");
+    open(&ben, "Ana, Cy");
+    ben.shows("Who has the key?");
     assert_eq!(ana.complaints(), [""; 0]);
     assert_eq!(ben.complaints(), [""; 0]);
 }

@@ -59,6 +59,12 @@ impl Window {
     /// Waits until an expression gives something true, and gives that.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) -> Value {
+        self.within(PATIENCE, expression)
+    }
+
+    /// The same with another patience.
+    #[track_caller]
+    pub(crate) fn within(&self, patience: Duration, expression: &str) -> Value {
         let begun = Instant::now();
         loop {
             // An exception is as good as nothing yet: what it looks for is not there, or the page is
@@ -75,7 +81,7 @@ impl Window {
                 return value;
             }
             assert!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < patience,
                 "never: {expression}\n{}",
                 self.text()
             );
@@ -90,6 +96,17 @@ impl Window {
             "document.body.innerText.includes({})",
             json!(words)
         ));
+    }
+
+    /// Gives the window's machine a place for passkeys, whose owner is always there.
+    pub(crate) fn have_authenticator(&self) {
+        self.call("WebAuthn.enable", json!({ "enableUI": false }));
+        let options = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
+        });
+        let options = json!({ "options": options });
+        self.call("WebAuthn.addVirtualAuthenticator", options);
     }
 
     /// Everything that can be read.

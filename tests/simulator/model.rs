@@ -295,6 +295,10 @@ impl Model {
                 .rooms
                 .get(room)
                 .is_some_and(|room| room.members.contains_key(staff)),
+            Space::Group(group) => {
+                let mut members = group.members().iter();
+                group.has(staff) && members.all(|one| self.people.contains_key(one))
+            }
             Space::Staff(owner) => owner == staff,
             Space::Record | Space::Audit(_) => false,
         }
@@ -307,11 +311,11 @@ impl Model {
                 .rooms
                 .get(room)
                 .is_some_and(|room| room.ever.contains_key(staff)),
-            Space::Direct(..) | Space::Staff(_) | Space::Record | Space::Audit(_) => {
-                let owners =
-                    [space_people(space).first(), space_people(space).last()].map(|id| id.copied());
-                owners.contains(&Some(*staff))
-            }
+            Space::Direct(..)
+            | Space::Group(_)
+            | Space::Staff(_)
+            | Space::Record
+            | Space::Audit(_) => space_people(space).contains(staff),
         }
     }
 
@@ -333,7 +337,7 @@ impl Model {
             Space::Audit(owner) => {
                 owner == device || found.certificate.capabilities.has(Capability::Witness)
             }
-            Space::Direct(..) | Space::Room(_) | Space::Staff(_) => self
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) | Space::Staff(_) => self
                 .people
                 .keys()
                 .any(|staff| self.is_in_or_own(staff, space) && self.at_home(device, staff)),
@@ -342,7 +346,9 @@ impl Model {
 
     fn is_in_or_own(&self, staff: &StaffId, space: &Space) -> bool {
         match space {
-            Space::Direct(..) | Space::Staff(_) => space_people(space).contains(staff),
+            Space::Direct(..) | Space::Group(_) | Space::Staff(_) => {
+                space_people(space).contains(staff)
+            }
             Space::Room(_) | Space::Record | Space::Audit(_) => self.is_in(staff, space),
         }
     }
@@ -357,7 +363,7 @@ impl Model {
                         found.certificate.capabilities.has(Capability::Witness)
                     })
             }
-            Space::Direct(..) | Space::Room(_) | Space::Staff(_) => self
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) | Space::Staff(_) => self
                 .people
                 .keys()
                 .any(|staff| self.ever_in(staff, space) && self.ever_at_home(device, staff)),
@@ -519,6 +525,7 @@ pub(crate) fn words(clinic: &Clinic) -> String {
 fn space_people(space: &Space) -> Vec<StaffId> {
     match space {
         Space::Direct(one, other) => vec![*one, *other],
+        Space::Group(group) => group.members().to_vec(),
         Space::Staff(staff) => vec![*staff],
         Space::Room(_) | Space::Record | Space::Audit(_) => Vec::new(),
     }

@@ -527,6 +527,7 @@ impl World {
         let ticket = Ticket(self.last_ticket);
         if self.nodes[node].engine.is_some() {
             self.waiting.insert(ticket, waiting);
+            let command = command.into();
             self.input(node, Input::Command { ticket, command });
         }
         ticket

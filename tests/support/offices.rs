@@ -54,7 +54,7 @@ fn now() -> WallTime {
     Clock::start().now()
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         cost: Cost::CHEAP,
         room: RoomLimits {
@@ -65,7 +65,7 @@ fn options() -> Options {
     }
 }
 
-fn unlock() -> Unlock {
+pub(crate) fn unlock() -> Unlock {
     Unlock::KeyFile(zeroize::Zeroizing::new([7; 32]))
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) namespace: Option<String>,
     /// What it logs, if not as usual.
     pub(crate) log_level: Option<&'static str>,
+    /// How far a drill moves its clock.
+    pub(crate) days_ahead: u32,
     process: Option<Child>,
     log: PathBuf,
 }
@@ -180,6 +182,7 @@ impl Clinic {
             enrolment: free_address(),
             namespace: None,
             log_level: None,
+            days_ahead: 0,
             process: None,
         }
     }
@@ -352,7 +355,8 @@ impl Node {
             .create(true)
             .append(true)
             .open(&self.log);
-        let mut command = clinic.on(self, &["node", "run"]);
+        let ahead = self.days_ahead.to_string();
+        let mut command = clinic.on(self, &["node", "run", "--days-ahead", &ahead]);
         command.envs(self.log_level.map(|level| ("CLINIC_MESH_LOG", level)));
         command.envs(environment.iter().copied());
         let child = command

@@ -4,6 +4,7 @@
 
 mod enrolment;
 mod events;
+mod pieces;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,14 +21,19 @@ use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
 pub use events::Events;
+pub use pieces::Pieces;
 
 use super::audit::{TrailRecords, TrailSegments, TrailView};
+use super::backup::BackupRequest;
 use super::clinic::ClinicView;
 use super::conversation::{
-    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, HistoryView,
-    OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest, Sent,
+    AcknowledgeRequest, AmendRequest, ConversationsView, DraftRequest, FoundView, GroupRequest,
+    GroupView, HistoryView, OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest,
+    Sent,
 };
-use super::login::{Done, FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
+use super::login::{
+    Done, FactorRequest, LoginAnswer, LoginRequest, MeView, PasswordChange, StepUpRequest,
+};
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
 use super::status::StatusView;
@@ -147,6 +153,16 @@ impl Client {
         self.post("/v1/logout", &Done {}).await
     }
 
+    /// Who is signed in, and how far.
+    pub async fn me(&self) -> Answer<MeView> {
+        self.get("/v1/me").await
+    }
+
+    /// Proves once more who one is; the answer has another token.
+    pub async fn step_up(&self, proof: &StepUpRequest) -> Answer<LoginAnswer> {
+        self.post("/v1/step-up", proof).await
+    }
+
     /// Changes one's own password.
     pub async fn change_password(&self, change: &PasswordChange) -> Answer<Done> {
         self.post("/v1/password", change).await
@@ -155,6 +171,11 @@ impl Client {
     /// One's conversations.
     pub async fn conversations(&self) -> Answer<ConversationsView> {
         self.get("/v1/conversations").await
+    }
+
+    /// The conversation of oneself and the people named.
+    pub async fn group(&self, members: Vec<String>) -> Answer<GroupView> {
+        self.post("/v1/groups", &GroupRequest { members }).await
     }
 
     /// A page of messages; the conversation is an id, a room's name or a person's name.
@@ -263,6 +284,13 @@ impl Client {
     pub async fn events(&self) -> Answer<Events> {
         let response = self.call("GET", "/v1/events", Bytes::new()).await?;
         Ok(Events::new(response.into_body()))
+    }
+
+    /// A backup of everything, sealed to these recipients.
+    pub async fn backup(&self, to: Vec<String>) -> Answer<Pieces> {
+        let body = serde_json::to_vec(&BackupRequest { to }).map_err(broken)?;
+        let response = self.call("POST", "/v1/backup", body.into()).await?;
+        Ok(Pieces::new(response.into_body()))
     }
 
     /// The whole clinic record as signed.

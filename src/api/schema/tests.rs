@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, clinic, conversation, enrolment, login, moment, problem, record, status, web,
+    audit, backup, clinic, conversation, enrolment, login, moment, problem, record, status, web,
 };
 
 /// A value with every field of a schema filled.
@@ -19,6 +19,7 @@ fn sample(name: &str) -> Value {
         Texts | MaybeTexts => json!(["x"]),
         Object(inner) | MaybeObject(inner) => sample(inner),
         List(inner) => json!([sample(inner)]),
+        Foreign | MaybeForeign => json!({ "type": "public-key" }),
     };
     let filled = fields
         .iter()
@@ -46,6 +47,14 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<login::TotpBegun>("TotpBegun"),
         fits::<login::TotpFinish>("TotpFinish"),
         fits::<login::FactorKept>("FactorKept"),
+        fits::<login::StepUpRequest>("StepUpRequest"),
+        fits::<login::PasskeyOptions>("PasskeyOptions"),
+        fits::<login::PasskeyAsked>("PasskeyAsked"),
+        fits::<login::PasskeyShown>("PasskeyShown"),
+        fits::<login::PasskeyMade>("PasskeyMade"),
+        fits::<login::FactorsView>("FactorsView"),
+        fits::<login::PasskeyLine>("PasskeyLine"),
+        fits::<login::RecoveryRenewed>("RecoveryRenewed"),
         fits::<login::UnlockRequest>("UnlockRequest"),
         fits::<login::LoginsView>("LoginsView"),
         fits::<login::LoginLine>("LoginLine"),
@@ -70,6 +79,9 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<conversation::DeliveryView>("DeliveryView"),
         fits::<conversation::SendRequest>("SendRequest"),
         fits::<conversation::AmendRequest>("AmendRequest"),
+        fits::<backup::BackupRequest>("BackupRequest"),
+        fits::<conversation::GroupRequest>("GroupRequest"),
+        fits::<conversation::GroupView>("GroupView"),
         fits::<conversation::RetractRequest>("RetractRequest"),
         fits::<conversation::DraftRequest>("DraftRequest"),
         fits::<conversation::OpenedRequest>("OpenedRequest"),

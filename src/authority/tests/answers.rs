@@ -311,7 +311,7 @@ fn a_machine_that_was_revoked_meanwhile_is_told() {
         .admin
         .revoke_device(device, vec![], NOW)
         .expect("signed");
-    let refused = joined.refused(|answer| answer.record.push(revoked));
+    let refused = joined.refused(|answer| answer.record.extend(revoked));
     assert_eq!(refused, AnswerError::Revoked);
 }
 

@@ -392,6 +392,44 @@ fn a_revoked_device_never_comes_back_with_either_of_its_keys() {
 }
 
 #[test]
+fn a_device_with_more_logs_than_a_statement_names_is_revoked_all_the_same() {
+    let bench = Bench::new();
+    let (mut admin, machine) = (bench.admin(), Machine::new(7));
+    enrol(&mut admin, &machine);
+    let staff = |number: u64| crate::domain::id::StaffId::new([number as u8; 16]);
+    let group = |number| {
+        let members = (number..number + 8).map(staff);
+        crate::domain::group::Group::of(members).expect("eight people")
+    };
+    // A year of one start a day, with a few large groups.
+    let ends = (0..365_u64).flat_map(|start| {
+        (1..=10).map(move |number| LogEnd {
+            space: Space::Group(group(number)),
+            epoch: crate::domain::log::Epoch((1_u64 << 40) | start),
+            seq: 1 + start,
+        })
+    });
+    let statements = admin
+        .revoke_device(machine.device(), ends.collect(), NOW)
+        .expect("signed");
+
+    assert_eq!(statements.len(), 8);
+    assert!(!admin.clinic().is_member(&machine.device()));
+    let author = machine.key.id();
+    let end_of = |number, start| {
+        let epoch = crate::domain::log::Epoch((1_u64 << 40) | start);
+        let space = Space::Group(group(number));
+        admin.clinic().named_end(&author, &space, epoch)
+    };
+    assert!((1..=10).all(|number| end_of(number, 364) == Some(365)));
+    assert_eq!(end_of(1, 0), None);
+    let bytes = statements
+        .iter()
+        .map(|one| crate::domain::codec::encode(one).len());
+    assert!(bytes.sum::<usize>() < 512 * 1024);
+}
+
+#[test]
 fn an_invitation_is_used_by_the_admin_who_issued_it_only() {
     let bench = Bench::new();
     let mesh_keys = bench.admin().mesh_keys();

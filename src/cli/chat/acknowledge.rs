@@ -7,7 +7,7 @@ use crate::cli::failure::Outcome;
 /// Acknowledge a message: tell everyone that you have taken it in hand
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Acknowledge {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// The message's id as `read --json` shows it; the newest one by somebody else if left out
     message: Option<String>,

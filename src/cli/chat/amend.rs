@@ -10,7 +10,7 @@ use crate::cli::failure::Outcome;
 /// Everyone sees the newest text, and that it was amended; what it said before stays to be looked at.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Amend {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// The text, or - to read it from standard input
     #[arg(required = true, value_name = "TEXT")]
@@ -47,7 +47,7 @@ impl Amend {
 /// switched off destroys it when it is back.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Retract {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// The message's id as `read --json` shows it; your newest one if left out
     #[arg(long, value_name = "ID")]

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{AsFlag, Me, saved};
 use crate::api::client::ClientError;
-use crate::api::login::{FactorRequest, LoginAnswer, LoginRequest, PasswordChange};
+use crate::api::login::{FactorRequest, LoginAnswer, LoginRequest, PasswordChange, StepUpRequest};
 use crate::api::moment::Moment;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
@@ -44,6 +44,31 @@ impl PasswordSource {
     }
 }
 
+/// Where a second factor may come from besides the terminal.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct FactorSource {
+    /// Read the authenticator's code, or a recovery code, from the first line of FILE
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    totp_file: Option<PathBuf>,
+}
+
+impl FactorSource {
+    /// Six digits are the authenticator's; anything else is a recovery code.
+    fn ask(&self) -> Result<FactorRequest, Failure> {
+        let typed = match &self.totp_file {
+            Some(path) => secret::from_file(path)?,
+            None => secret::typed("Code of your authenticator, or a recovery code")?,
+        };
+        let typed = typed.trim();
+        let is_totp = typed.len() == 6 && typed.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(FactorRequest {
+            totp: is_totp.then(|| typed.to_owned()),
+            recovery: (!is_totp).then(|| typed.to_owned()),
+            passkey: None,
+        })
+    }
+}
+
 /// Sign in at this office
 ///
 /// The first time, use --code with the one-time code from your admin and choose a password. The login
@@ -60,9 +85,8 @@ pub(in crate::cli) struct Login {
     code_file: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordSource,
-    /// Read the authenticator's code, or a recovery code, from the first line of FILE
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    totp_file: Option<PathBuf>,
+    #[command(flatten)]
+    factor: FactorSource,
 }
 
 /// What `login --json` prints: everything but the token.
@@ -84,7 +108,7 @@ impl Login {
         let mut signed =
             context.block_on(async { Ok(progress.during(client.login(&request)).await?) })?;
         if signed.state == "factor" {
-            let factor = self.factor()?;
+            let factor = self.factor.ask()?;
             let token = signed.token.clone().unwrap_or_default();
             let client = context.client().with_token(&token);
             signed = context.block_on(async { Ok(client.show_factor(&factor).await?) })?;
@@ -97,20 +121,6 @@ impl Login {
             idle_minutes: signed.idle_minutes,
         };
         context.output.answer(&shown, || welcome(context, &signed))
-    }
-
-    /// Six digits are the authenticator's; anything else is a recovery code.
-    fn factor(&self) -> Result<FactorRequest, Failure> {
-        let typed = match &self.totp_file {
-            Some(path) => secret::from_file(path)?,
-            None => secret::typed("Code of your authenticator, or a recovery code")?,
-        };
-        let typed = typed.trim();
-        let is_totp = typed.len() == 6 && typed.bytes().all(|byte| byte.is_ascii_digit());
-        Ok(FactorRequest {
-            totp: is_totp.then(|| typed.to_owned()),
-            recovery: (!is_totp).then(|| typed.to_owned()),
-        })
     }
 
     fn request(&self) -> Result<LoginRequest, Failure> {
@@ -173,12 +183,37 @@ pub(in crate::cli) struct Password {
     /// Read the new password from the first line of FILE instead of asking for it
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     new_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    factor: FactorSource,
 }
 
 impl Password {
+    /// Proves who is there, which changing a password asks for; whoever has a second factor shows it.
+    fn step_up(&self, me: &mut Me<'_>, password: &str) -> Outcome {
+        let known = me.ask("asking who is signed in", me.client.me())?;
+        let factor = match known.factors.is_empty() {
+            true => FactorRequest::default(),
+            false => self.factor.ask()?,
+        };
+        let proof = StepUpRequest {
+            password: Some(password.to_owned()),
+            totp: factor.totp.clone(),
+            recovery: factor.recovery.clone(),
+            passkey: None,
+        };
+        let signed = me.ask("showing who is there", me.client.step_up(&proof))?;
+        saved::keep(me.context, &signed)?;
+        me.client = me
+            .context
+            .client()
+            .with_token(signed.token.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
     pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
-        let me = Me::find(context, &self.whose)?;
+        let mut me = Me::find(context, &self.whose)?;
         let password = self.password.ask("Password so far")?;
+        self.step_up(&mut me, &password)?;
         let coming = PasswordSource {
             password_file: self.new_password_file.clone(),
         };

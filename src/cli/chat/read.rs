@@ -10,7 +10,7 @@ use crate::cli::failure::Outcome;
 /// Under your own messages stands how far they have come, and which node or person says so.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Read {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// Show at most so many messages
     #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]

@@ -11,7 +11,7 @@ use crate::cli::failure::Outcome;
 /// Like `send`, but shown with the beginning of the message that it answers.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Reply {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// The text, or - to read it from standard input
     #[arg(required = true, value_name = "TEXT")]

@@ -14,7 +14,7 @@ use crate::domain::message::TEXT_MAX;
 /// text is read from standard input instead.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Send {
-    /// A room, or the name of a person
+    /// A room, the name of a person, or the names of several with commas between
     conversation: String,
     /// The text, or - to read it from standard input
     #[arg(required = true, value_name = "TEXT")]

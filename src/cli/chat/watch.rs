@@ -26,7 +26,7 @@ const REMINDER: usize = 24;
 /// automatic logoff.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Watch {
-    /// A room, or the name of a person; all of your conversations if left out
+    /// A room, a person, or several with commas between; all of your conversations if left out
     conversation: Option<String>,
     #[command(flatten)]
     whose: AsFlag,

@@ -76,12 +76,12 @@ impl Revoke {
         let ends = desk.client.ends(&id).await?;
         let revoked = desk.authority.revoke_device(id, ends, now)?;
         if self.keep_mesh_key {
-            return desk.submit(&revoked).await;
+            return desk.give(&revoked, &[]).await;
         }
         // The revocation first: nobody passes the key on to a device that is out.
         let rotated = desk.authority.rotate_mesh_key(now)?;
-        desk.give(&[revoked, rotated.segment], &[rotated.made])
-            .await
+        let statements: Vec<_> = revoked.into_iter().chain([rotated.segment]).collect();
+        desk.give(&statements, &[rotated.made]).await
     }
 
     /// Looks at the node's state until everybody connected knows; `begun` is before the signing.

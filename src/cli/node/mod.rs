@@ -8,7 +8,7 @@ mod request;
 mod run;
 mod settings;
 mod status;
-mod unlock;
+pub(super) mod unlock;
 
 pub use settings::reread as reread_settings;
 
@@ -42,7 +42,7 @@ impl Node {
 }
 
 /// Refuses a directory that holds a node already, before anything is asked or sent.
-fn refuse_taken(context: &Context) -> Outcome {
+pub(super) fn refuse_taken(context: &Context) -> Outcome {
     if Store::exists(context.dir()) {
         return Err(taken(context));
     }
@@ -55,7 +55,7 @@ fn taken(context: &Context) -> Failure {
 }
 
 /// Makes the directories above the node's; the node's own is made with tight modes later.
-fn make_parents(context: &Context) -> Outcome {
+pub(super) fn make_parents(context: &Context) -> Outcome {
     match context
         .dir()
         .parent()
@@ -90,7 +90,7 @@ impl From<BecomeError> for Failure {
 }
 
 /// Puts the remedy that our errors carry behind a semicolon on a line of its own.
-fn with_remedy(failure: Failure) -> Failure {
+pub(super) fn with_remedy(failure: Failure) -> Failure {
     let (message, remedy) = crate::cli::admin::split(&failure.message);
     Failure {
         message,

@@ -103,6 +103,7 @@ async fn serve(
         .chain(loopback);
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone())
+        .backing_up(running.backups.clone())
         .showing(running.identity.keys.web_key().public());
     let (close, closing) = tokio::sync::watch::channel(());
     let mut faces = JoinSet::new();

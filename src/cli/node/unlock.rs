@@ -23,7 +23,7 @@ const PASSPHRASE_MIN: usize = 12;
 /// What opens the store
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "What opens the store")]
-pub(super) struct UnlockArgs {
+pub(crate) struct UnlockArgs {
     /// Use the key in FILE instead of a passphrase; it is made if there is none
     #[arg(
         long,
@@ -41,7 +41,7 @@ pub(super) struct UnlockArgs {
 
 impl UnlockArgs {
     /// What opens a store that is there.
-    pub(super) fn existing(&self) -> Result<Unlock, Failure> {
+    pub(crate) fn existing(&self) -> Result<Unlock, Failure> {
         if let Some(path) = &self.key_file {
             return key(path, files::read(path, KEY_FILE_MAX));
         }
@@ -54,7 +54,7 @@ impl UnlockArgs {
     }
 
     /// What is to open a store that is about to be made.
-    pub(super) fn chosen(&self) -> Result<Unlock, Failure> {
+    pub(crate) fn chosen(&self) -> Result<Unlock, Failure> {
         match &self.key_file {
             Some(path) if path.exists() => key(path, files::read(path, KEY_FILE_MAX)),
             Some(path) => make_key(path),

@@ -165,6 +165,9 @@ impl Engine {
         if self.is_beyond_revocation(segment) {
             return Some(Verdict::Later);
         }
+        if self.holdings.is_one_group_too_many(&log.author, &log.space) {
+            return Some(Verdict::Later);
+        }
         if segment.last() < head.seq {
             return Some(Verdict::Known);
         }
@@ -258,16 +261,18 @@ impl Engine {
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),
             Space::Audit(_) => None,
-            Space::Direct(..) | Space::Room(_) => match Message::from_body(&log.space, body) {
-                // The writer's homes may be known there and not here yet.
-                Ok(_) if planted!("speaks-for-anyone") => None,
-                Ok(message) if !self.may_speak_for(log, &message) => Some(Verdict::Later),
-                Ok(Message::Retracted { retraction, .. }) => {
-                    self.judge_retraction(log, &retraction)
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) => {
+                match Message::from_body(&log.space, body) {
+                    // The writer's homes may be known there and not here yet.
+                    Ok(_) if planted!("speaks-for-anyone") => None,
+                    Ok(message) if !self.may_speak_for(log, &message) => Some(Verdict::Later),
+                    Ok(Message::Retracted { retraction, .. }) => {
+                        self.judge_retraction(log, &retraction)
+                    }
+                    Ok(_) => None,
+                    Err(_) => wrong,
                 }
-                Ok(_) => None,
-                Err(_) => wrong,
-            },
+            }
         }
     }
 
@@ -290,6 +295,7 @@ impl Engine {
         let staff = message.staff();
         let ever_in = match log.space {
             Space::Direct(one, other) => staff == one || staff == other,
+            Space::Group(group) => group.has(&staff),
             Space::Room(room) => clinic
                 .rooms
                 .get(&room)
@@ -400,7 +406,7 @@ impl Engine {
             Space::Record | Space::Audit(_) => {
                 clinic.devices.contains_key(&attestation.by.as_device())
             }
-            Space::Direct(..) | Space::Room(_) | Space::Staff(_) => {
+            Space::Direct(..) | Space::Group(_) | Space::Room(_) | Space::Staff(_) => {
                 clinic.may_write(&attestation.by, space)
             }
         };

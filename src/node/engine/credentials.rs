@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::audit::{Actor, Deed, Origin};
-use crate::domain::factor::Credentials;
+use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::factor::{Credentials, FactorRefusal};
 use crate::domain::id::StaffId;
 use crate::domain::message::{Position, StaffItem};
 use crate::domain::space::Space;
@@ -41,6 +41,17 @@ impl Engine {
             self.refuse(ticket, CommandRefusal::Busy);
             return;
         }
+        if let Err(why) = self.admit_items(staff, &items) {
+            if why == FactorRefusal::Copied {
+                self.audit(AuditRecord::refused(
+                    Actor::Staff(staff),
+                    origin,
+                    Deed::PasskeyCopied,
+                ));
+            }
+            self.refuse(ticket, why.into());
+            return;
+        }
         for item in items {
             self.write(Space::Staff(staff), item.to_body());
             if let Some(deed) = deed(&item) {
@@ -49,15 +60,27 @@ impl Engine {
         }
         self.batch.reply(ticket, Reply::Done);
     }
+
+    /// Each by itself: no caller brings two that depend on each other.
+    fn admit_items(&self, staff: StaffId, items: &[StaffItem]) -> Result<(), FactorRefusal> {
+        let nothing = Credentials::default();
+        let known = self.credentials.get(&staff).unwrap_or(&nothing);
+        items.iter().try_for_each(|item| known.admits(item))
+    }
 }
 
 /// What the audit trail says of it; the use of a factor is part of signing in.
 const fn deed(item: &StaffItem) -> Option<Deed> {
     match item {
         StaffItem::Password { .. } => Some(Deed::PasswordSet),
-        StaffItem::Totp { .. } | StaffItem::RecoveryCodes { .. } | StaffItem::FactorsCleared {} => {
-            Some(Deed::FactorSet)
-        }
-        StaffItem::TotpUsed { .. } | StaffItem::RecoveryUsed { .. } => None,
+        StaffItem::Totp { .. }
+        | StaffItem::RecoveryCodes { .. }
+        | StaffItem::FactorsCleared {}
+        | StaffItem::PasskeyAdded(_)
+        | StaffItem::PasskeyRemoved { .. }
+        | StaffItem::TotpRemoved {} => Some(Deed::FactorSet),
+        StaffItem::TotpUsed { .. }
+        | StaffItem::RecoveryUsed { .. }
+        | StaffItem::PasskeyUsed { .. } => None,
     }
 }

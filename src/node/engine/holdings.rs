@@ -15,6 +15,12 @@ use crate::domain::space::Space;
 use crate::domain::time::Hlc;
 use crate::wire::{self, LogHead, SpaceDigest};
 
+/// Most groups in which one device may write before it can begin no more.
+///
+/// Twenty people who each begin fifty. There are far more ways to choose eight people out of a clinic
+/// than a store has room for, and a device with bad intentions could try them all.
+pub(super) const GROUPS_MAX: usize = 1000;
+
 use super::types::{Boot, BootLog};
 
 /// Everything held.
@@ -149,6 +155,22 @@ impl Holdings {
             epoch: *epoch,
         };
         state.logs.keys().map(named).collect()
+    }
+
+    /// Whether a log of `author` in `space` would begin one group more than a device may begin.
+    pub(super) fn is_one_group_too_many(&self, author: &AuthorId, space: &Space) -> bool {
+        let begins = matches!(space, Space::Group(_)) && !self.spaces.contains_key(space);
+        begins && self.groups_by(author) >= GROUPS_MAX
+    }
+
+    fn groups_by(&self, author: &AuthorId) -> usize {
+        let epochs = (*author, Epoch(0))..=(*author, Epoch(u64::MAX));
+        let groups = self
+            .spaces
+            .iter()
+            .filter(|(space, _)| matches!(space, Space::Group(_)));
+        let theirs = groups.filter(|(_, state)| state.logs.range(epochs.clone()).next().is_some());
+        theirs.count()
     }
 
     /// Every log of one author.

@@ -258,7 +258,7 @@ impl Engine {
             Input::Purged { horizon } => self.on_purged(horizon),
             Input::Destroyed { entries } => self.on_destroyed(&entries),
             Input::Room(room) => self.room = room,
-            Input::Command { ticket, command } => self.on_command(ticket, command),
+            Input::Command { ticket, command } => self.on_command(ticket, *command),
         }
         self.close_batch();
     }

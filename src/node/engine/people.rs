@@ -232,6 +232,8 @@ impl Engine {
             Some(CommandRefusal::DiskFull)
         } else if self.batch.is_full() || self.is_departing(space) {
             Some(CommandRefusal::Busy)
+        } else if self.holdings.is_one_group_too_many(&self.me.into(), space) {
+            Some(CommandRefusal::TooManyGroups)
         } else {
             None
         }
@@ -330,13 +332,13 @@ impl Engine {
         self.reply(ticket, Reply::Conversations(lines));
     }
 
-    /// The rooms of a person, and the direct conversations that have begun.
+    /// The rooms of a person, and the direct conversations and groups that have begun.
     pub(super) fn conversations_of(&self, staff: &StaffId) -> Vec<Space> {
         let clinic = &self.record.clinic;
         let rooms = clinic.rooms.keys().map(|room| Space::Room(*room));
         let held = self.holdings.spaces().map(|(space, _)| *space);
-        let direct = held.filter(|space| matches!(space, Space::Direct(..)));
-        let spaces: BTreeSet<Space> = rooms.chain(direct).collect();
+        let begun = held.filter(|space| matches!(space, Space::Direct(..) | Space::Group(_)));
+        let spaces: BTreeSet<Space> = rooms.chain(begun).collect();
         let theirs = spaces.into_iter();
         theirs.filter(|space| clinic.is_in(staff, space)).collect()
     }
@@ -379,7 +381,7 @@ impl Engine {
             };
             let id = EntryId::new(&log, seq);
             match log.space {
-                Space::Direct(..) | Space::Room(_) => {
+                Space::Direct(..) | Space::Group(_) | Space::Room(_) => {
                     if let Some(facts) = self.facts.get_mut(&log.space)
                         && let Ok(message) = Message::from_body(&log.space, &payload.body)
                     {

@@ -5,6 +5,7 @@
 mod disk;
 
 mod bounds;
+mod groups;
 mod lessons;
 mod mesh;
 mod pages;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
-use crate::domain::factor::Credentials;
+use crate::domain::factor::{Credentials, FactorRefusal};
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Head, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem, Written};
@@ -153,7 +153,7 @@ pub enum Input {
         /// Where to send the reply.
         ticket: Ticket,
         /// What is asked.
-        command: Command,
+        command: Box<Command>,
     },
 }
 
@@ -485,6 +485,15 @@ pub enum CommandRefusal {
         crate::domain::message::MENTIONS_MAX
     )]
     TooManyMentions,
+    /// A second factor cannot be changed or used like this.
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
+    /// This office has begun too many groups.
+    #[error(
+        "this office takes part in {} groups and can begin no more; use one of them, or ask an admin for a room",
+        super::holdings::GROUPS_MAX
+    )]
+    TooManyGroups,
     /// There is no such thing.
     #[error("there is no such {0}")]
     Unknown(&'static str),

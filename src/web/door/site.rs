@@ -106,6 +106,34 @@ impl Site {
         self.0.scheme == Scheme::Https
     }
 
+    /// What a passkey of this door's pages is bound to.
+    ///
+    /// The domain of the clinic rather than the name of the node, so that one passkey works at every
+    /// office; on loopback the one name that browsers take for a secure place.
+    pub(in crate::web) fn passkey_domain(&self) -> &str {
+        let name = self.best_name();
+        let domain = name.split_once('.').map_or(name, |(_, domain)| domain);
+        // A domain of one part belongs to nobody, and browsers refuse it.
+        if domain.contains('.') { domain } else { name }
+    }
+
+    /// The pages of this door that have a name; no passkey works at a number.
+    pub(in crate::web) fn origins(&self) -> Vec<String> {
+        let Inner { scheme, port, .. } = &*self.0;
+        let names = self.0.names.iter();
+        let names = names.filter(|name| !name.starts_with('[') && name.parse::<IpAddr>().is_err());
+        names
+            .map(|name| match *port == scheme.usual_port() {
+                true => format!("{}://{name}", scheme.word()),
+                false => format!("{}://{name}:{port}", scheme.word()),
+            })
+            .collect()
+    }
+
+    fn best_name(&self) -> &str {
+        self.0.names.first().map_or("localhost", String::as_str)
+    }
+
     /// The port.
     pub(in crate::web) fn port(&self) -> u16 {
         self.0.port
@@ -113,13 +141,8 @@ impl Site {
 
     /// What people type to come here: the address with the best name.
     pub fn address(&self) -> String {
-        let Inner {
-            scheme,
-            port,
-            names,
-            ..
-        } = &*self.0;
-        let name = names.first().map_or("localhost", String::as_str);
+        let Inner { scheme, port, .. } = &*self.0;
+        let name = self.best_name();
         match *port == scheme.usual_port() {
             true => format!("{}://{name}/", scheme.word()),
             false => format!("{}://{name}:{port}/", scheme.word()),
@@ -170,6 +193,19 @@ mod tests {
         ] {
             assert!(!site.is_own(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn passkeys_belong_to_the_clinics_domain_and_work_at_names_only() {
+        let site = Site::network(&["ward.elm.internal".to_owned()], 443);
+        assert_eq!(site.passkey_domain(), "elm.internal");
+        assert_eq!(site.origins(), ["https://ward.elm.internal"]);
+        let short = Site::network(&["ward.internal".to_owned()], 7848);
+        assert_eq!(short.passkey_domain(), "ward.internal");
+        assert_eq!(short.origins(), ["https://ward.internal:7848"]);
+        let here = Site::loopback(7849);
+        assert_eq!(here.passkey_domain(), "localhost");
+        assert_eq!(here.origins(), ["http://localhost:7849"]);
     }
 
     #[test]

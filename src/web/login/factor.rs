@@ -6,8 +6,9 @@
 use totp_rs::Totp;
 use zeroize::Zeroizing;
 
-use super::sign_in::{Admitted, book, complete, settle};
-use super::{Pending, Stage};
+use super::passkey::judge_passkey;
+use super::sign_in::{Admitted, begin_again, book, complete, settle};
+use super::{Pending, Stage, step_up};
 use crate::api::login::{FactorRequest, TotpBegun};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed};
@@ -16,6 +17,7 @@ use crate::domain::id::{Hash, StaffId};
 use crate::domain::message::StaffItem;
 use crate::platform::entropy;
 use crate::web::access::{Caller, Shown, login_required};
+use crate::web::door::Site;
 use crate::web::state::Api;
 
 /// Letters of recovery codes: none that looks like another.
@@ -24,11 +26,17 @@ const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 /// Letters of one recovery code: 60 bits, and at most a thousand guesses a day.
 const RECOVERY_LENGTH: usize = 12;
 
-/// What a person can show.
-pub(in crate::web) fn factors_of(credentials: &Credentials) -> Vec<String> {
+/// What a person can show at a door.
+pub(in crate::web) fn factors_of(credentials: &Credentials, site: Option<&Site>) -> Vec<String> {
+    let domain = site.map(Site::passkey_domain);
+    let mut passkeys = credentials.passkeys();
+    let passkey = passkeys.any(|(_, passkey)| domain == Some(&*passkey.domain));
+    let passkey = passkey.then_some("passkey");
     let totp = credentials.totp().map(|_| "totp");
     let recovery = (credentials.recovery_left() > 0).then_some("recovery");
-    totp.into_iter()
+    passkey
+        .into_iter()
+        .chain(totp)
         .chain(recovery)
         .map(str::to_owned)
         .collect()
@@ -38,48 +46,65 @@ pub(in crate::web) fn factors_of(credentials: &Credentials) -> Vec<String> {
 pub(in crate::web) async fn show_factor(
     api: &Api,
     caller: Caller,
+    site: Option<&Site>,
     request: &FactorRequest,
 ) -> Result<Admitted, Problem> {
+    let shown = caller.login.ok_or_else(login_required)?;
+    prove_factor(api, caller, site, request).await?;
+    complete(api, caller, shown).await
+}
+
+/// Whether the person whose login this is has the factor that is shown; what it used up is durable then.
+pub(super) async fn prove_factor(
+    api: &Api,
+    caller: Caller,
+    site: Option<&Site>,
+    request: &FactorRequest,
+) -> Result<(), Problem> {
     let shown = caller.login.ok_or_else(login_required)?;
     // The password's own count begins anew with each right password; this one does not.
     let name = format!("factor {}", shown.staff);
     book(api, &name, caller)?;
     let _one_at_a_time = api.first_sign_in().await;
     let credentials = api.credentials(shown.staff).await?;
-    let Some(taken) = judge(api, &credentials, shown.staff, request)? else {
+    let taken = judge(api, (site, shown), &credentials, request).await?;
+    let Some(taken) = taken else {
         let actor = Actor::Staff(shown.staff);
         api.note(AuditRecord::refused(actor, caller.origin(), Deed::SignedIn))
             .await?;
         return Err(Problem::new(Code::LoginRefused, "that is not right")
             .remedy("a code works once; wait for the next one, or use a recovery code"));
     };
-    api.keep(shown.staff, vec![taken], caller.origin()).await?;
+    api.keep(shown.staff, taken, caller.origin()).await?;
     settle(api, &name, caller);
-    complete(api, caller, shown).await
+    Ok(())
 }
 
-/// What is used up by the factor shown; nothing if it is not right.
-fn judge(
+/// What is used up by the factor shown, if it is right.
+async fn judge(
     api: &Api,
+    (site, shown): (Option<&Site>, Shown),
     credentials: &Credentials,
-    staff: StaffId,
     request: &FactorRequest,
-) -> Result<Option<StaffItem>, Problem> {
-    match (&request.totp, &request.recovery) {
-        (Some(code), None) => {
+) -> Result<Option<Vec<StaffItem>>, Problem> {
+    match (&request.totp, &request.recovery, &request.passkey) {
+        (Some(code), None, None) => {
             let secret = credentials.totp().map(|secret| Zeroizing::new(*secret));
             let step = secret.and_then(|secret| step_of(api, &secret, code));
             let step = step.filter(|step| *step > credentials.last_step());
-            Ok(step.map(|step| StaffItem::TotpUsed { step }))
+            Ok(step.map(|step| vec![StaffItem::TotpUsed { step }]))
         }
-        (None, Some(code)) => {
-            let hash = recovery_hash(staff, code);
+        (None, Some(code), None) => {
+            let hash = recovery_hash(shown.staff, code);
             let known = credentials.is_recovery_code(&hash);
-            Ok(known.then_some(StaffItem::RecoveryUsed { hash }))
+            Ok(known.then(|| vec![StaffItem::RecoveryUsed { hash }]))
+        }
+        (None, None, Some(passkey)) => {
+            judge_passkey(api, (site, shown.key), credentials, passkey).await
         }
         _ => Err(Problem::new(
             Code::Malformed,
-            "give either a code of the authenticator, or a recovery code",
+            "give one of these: a code of the authenticator, a recovery code, a passkey",
         )),
     }
 }
@@ -98,7 +123,8 @@ pub(in crate::web) async fn begin_totp(api: &Api, caller: Caller) -> Result<Totp
         qr_svg: picture(&uri)?,
         uri,
     };
-    api.logins().keep_pending(shown.key, Pending::Totp(secret));
+    let pending = Pending::Totp(secret);
+    api.logins().keep_pending(shown.key, pending, api.now());
     Ok(begun)
 }
 
@@ -108,8 +134,9 @@ pub(in crate::web) async fn finish_totp(
     caller: Caller,
     code: &str,
 ) -> Result<(Admitted, Vec<String>), Problem> {
-    let shown = may_change(api, caller).await?;
-    let pending = api.logins().take_pending(shown.key);
+    // Whoever could begin may go on.
+    let shown = caller.login.ok_or_else(login_required)?;
+    let pending = api.logins().take_pending(shown.key, api.now());
     let Some(Pending::Totp(secret)) = pending else {
         return Err(
             Problem::new(Code::Refused, "no authenticator is being set up")
@@ -118,40 +145,37 @@ pub(in crate::web) async fn finish_totp(
     };
     let Some(step) = step_of(api, &secret, code) else {
         // A mistyped code is no reason to scan again.
-        api.logins().keep_pending(shown.key, Pending::Totp(secret));
+        let pending = Pending::Totp(secret);
+        api.logins().keep_pending(shown.key, pending, api.now());
         return Err(Problem::new(Code::LoginRefused, "that is not right")
             .remedy("type the six digits that the app shows; the phone's clock must be right"));
     };
-    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
-    let hashes = codes.iter().map(|code| recovery_hash(shown.staff, code));
-    let items = vec![
-        StaffItem::Totp {
-            secret: *secret,
-            step,
-        },
-        StaffItem::RecoveryCodes {
-            hashes: hashes.collect(),
-        },
-    ];
+    let (codes, handed_out) = recovery_codes(shown.staff);
+    let secret = *secret;
+    let items = vec![StaffItem::Totp { secret, step }, handed_out];
     api.keep(shown.staff, items, caller.origin()).await?;
     let admitted = match shown.stage {
         Stage::Enrol => complete(api, caller, shown).await?,
-        Stage::Ready | Stage::Locked | Stage::Factor => super::sign_in::begin_again(api, shown),
+        Stage::Ready | Stage::Locked | Stage::Factor => begin_again(api, shown),
     };
     Ok((admitted, codes))
 }
 
 /// Whoever has no factor sets one up; whoever has one must have shown it just before.
-async fn may_change(api: &Api, caller: Caller) -> Result<Shown, Problem> {
+pub(super) async fn may_change(api: &Api, caller: Caller) -> Result<Shown, Problem> {
     let shown = caller.login.ok_or_else(login_required)?;
-    let first = !api.credentials(shown.staff).await?.has_factor();
-    if first || api.logins().is_fresh(shown.key, api.now()) {
-        return Ok(shown);
+    if api.credentials(shown.staff).await?.has_factor() {
+        step_up::demand(api, shown)?;
     }
-    Err(
-        Problem::new(Code::Refused, "you signed in more than five minutes ago")
-            .remedy("sign out, sign in again, and change it then"),
-    )
+    Ok(shown)
+}
+
+/// Ten codes to write down, and what is kept of them.
+pub(super) fn recovery_codes(staff: StaffId) -> (Vec<String>, StaffItem) {
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
+    let hashes = codes.iter().map(|code| recovery_hash(staff, code));
+    let hashes = hashes.collect();
+    (codes, StaffItem::RecoveryCodes { hashes })
 }
 
 /// The time step of a code, if it is one of the last, this or the next half minute.

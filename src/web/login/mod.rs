@@ -3,20 +3,32 @@
 //! Nothing here reads a clock or hashes a password. A login is known by the hash of its token only, so
 //! that nothing in memory or in a crash dump opens a conversation.
 
+mod ceremonies;
+mod change;
 mod factor;
 mod hashing;
+mod passkey;
+mod relying_party;
 mod sign_in;
+mod step_up;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use webauthn_rs::prelude::{PasskeyAuthentication, PasskeyRegistration};
 use zeroize::Zeroizing;
 
+pub(super) use ceremonies::Ceremonies;
+pub(super) use change::{change_password, factors, remove_factor, renew_recovery};
 pub(super) use factor::{begin_totp, factors_of, finish_totp, show_factor};
 pub(super) use hashing::{Cost, Hashing};
-pub(super) use sign_in::{Admitted, change_password, sign_in, unlock};
+pub(super) use passkey::{
+    ask_for_passkey, begin_passkey, begin_passkey_sign_in, finish_passkey, passkey_sign_in,
+};
+pub(super) use sign_in::{Admitted, sign_in, unlock};
+pub(super) use step_up::step_up;
 
 use crate::domain::audit::Origin;
 use crate::domain::factor::TOTP_SECRET;
@@ -38,7 +50,9 @@ const STREAMS_EACH: usize = 8;
 /// Five minutes: long enough to find the phone, or to set one up for the first time.
 const HALF_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// How long after signing in a person may change what they sign in with.
+/// How long after a person has proven who they are they may change what they sign in with.
+///
+/// Five minutes: long enough to find the settings, too short for a screen that was left.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 
 /// Names a login without opening it: the hash of its token.
@@ -140,15 +154,21 @@ struct Login {
     origin: Origin,
     began: Now,
     used: Now,
+    /// When the person last showed everything that signing in asks for.
+    proven: Now,
     streams: Arc<Semaphore>,
-    /// What is being set up, between its two steps.
-    pending: Option<Pending>,
+    /// What is between its two steps, and since when.
+    pending: Option<(Now, Pending)>,
 }
 
 /// What is between its two steps.
 pub(super) enum Pending {
     /// The secret that an authenticator is to take.
     Totp(Zeroizing<[u8; TOTP_SECRET]>),
+    /// A passkey that a browser was asked to make.
+    PasskeyToBe(Box<PasskeyRegistration>),
+    /// A passkey of the person that a browser was asked for.
+    PasskeyAsked(Box<PasskeyAuthentication>),
 }
 
 impl Login {
@@ -180,12 +200,13 @@ impl Logins {
             origin,
             began: now,
             used: now,
+            proven: now,
             streams: Arc::new(Semaphore::new(STREAMS_EACH)),
             pending: None,
         };
         self.live.insert(key, login);
         let mut ended = Vec::new();
-        while let Some(oldest) = self.oldest_above_limit(&staff, stage.is_whole()) {
+        while let Some(oldest) = self.oldest_above_limit(key) {
             ended.extend(self.end(oldest));
         }
         ended
@@ -197,11 +218,20 @@ impl Logins {
         if let Some(mut login) = self.live.remove(&from) {
             if !login.stage.is_whole() {
                 login.began = now;
+                login.proven = now;
             }
             login.stage = Stage::Ready;
             login.used = now;
             login.pending = None;
             self.live.insert(to, login);
+        }
+    }
+
+    /// The same after its owner has proven once more who they are.
+    pub(super) fn prove_again(&mut self, from: LoginKey, to: LoginKey, now: Now) {
+        self.move_on(from, to, now);
+        if let Some(login) = self.live.get_mut(&to) {
+            login.proven = now;
         }
     }
 
@@ -213,21 +243,22 @@ impl Logins {
     }
 
     /// Keeps what is being set up until its second step.
-    pub(super) fn keep_pending(&mut self, key: LoginKey, pending: Pending) {
+    pub(super) fn keep_pending(&mut self, key: LoginKey, pending: Pending, now: Now) {
         if let Some(login) = self.live.get_mut(&key) {
-            login.pending = Some(pending);
+            login.pending = Some((now, pending));
         }
     }
 
-    /// Takes what was being set up; it is good for one try.
-    pub(super) fn take_pending(&mut self, key: LoginKey) -> Option<Pending> {
-        self.live.get_mut(&key)?.pending.take()
+    /// Takes what is between its two steps; it is good for one try, and for five minutes.
+    pub(super) fn take_pending(&mut self, key: LoginKey, now: Now) -> Option<Pending> {
+        let (began, pending) = self.live.get_mut(&key)?.pending.take()?;
+        (since(began, now) < HALF_LIFE).then_some(pending)
     }
 
-    /// Whether the person signed in so lately that nobody else can have sat down in between.
+    /// Whether the person proved so lately who they are that nobody else can have sat down in between.
     pub(super) fn is_fresh(&self, key: LoginKey, now: Now) -> bool {
         let login = self.live.get(&key);
-        login.is_some_and(|login| since(login.began, now) < FRESH)
+        login.is_some_and(|login| since(login.proven, now) < FRESH)
     }
 
     /// The whole logins of a person, the oldest first.
@@ -330,15 +361,21 @@ impl Logins {
         due.into_iter().filter_map(|key| self.end(key)).collect()
     }
 
-    fn oldest_above_limit(&self, staff: &StaffId, whole: bool) -> Option<LoginKey> {
-        let theirs = self.live.iter();
-        let theirs =
-            theirs.filter(|(_, login)| login.staff == *staff && login.stage.is_whole() == whole);
-        let mut theirs: Vec<_> = theirs
+    /// The oldest of the person's logins beside this one, if they are too many; never this one itself,
+    /// whatever the clock says.
+    fn oldest_above_limit(&self, newest: LoginKey) -> Option<LoginKey> {
+        let (staff, whole) = {
+            let login = self.live.get(&newest)?;
+            (login.staff, login.stage.is_whole())
+        };
+        let alike = |login: &Login| login.staff == staff && login.stage.is_whole() == whole;
+        let others = self.live.iter();
+        let others = others.filter(|(key, login)| **key != newest && alike(login));
+        let mut others: Vec<_> = others
             .map(|(key, login)| (login.began.mono, *key))
             .collect();
-        theirs.sort();
-        (theirs.len() > LOGINS_MAX).then(|| theirs[0].1)
+        others.sort();
+        (others.len() >= LOGINS_MAX).then(|| others[0].1)
     }
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::hashing::{Place, Verdict};
 use super::{Beginning, LoginKey, Stage};
-use crate::api::login::{LoginRequest, PasswordChange, Proof};
+use crate::api::login::{LoginRequest, Proof};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
@@ -18,13 +18,14 @@ use crate::domain::invitation::SignInSecret;
 use crate::domain::message::StaffItem;
 use crate::domain::password;
 use crate::domain::record::{Clinic, Status};
+use crate::domain::throttle::Wait;
 use crate::domain::time::WallTime;
-use crate::node::engine::{Command, CommandRefusal, Reply};
+use crate::node::engine::CommandRefusal;
 use crate::platform::entropy;
 use crate::web::access::{Caller, Shown, login_required};
 use crate::web::answer::problem_of;
 use crate::web::names;
-use crate::web::state::{Api, unexpected};
+use crate::web::state::Api;
 
 /// How long a one-time code is good for; the statement says when that ends.
 const CODE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,7 +76,7 @@ pub(in crate::web) async fn sign_in(
         Proof::Password(password) => attempt.by_password(password).await?,
         Proof::Code { code, new_password } => attempt.by_code(code, new_password).await?,
     };
-    attempt.check_person(staff).await?;
+    check_person(api, caller, staff).await?;
     settle(api, &name, caller);
     let stage = attempt.stage(staff).await?;
     begin(api, caller, staff, stage).await
@@ -84,29 +85,45 @@ pub(in crate::web) async fn sign_in(
 /// Counts the try as a wrong one until it proves right, so that many at once gain nothing.
 pub(super) fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
     let now = api.now().wall;
-    let address = caller.address.map(|address| address.to_string());
-    let (mut names, mut addresses) = (api.throttle(), api.addresses());
-    let mut wait = names.check(name, now);
-    if let Some(address) = &address {
-        wait = wait.and(addresses.check(address, now));
-    }
-    if let Err(wait) = wait {
-        let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
-        let message = format!("too many wrong passwords; wait {}", spoken(seconds));
-        return Err(Problem::new(Code::Throttled, message)
-            .remedy("if you have forgotten it, an admin can hand you another one-time code")
-            .after(seconds));
-    }
+    let mut names = api.throttle();
+    names
+        .check(name, now)
+        .map_err(|wait| throttled(wait, now))?;
+    book_address(api, caller)?;
     names.failed(name, now);
-    if let Some(address) = &address {
-        addresses.failed(address, now);
-    }
     Ok(())
+}
+
+/// The same where no name is said and nothing can be guessed: an address that tries without end waits.
+pub(super) fn book_address(api: &Api, caller: Caller) -> Result<(), Problem> {
+    let now = api.now().wall;
+    let Some(address) = caller.address.map(|address| address.to_string()) else {
+        return Ok(());
+    };
+    let mut addresses = api.addresses();
+    addresses
+        .check(&address, now)
+        .map_err(|wait| throttled(wait, now))?;
+    addresses.failed(&address, now);
+    Ok(())
+}
+
+fn throttled(wait: Wait, now: WallTime) -> Problem {
+    let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
+    let message = format!("too many wrong passwords; wait {}", spoken(seconds));
+    Problem::new(Code::Throttled, message)
+        .remedy("if you have forgotten it, an admin can hand you another one-time code")
+        .after(seconds)
 }
 
 /// The try has proven right.
 pub(super) fn settle(api: &Api, name: &str, caller: Caller) {
     api.throttle().succeeded(name);
+    settle_address(api, caller);
+}
+
+/// The same where no name was said.
+pub(super) fn settle_address(api: &Api, caller: Caller) {
     if let Some(address) = caller.address {
         api.addresses().forgive(&address.to_string());
     }
@@ -125,7 +142,7 @@ fn throttle_name(staff: Option<StaffId>, typed: &str) -> String {
 }
 
 /// The password rules, with every name that people around here know.
-fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Result<(), Problem> {
+pub(super) fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Result<(), Problem> {
     let offices = clinic
         .devices
         .values()
@@ -218,29 +235,6 @@ impl Attempt<'_> {
         stored.password().is_some_and(|(_, at)| at >= handed_out)
     }
 
-    /// Whether this person may sign in here; told only to who has proven who they are.
-    async fn check_person(&self, staff: StaffId) -> Result<(), Problem> {
-        let device = match self.api.ask(Command::Status).await? {
-            Reply::Status(status) => status.device,
-            other => return Err(unexpected(&other)),
-        };
-        let member = self.clinic.staff.get(&staff);
-        let active = member.is_some_and(|member| member.status == Status::Active);
-        let why = match (active, self.clinic.is_home(&device, &staff)) {
-            (true, true) => return Ok(()),
-            (false, _) => CommandRefusal::Suspended,
-            (true, false) => CommandRefusal::NotAtHome,
-        };
-        self.api
-            .note(AuditRecord::refused(
-                Actor::Staff(staff),
-                self.caller.origin(),
-                Deed::SignedIn,
-            ))
-            .await?;
-        Err(problem_of(&why))
-    }
-
     /// Records a refused try, and says the one thing that is said to everyone.
     async fn refuse(&self, deed: Deed) -> Result<Problem, Problem> {
         let actor = self.staff.map_or(Actor::Stranger, Actor::Staff);
@@ -257,8 +251,24 @@ impl Attempt<'_> {
     }
 }
 
+/// Whether this person may sign in here; told only to who has proven who they are.
+pub(super) async fn check_person(api: &Api, caller: Caller, staff: StaffId) -> Result<(), Problem> {
+    let (clinic, device) = (api.clinic().await?, api.device().await?);
+    let member = clinic.staff.get(&staff);
+    let active = member.is_some_and(|member| member.status == Status::Active);
+    let why = match (active, clinic.is_home(&device, &staff)) {
+        (true, true) => return Ok(()),
+        (false, _) => CommandRefusal::Suspended,
+        (true, false) => CommandRefusal::NotAtHome,
+    };
+    let actor = Actor::Staff(staff);
+    api.note(AuditRecord::refused(actor, caller.origin(), Deed::SignedIn))
+        .await?;
+    Err(problem_of(&why))
+}
+
 /// Begins a login; only one that is whole counts as signing in.
-async fn begin(
+pub(super) async fn begin(
     api: &Api,
     caller: Caller,
     staff: StaffId,
@@ -305,7 +315,8 @@ async fn note_sign_in(api: &Api, staff: StaffId, origin: Origin) -> Result<(), P
     api.note(record).await
 }
 
-fn fresh_token() -> Zeroizing<String> {
+/// What a face shows from here on: 256 random bits.
+pub(super) fn fresh_token() -> Zeroizing<String> {
     Zeroizing::new(hex(&*entropy::secret::<32>()))
 }
 
@@ -324,7 +335,7 @@ pub(in crate::web) async fn unlock(
 }
 
 /// Whether the person at the keyboard knows the password of the person signed in.
-async fn prove_password(
+pub(super) async fn prove_password(
     api: &Api,
     caller: Caller,
     staff: StaffId,
@@ -342,28 +353,5 @@ async fn prove_password(
     };
     attempt.by_password(password).await?;
     settle(api, &name, caller);
-    Ok(())
-}
-
-/// Changes one's own password and ends one's other logins.
-pub(in crate::web) async fn change_password(
-    api: &Api,
-    caller: Caller,
-    change: &PasswordChange,
-) -> Result<(), Problem> {
-    let staff = caller.staff()?;
-    let clinic = api.clinic().await?;
-    let own = crate::api::clinic::staff_name(&clinic, &staff);
-    check_rules(&clinic, &own, &change.new_password)?;
-    let origin = caller.origin();
-    prove_password(api, caller, staff, &change.password).await?;
-    let place = api.hashing().queue()?;
-    let new_password = Zeroizing::new(password::normal(&change.new_password));
-    let phc = api.hashing().hash(&place, &new_password).await?;
-    api.ask(Command::SetPassword { staff, phc, origin }).await?;
-    if let Some(shown) = caller.login {
-        let ended = api.logins().end_others(&staff, shown.key);
-        api.end(ended, Origin::Inside).await;
-    }
     Ok(())
 }

@@ -104,6 +104,43 @@ fn the_fifth_login_of_a_person_ends_the_oldest() {
 }
 
 #[test]
+fn a_login_that_begins_is_never_the_one_that_ends() {
+    let mut logins = Logins::default();
+    for number in 0..50 {
+        let fresh = key(&number.to_string());
+        logins.begin(fresh, begins(ANA), at(minutes(0)));
+        assert!(logins.is_live(fresh), "{number}");
+    }
+    assert_eq!(logins.count(), LOGINS_MAX);
+}
+
+#[test]
+fn who_proved_who_they_are_may_change_things_for_five_minutes_and_unlocking_proves_nothing() {
+    let mut logins = Logins::default();
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
+    assert!(logins.is_fresh(key("a"), at(minutes(4))));
+    assert!(!logins.is_fresh(key("a"), at(minutes(5))));
+    logins.move_on(key("a"), key("unlocked"), at(minutes(6)));
+    assert!(!logins.is_fresh(key("unlocked"), at(minutes(6))));
+    logins.prove_again(key("unlocked"), key("proven"), at(minutes(7)));
+    assert!(logins.is_fresh(key("proven"), at(minutes(11))));
+    assert!(!logins.is_fresh(key("proven"), at(minutes(12))));
+    assert!(!logins.is_live(key("unlocked")) && !logins.is_live(key("a")));
+}
+
+#[test]
+fn what_is_between_its_two_steps_is_forgotten_after_five_minutes() {
+    let mut logins = Logins::default();
+    logins.begin(key("a"), begins(ANA), at(minutes(0)));
+    let pending = || Pending::Totp(Zeroizing::new([1; TOTP_SECRET]));
+    logins.keep_pending(key("a"), pending(), at(minutes(1)));
+    assert!(logins.take_pending(key("a"), at(minutes(5))).is_some());
+    assert!(logins.take_pending(key("a"), at(minutes(5))).is_none());
+    logins.keep_pending(key("a"), pending(), at(minutes(1)));
+    assert!(logins.take_pending(key("a"), at(minutes(6))).is_none());
+}
+
+#[test]
 fn whoever_may_no_longer_sign_in_is_out_at_the_next_look() {
     let mut logins = Logins::default();
     logins.begin(key("a"), begins(ANA), at(minutes(0)));

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use axum::extract::{Extension, Path, State};
 use serde::Deserialize;
 
-use crate::api::clinic::{device_name, space_name, staff_name};
+use crate::api::clinic::{device_name, names_of, space_name, staff_name};
 use crate::api::conversation::{
     AcknowledgeRequest, AmendRequest, ConversationView, ConversationsView, DeliveryView,
-    DraftRequest, FoundView, HistoryView, HitView, MessageView, OpenedRequest, PAGE_MAX, PageView,
-    PresenceView, QuoteView, RetractRequest, RetractedView, SendRequest, Sent, State as Delivered,
-    VersionView, cursor, from_cursor, id_of, message_from, message_id,
+    DraftRequest, FoundView, GroupRequest, GroupView, HistoryView, HitView, MessageView,
+    OpenedRequest, PAGE_MAX, PageView, PresenceView, QuoteView, RetractRequest, RetractedView,
+    SendRequest, Sent, State as Delivered, VersionView, cursor, from_cursor, id_of, message_from,
+    message_id,
 };
 use crate::api::login::Done;
 use crate::api::problem::{Code, Problem};
@@ -57,16 +58,12 @@ pub(super) async fn list(
 }
 
 fn line_view(clinic: &Clinic, me: &StaffId, line: &ConversationLine) -> Option<ConversationView> {
-    let mut members: Vec<String> = line
-        .members
-        .iter()
-        .map(|staff| staff_name(clinic, staff))
-        .collect();
-    members.sort();
+    let members = members_of(clinic, &line.members);
     Some(ConversationView {
         id: id_of(&line.space)?,
         kind: match line.space {
             Space::Direct(..) => "direct".to_owned(),
+            Space::Group(_) => "group".to_owned(),
             _ => "room".to_owned(),
         },
         name: name_for(clinic, me, &line.space),
@@ -79,11 +76,38 @@ fn line_view(clinic: &Clinic, me: &StaffId, line: &ConversationLine) -> Option<C
     })
 }
 
-/// What one of its members calls a conversation: the room, or the other person.
+fn members_of(clinic: &Clinic, members: &[StaffId]) -> Vec<String> {
+    let names = members.iter().map(|staff| staff_name(clinic, staff));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+pub(super) async fn group(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<GroupRequest>,
+) -> Answer<GroupView> {
+    let staff = caller.staff()?;
+    let clinic = api.clinic().await?;
+    let others = request.members.iter().map(String::as_str);
+    let space = names::group(&clinic, staff, others)?;
+    Ok(Json(GroupView {
+        conversation: id_of(&space).ok_or_else(|| Problem::not_found("group", ""))?,
+        name: name_for(&clinic, &staff, &space),
+        members: members_of(&clinic, &clinic.people(&space)),
+    }))
+}
+
+/// What one of its members calls a conversation: the room, or the other people.
 fn name_for(clinic: &Clinic, me: &StaffId, space: &Space) -> String {
     match space {
         Space::Direct(one, other) if one == me => staff_name(clinic, other),
         Space::Direct(one, other) if other == me => staff_name(clinic, one),
+        Space::Group(group) => {
+            let others = group.members().iter().filter(|staff| *staff != me);
+            names_of(clinic, others)
+        }
         _ => space_name(clinic, space),
     }
 }

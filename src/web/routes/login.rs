@@ -6,8 +6,8 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use crate::api::clinic::{role_name, staff_name};
 use crate::api::login::{
-    Done, FactorKept, FactorRequest, LoginAnswer, LoginLine, LoginRequest, LoginsView, MeView,
-    PasswordChange, TotpBegun, TotpFinish, UnlockRequest,
+    Done, FactorRequest, LoginAnswer, LoginLine, LoginRequest, LoginsView, MeView, PasskeyShown,
+    PasswordChange, StepUpRequest, UnlockRequest,
 };
 use crate::api::problem::Problem;
 use crate::domain::audit::Origin;
@@ -15,8 +15,8 @@ use crate::web::access::{Caller, login_required};
 use crate::web::answer::{Answer, Json};
 use crate::web::door::{self, Door};
 use crate::web::login::{
-    Admitted, LoginKey, begin_totp, change_password, factors_of, finish_totp, proof_of,
-    show_factor, sign_in, unlock,
+    Admitted, LoginKey, change_password, factors_of, passkey_sign_in, proof_of, show_factor,
+    sign_in, step_up, unlock,
 };
 use crate::web::state::Api;
 
@@ -28,25 +28,46 @@ pub(super) async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let admitted = sign_in(&api, caller, &request).await?;
-    // Whoever signs in at a shared browser takes the place of whoever was signed in there.
-    let before = door.site().and_then(|site| door::of_login(site, &headers));
-    if let Some(token) = before {
-        let ended = api.logins().end(LoginKey::of(token));
-        api.end(ended.into_iter().collect(), caller.origin()).await;
-    }
+    take_place(&api, (&door, caller), &headers).await;
     let answer = answer(&api, &door, &admitted).await?;
     Ok(hand_over(&door, &admitted, answer))
 }
 
+pub(super) async fn passkey_login(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Extension(door): Extension<Door>,
+    headers: HeaderMap,
+    Json(request): Json<PasskeyShown>,
+) -> Result<Response, Problem> {
+    let admitted = passkey_sign_in(&api, caller, door.site(), &request).await?;
+    take_place(&api, (&door, caller), &headers).await;
+    let answer = answer(&api, &door, &admitted).await?;
+    Ok(hand_over(&door, &admitted, answer))
+}
+
+/// Whoever signs in at a shared browser takes the place of whoever was signed in there.
+async fn take_place(api: &Api, (door, caller): (&Door, Caller), headers: &HeaderMap) {
+    let before = door.site().and_then(|site| door::of_login(site, headers));
+    if let Some(token) = before {
+        let ended = api.logins().end(LoginKey::of(token));
+        api.end(ended.into_iter().collect(), caller.origin()).await;
+    }
+}
+
 /// What a face is told of a login that has begun or come further.
-async fn answer(api: &Api, door: &Door, admitted: &Admitted) -> Result<LoginAnswer, Problem> {
+pub(super) async fn answer(
+    api: &Api,
+    door: &Door,
+    admitted: &Admitted,
+) -> Result<LoginAnswer, Problem> {
     let clinic = api.clinic().await?;
     let credentials = api.credentials(admitted.staff).await?;
     let ends = api.logins().ends(LoginKey::of(&admitted.token));
     let in_browser = door.site().is_some();
     Ok(LoginAnswer {
         state: admitted.stage.word().to_owned(),
-        factors: factors_of(&credentials),
+        factors: factors_of(&credentials, door.site()),
         // A browser gets the token out of its scripts' reach, as a cookie.
         token: (!in_browser).then(|| admitted.token.to_string()),
         proof: in_browser.then(|| proof_of(&admitted.token)),
@@ -57,7 +78,11 @@ async fn answer(api: &Api, door: &Door, admitted: &Admitted) -> Result<LoginAnsw
     })
 }
 
-fn hand_over(door: &Door, admitted: &Admitted, answer: impl serde::Serialize) -> Response {
+pub(super) fn hand_over(
+    door: &Door,
+    admitted: &Admitted,
+    answer: impl serde::Serialize,
+) -> Response {
     match door.site() {
         None => Json(answer).into_response(),
         Some(site) => {
@@ -73,31 +98,20 @@ pub(super) async fn factor(
     Extension(door): Extension<Door>,
     Json(request): Json<FactorRequest>,
 ) -> Result<Response, Problem> {
-    let admitted = show_factor(&api, caller, &request).await?;
+    let admitted = show_factor(&api, caller, door.site(), &request).await?;
     let answer = answer(&api, &door, &admitted).await?;
     Ok(hand_over(&door, &admitted, answer))
 }
 
-pub(super) async fn totp_begin(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-) -> Answer<TotpBegun> {
-    begin_totp(&api, caller).await.map(Json)
-}
-
-pub(super) async fn totp_finish(
+pub(super) async fn step_up_login(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Extension(door): Extension<Door>,
-    Json(request): Json<TotpFinish>,
+    Json(request): Json<StepUpRequest>,
 ) -> Result<Response, Problem> {
-    let (admitted, recovery_codes) = finish_totp(&api, caller, &request.totp).await?;
-    let login = answer(&api, &door, &admitted).await?;
-    let kept = FactorKept {
-        recovery_codes,
-        login,
-    };
-    Ok(hand_over(&door, &admitted, kept))
+    let admitted = step_up(&api, caller, door.site(), &request).await?;
+    let answer = answer(&api, &door, &admitted).await?;
+    Ok(hand_over(&door, &admitted, answer))
 }
 
 pub(super) async fn lock(
@@ -195,7 +209,7 @@ pub(super) async fn me(
     let token = door.site().and_then(|site| door::of_login(site, &headers));
     Ok(Json(MeView {
         state: shown.stage.word().to_owned(),
-        factors: factors_of(&credentials),
+        factors: factors_of(&credentials, door.site()),
         recovery_left: credentials.recovery_left(),
         staff: shown.staff.to_string(),
         name: staff_name(&clinic, &shown.staff),

@@ -1,8 +1,10 @@
 //! The router, made from the table.
 
 mod audit;
+mod backup;
 mod conversation;
 mod enrolment;
+mod factor;
 mod login;
 mod node;
 mod record;
@@ -63,8 +65,17 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Logout => post(login::logout),
         RouteId::Me => get(login::me),
         RouteId::ShowFactor => post(login::factor),
-        RouteId::TotpBegin => post(login::totp_begin),
-        RouteId::TotpFinish => post(login::totp_finish),
+        RouteId::TotpBegin => post(factor::totp_begin),
+        RouteId::TotpFinish => post(factor::totp_finish),
+        RouteId::PasskeyLoginBegin => post(factor::passkey_login_begin),
+        RouteId::PasskeyLogin => post(login::passkey_login),
+        RouteId::PasskeyAsk => post(factor::passkey_ask),
+        RouteId::PasskeyBegin => post(factor::passkey_begin),
+        RouteId::PasskeyFinish => post(factor::passkey_finish),
+        RouteId::Factors => get(factor::list),
+        RouteId::FactorRemove => post(factor::remove),
+        RouteId::RecoveryRenew => post(factor::renew_recovery_codes),
+        RouteId::StepUp => post(login::step_up_login),
         RouteId::Lock => post(login::lock),
         RouteId::Unlock => post(login::unlock_login),
         RouteId::Logins => get(login::logins),
@@ -73,6 +84,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
         RouteId::Send => post(conversation::send),
+        RouteId::Group => post(conversation::group),
         RouteId::Amend => post(conversation::amend),
         RouteId::Retract => post(conversation::retract),
         RouteId::History => get(conversation::history),
@@ -96,6 +108,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::InvitationState => get(enrolment::state),
         RouteId::InvitationDecide => post(enrolment::decide),
         RouteId::InvitationCancel => post(enrolment::cancel),
+        RouteId::Backup => post(backup::make),
         RouteId::Stop => post(node::stop),
     }
 }

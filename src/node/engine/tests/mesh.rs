@@ -387,6 +387,7 @@ impl Mesh {
     pub(super) fn ask(&mut self, name: &str, command: Command) -> Ticket {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
+        let command = command.into();
         self.queue
             .push_back((name.into(), Input::Command { ticket, command }));
         self.settle();

@@ -1,0 +1,30 @@
+// Before what would let somebody else in for good, the node asks once more who is there.
+
+import { post, setProof } from './api.js';
+import { el, field, openDialog } from './dom.js';
+import { passkeysHere, showPasskey } from './passkey.js';
+import { form, secondFactor } from './sign-in.js';
+import { known } from './state.js';
+
+/**
+ * Asks; gives whether it was shown.
+ * @returns {Promise<boolean>}
+ */
+export function stepUp() {
+	return new Promise(done => {
+		let shown = false;
+		const password = field('Your password', { type: 'password', autocomplete: 'current-password', required: true });
+		const code = field('Second factor', { autocomplete: 'one-time-code', required: true, maxlength: '64' }, 'Six digits from the app, or a recovery code.');
+		/** @param {unknown} body */
+		const prove = async body => {
+			setProof((await post('/step-up', body)).proof);
+			shown = true;
+			dialog.close();
+		};
+		const passkey = form('Use a passkey', [], async () => prove({ passkey: await showPasskey(await post('/factors/passkey/ask')) }));
+		const dialog = openDialog('Is it you?', { closed: () => done(shown) },
+			el('p', {}, 'This changes who can sign in as you.'),
+			passkeysHere() && known.me?.factors?.includes('passkey') && passkey,
+			form('Go on', [password.box, code.box], () => prove({ password: password.input.value, ...secondFactor(code.input.value) })));
+	});
+}

@@ -1,0 +1,46 @@
+//! `backup key`: what opens backups, made where the node is not.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::read_key;
+use crate::cli::failure::Failure;
+use crate::cli::{Context, Outcome};
+use crate::domain::id::hex;
+use crate::platform::{entropy, files};
+
+/// Make a key that opens backups, and print what a node seals them to
+///
+/// Make it on a machine or a stick that is kept apart from every node: whoever has the key and a
+/// backup reads everything. Without one of its keys a backup is lost, so make two.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Key {
+    /// Where the key is kept; if it is there, what belongs to it is printed once more
+    #[arg(value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+impl Key {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let made = !self.file.exists();
+        if made {
+            let digits = Zeroizing::new(format!("{}\n", hex(&*entropy::secret::<32>())));
+            files::replace(&self.file, digits.as_bytes()).map_err(Failure::error)?;
+        }
+        let recipient = read_key(&self.file)?.recipient().to_string();
+        let answer = json!({ "recipient": recipient, "made": made });
+        context.output.answer(&answer, || {
+            let kept = if made {
+                format!(
+                    "The key is in {}. Keep it apart from the node.\n",
+                    self.file.display()
+                )
+            } else {
+                String::new()
+            };
+            format!("{kept}Backups are sealed to it with\n\n    --to {recipient}\n")
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! `clinic-mesh backup`: everything of a node in one sealed file, and back.
+
+mod drill;
+mod key;
+mod make;
+mod restore;
+mod verify;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use super::{Context, Outcome};
+use crate::cli::failure::Failure;
+use crate::domain::id::unhex;
+use crate::domain::time::{Day, WallTime};
+use crate::node::backup::{BackupError, Contents};
+use crate::platform::files::{self, FileError};
+use crate::platform::vault::{self, BackupKey, Head, VaultError};
+
+/// Largest key file: 64 hex digits and a line end.
+const KEY_FILE_MAX: usize = 66;
+
+/// Backups of this node: make them, check them, restore from them
+#[derive(Debug, Subcommand)]
+pub(super) enum Backup {
+    Key(key::Key),
+    Make(make::Make),
+    Verify(verify::Verify),
+    Restore(restore::Restore),
+    Drill(drill::Drill),
+}
+
+impl Backup {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        match self {
+            Self::Key(command) => command.run(context),
+            Self::Make(command) => command.run(context),
+            Self::Verify(command) => command.run(context),
+            Self::Restore(command) => command.run(context),
+            Self::Drill(command) => command.run(context),
+        }
+    }
+}
+
+/// A backup and the key that opens it
+#[derive(Clone, Debug, clap::Args)]
+struct Sealed {
+    /// The backup
+    #[arg(value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+    /// The key that opens it, as `backup key` made it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CLINIC_MESH_BACKUP_KEY",
+        hide_env_values = true,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    key: PathBuf,
+}
+
+impl Sealed {
+    fn open(&self) -> Result<(BufReader<File>, BackupKey), Failure> {
+        let key = read_key(&self.key)?;
+        let file = File::open(&self.file)
+            .map_err(|error| Failure::not_found(format!("{}: {error}", self.file.display())))?;
+        Ok((BufReader::with_capacity(256 * 1024, file), key))
+    }
+
+    /// Today, if this machine's clock can be right: a backup is not from the future.
+    fn today(&self, context: &Context) -> Result<Day, Failure> {
+        let (mut file, _) = self.open()?;
+        let head = vault::read_head(&mut file)?;
+        let now = context.clock.now();
+        if now.day() >= head.made_at.day() {
+            return Ok(now.day());
+        }
+        Err(Failure::refused(
+            "this machine's clock says a day before the one on which the backup was made",
+        )
+        .remedy("set the clock; what is kept, and what is over, depends on it"))
+    }
+}
+
+fn read_key(path: &Path) -> Result<BackupKey, Failure> {
+    let bytes = files::read(path, KEY_FILE_MAX).map_err(key_file_failure)?;
+    let bytes = Zeroizing::new(bytes);
+    let digits = std::str::from_utf8(&bytes).ok().map(str::trim_end);
+    let key = digits.and_then(unhex).map(Zeroizing::new);
+    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+    let wrong = || {
+        Failure::error(format!(
+            "{} is no key file: it has 64 hex digits",
+            path.display()
+        ))
+        .remedy("give the file that `clinic-mesh backup key` made")
+    };
+    key.map(|key| BackupKey::new(Zeroizing::new(key)))
+        .ok_or_else(wrong)
+}
+
+fn key_file_failure(error: FileError) -> Failure {
+    match error {
+        FileError::Missing { .. } => Failure::not_found(error)
+            .remedy("name the file that `clinic-mesh backup key` made, with --key FILE"),
+        other => super::node::with_remedy(Failure::error(other)),
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        match &error {
+            VaultError::Recipient(_) | VaultError::Count(_) => Self::usage(error),
+            VaultError::OtherKey => Self::refused(error),
+            VaultError::Head(_) | VaultError::Damaged | VaultError::Io(_) => Self::error(error),
+        }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Vault(error) => error.into(),
+            BackupError::Store(error) => error.into(),
+            BackupError::Contents(_) | BackupError::Log(_) | BackupError::Stopped => {
+                Self::error(error)
+            }
+        }
+    }
+}
+
+/// What a backup is, for people and programs.
+#[derive(Debug, serde::Serialize)]
+struct About {
+    clinic: String,
+    device: String,
+    made_at: crate::api::moment::Moment,
+    logs: u64,
+    entries: u64,
+    bodies: u64,
+    over: u64,
+}
+
+impl About {
+    fn of(head: &Head, contents: Contents) -> Self {
+        Self {
+            clinic: head.clinic.to_string(),
+            device: head.device.to_string(),
+            made_at: head.made_at.into(),
+            logs: contents.logs,
+            entries: contents.entries,
+            bodies: contents.bodies,
+            over: contents.over,
+        }
+    }
+
+    fn text(&self, made_at: WallTime, now: WallTime) -> String {
+        let over = match self.over {
+            0 => String::new(),
+            count => format!("; {count} more are over and left out"),
+        };
+        format!(
+            "clinic {}\ndevice {}\nmade   {}\n{} entries in {} logs, {} of them with contents{over}",
+            self.clinic,
+            self.device,
+            crate::cli::output::when(made_at, now),
+            self.entries,
+            self.logs,
+            self.bodies,
+        )
+    }
+}

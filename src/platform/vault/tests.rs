@@ -1,0 +1,104 @@
+use super::*;
+use crate::platform::entropy;
+use crate::platform::entropy::repeatable::Repeatable;
+
+fn key(number: u8) -> BackupKey {
+    BackupKey::new(Zeroizing::new([number; 32]))
+}
+
+const ABOUT: (ClinicId, DeviceId, WallTime) = (
+    ClinicId::new([1; 32]),
+    DeviceId::new([2; 32]),
+    WallTime(1_800_000_000_000),
+);
+
+fn sealed(contents: &[u8], keys: &[&BackupKey]) -> Vec<u8> {
+    let recipients: Vec<Recipient> = keys.iter().map(|key| key.recipient()).collect();
+    let mut sealer =
+        Sealer::begin(Vec::new(), ABOUT, &recipients, &mut entropy::os()).expect("recipients");
+    sealer.write_all(contents).expect("memory");
+    sealer.finish().expect("memory")
+}
+
+fn opened(bytes: &[u8], key: &BackupKey) -> Result<Vec<u8>, VaultError> {
+    let mut opener = Opener::begin(bytes, key)?;
+    let mut contents = Vec::new();
+    opener.read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+#[test]
+fn each_recipient_opens_it_and_nobody_else() {
+    for length in [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK - 1] {
+        let contents: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let bytes = sealed(&contents, &[&key(1), &key(2)]);
+        assert!(opened(&bytes, &key(1)).expect("sealed to it") == contents);
+        assert!(opened(&bytes, &key(2)).expect("sealed to it") == contents);
+        let other = opened(&bytes, &key(3));
+        assert!(matches!(other, Err(VaultError::OtherKey)), "{other:?}");
+    }
+}
+
+#[test]
+fn nothing_that_was_changed_cut_off_or_added_opens_to_its_end() {
+    let bytes = sealed(&[7; 2 * CHUNK + 100], &[&key(1)]);
+    for at in (0..bytes.len()).step_by(997).chain(0..400) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(opened(&changed, &key(1)).is_err(), "byte {at}");
+        assert!(opened(&bytes[..at], &key(1)).is_err(), "cut at {at}");
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(opened(&longer, &key(1)).is_err());
+}
+
+#[test]
+fn chunks_have_their_places() {
+    let bytes = sealed(&[7; 3 * CHUNK], &[&key(1)]);
+    let size = 5 + CHUNK + TAG;
+    // The last chunk is full as well: three of one size stand at the end.
+    let begin = bytes.len() - 3 * size;
+    let mut swapped = bytes.clone();
+    swapped[begin..begin + size].copy_from_slice(&bytes[begin + size..begin + 2 * size]);
+    swapped[begin + size..begin + 2 * size].copy_from_slice(&bytes[begin..begin + size]);
+    assert!(opened(&swapped, &key(1)).is_err());
+    let mut without = bytes.clone();
+    without.drain(begin..begin + size);
+    assert!(opened(&without, &key(1)).is_err());
+}
+
+#[test]
+fn a_recipient_is_read_back_and_a_mistyped_one_is_noticed() {
+    let recipient = key(1).recipient();
+    let text = recipient.to_string();
+    assert_eq!(Recipient::parse(&text).expect("as printed"), recipient);
+    let other = if text.starts_with('0') { "1" } else { "0" };
+    let mistyped = format!("{other}{}", &text[1..]);
+    for wrong in ["", "-", "00-00", mistyped.as_str(), &text[..64]] {
+        assert!(Recipient::parse(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_backup_is_for_one_to_eight_keys() {
+    let many = vec![key(1).recipient(); RECIPIENTS_MAX + 1];
+    for wrong in [&[][..], &many] {
+        let begun = Sealer::begin(Vec::new(), ABOUT, wrong, &mut entropy::os());
+        assert!(matches!(begun, Err(VaultError::Count(_))));
+    }
+}
+
+#[test]
+fn a_backup_made_before_still_opens() {
+    let recipients = [key(1).recipient()];
+    let mut rng = Repeatable("backup", 0);
+    let mut sealer = Sealer::begin(Vec::new(), ABOUT, &recipients, &mut rng).expect("a recipient");
+    sealer.write_all(b"what was kept").expect("memory");
+    let bytes = sealer.finish().expect("memory");
+    let frozen = unhex(include_str!("frozen.hex").trim()).expect("hex");
+    assert_eq!(hex(&bytes), hex(&frozen));
+    assert_eq!(
+        opened(&frozen, &key(1)).expect("sealed to it"),
+        b"what was kept"
+    );
+}

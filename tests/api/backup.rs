@@ -1,0 +1,176 @@
+//! Backups: made of a running node, and restored.
+
+use std::path::Path;
+
+use clinic_mesh::api::problem::Code;
+use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::statement::Role;
+use clinic_mesh::domain::time::Day;
+use clinic_mesh::node::backup::{BackupError, Contents, read, restore};
+use clinic_mesh::platform::vault::{BackupKey, VaultError, check_whole};
+use zeroize::Zeroizing;
+
+use crate::desk::{Desk, code, now};
+use crate::offices::{Clinic, Office, options, unlock};
+
+const CLINICIAN: &[Role] = &[Role::Clinician];
+
+fn key(number: u8) -> BackupKey {
+    BackupKey::new(Zeroizing::new([number; 32]))
+}
+
+fn today() -> Day {
+    now().day()
+}
+
+async fn made(desk: &Desk, to: &[BackupKey]) -> Vec<u8> {
+    let to = to.iter().map(|key| key.recipient().to_string()).collect();
+    let mut pieces = desk.operator().backup(to).await.expect("a backup");
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        bytes.extend(piece.expect("the node goes on"));
+    }
+    bytes
+}
+
+fn contents(bytes: &[u8], today: Day) -> Result<Contents, BackupError> {
+    read(bytes, &key(1), today, |_| Ok(())).map(|(_, contents)| contents)
+}
+
+/// Puts what a backup holds in the place of a directory that is lost.
+fn put_back(bytes: &[u8], dir: &Path, today: Day) {
+    std::fs::remove_dir_all(dir).expect("the machine is lost");
+    restore(bytes, &key(1), today, dir, (&options(), &unlock())).expect("restored");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_machine_comes_back_from_its_backup_with_what_was_said_and_who_signs_in() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    desk.signed_in("Bo", CLINICIAN).await;
+    ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    let wrong = ana.send("Bo", "for somebody else").await.expect("sent");
+    ana.retract("Bo", &wrong.id, "Wrong person")
+        .await
+        .expect("hers");
+    let bytes = made(&desk, &[key(1), key(2)]).await;
+    check_whole(bytes.as_slice()).expect("whole");
+    let found = desk.operator().status().await.expect("it runs").device;
+    let trail = desk.operator().trail(&found).await.expect("its own");
+    let epoch = trail.epochs.last().expect("this run's");
+    let records = desk.operator().trail_records(&found, &epoch.epoch, 1).await;
+    let records = records.expect("its own").records;
+    assert!(records.iter().any(|record| record.deed == "backed_up"));
+
+    let clinic = desk.stop().await;
+    put_back(&bytes, &clinic.office_dir("front-desk"), today());
+    let desk = Desk::again(clinic).await;
+    let bo = desk.operator().with_token(&desk.token("Bo").await);
+    let page = bo.messages("Ana", None, 10).await.expect("a page");
+    let texts: Vec<_> = page
+        .messages
+        .iter()
+        .map(|one| one.text.as_deref())
+        .collect();
+    assert_eq!(texts, [Some("Bed 4 is free"), None]);
+    bo.send("Ana", "thank you").await.expect("it goes on");
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_over_by_now_does_not_come_back() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    desk.signed_in("Bo", CLINICIAN).await;
+    ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    let bytes = made(&desk, &[key(1)]).await;
+    let now = contents(&bytes, today()).expect("as it was made");
+    let later = contents(&bytes, today().plus(10_000)).expect("as it was made");
+    assert_eq!((now.over, later.entries), (0, now.entries));
+    assert!(later.over >= 1 && later.bodies == now.bodies - later.over);
+
+    let clinic = desk.stop().await;
+    let dir = clinic.office_dir("front-desk");
+    put_back(&bytes, &dir, today().plus(10_000));
+    let desk = Desk::again(clinic).await;
+    let bo = desk.operator().with_token(&desk.token("Bo").await);
+    let page = bo.messages("Ana", None, 10).await.expect("a page");
+    assert!(page.messages.iter().all(|message| message.text.is_none()));
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_its_keys_open_it_and_only_when_it_is_whole() {
+    let desk = Desk::open().await;
+    let bytes = made(&desk, &[key(1)]).await;
+    let other = read(bytes.as_slice(), &key(3), today(), |_| Ok(()));
+    assert!(matches!(
+        other,
+        Err(BackupError::Vault(VaultError::OtherKey))
+    ));
+    assert!(contents(&bytes[..bytes.len() - 1], today()).is_err());
+    assert!(check_whole(&bytes[..bytes.len() - 1]).is_err());
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let dir = dir.path().join("node");
+    let cut = &bytes[..bytes.len() / 2];
+    let how = (&options(), &unlock());
+    restore(cut, &key(1), today(), &dir, how).expect_err("cut off");
+    assert!(!dir.exists() && !dir.with_extension("restoring").exists());
+
+    let nobody = vec!["nobody".to_owned()];
+    let refused = desk.operator().backup(nobody).await.map(drop);
+    assert_eq!(code(refused), Code::Refused);
+    desk.stop().await;
+}
+
+fn backup(office: &Office) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let recipients = [key(1).recipient()];
+    let made = office.running.backups.write(&recipients, now(), &mut bytes);
+    made.expect("made");
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_office_gets_what_it_wrote_since_and_nobody_sees_a_fork() {
+    let mut clinic = Clinic::found();
+    let ana = clinic.add_staff("Ana", "front-desk");
+    let ben = clinic.add_staff("Ben", "ward-2");
+    clinic.enrol("front-desk");
+    clinic.enrol("ward-2");
+    let desk = clinic.start("front-desk", &[]);
+    clinic.publish(&desk).await;
+    let ward = clinic.start("ward-2", &[desk.address().await]);
+    let space = Space::direct(ana, ben).expect("two people");
+    desk.post(ana, space, "before").await;
+    let bytes = backup(&desk);
+    desk.post(ana, space, "after").await;
+    shown(&ward, ben, space, &["before", "after"]).await;
+    desk.stop().await;
+
+    put_back(&bytes, &clinic.office_dir("front-desk"), today());
+    let desk = clinic.start("front-desk", &[ward.address().await]);
+    shown(&desk, ana, space, &["before", "after"]).await;
+    desk.post(ana, space, "again").await;
+    shown(&ward, ben, space, &["before", "after", "again"]).await;
+    for office in [&desk, &ward] {
+        assert_eq!(office.status().await.forks, []);
+    }
+    desk.stop().await;
+    ward.stop().await;
+}
+
+async fn shown(
+    office: &Office,
+    staff: clinic_mesh::domain::id::StaffId,
+    space: Space,
+    texts: &[&str],
+) {
+    for _ in 0..2000 {
+        if office.texts(staff, space).await == texts {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(office.texts(staff, space).await, texts);
+}
