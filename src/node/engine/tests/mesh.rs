@@ -375,6 +375,7 @@ impl Mesh {
         for command in commands {
             self.last_ticket += 1;
             let ticket = Ticket(self.last_ticket);
+            let command = Box::new(command);
             let input = Input::Command { ticket, command };
             self.queue.push_back((name.into(), input));
             tickets.push(ticket);
