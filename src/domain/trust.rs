@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::cert::{Certificate, CertificateError, Grant, GrantError, SKEW, Scope};
+use super::cert::{Certificate, CertificateError, DeviceKind, Grant, GrantError, SKEW, Scope};
 use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
 use super::sign::{Signed, SignedError};
@@ -140,6 +140,10 @@ pub enum Refusal {
     #[n(19)]
     #[error("the peer was too slow")]
     TooSlow,
+    /// A device that is no node; nothing it could say here is its business.
+    #[n(20)]
+    #[error("the device is no node, and only nodes connect to each other; enrol it as a node")]
+    OtherKind,
 }
 
 impl Refusal {
@@ -165,6 +169,7 @@ impl Refusal {
             Self::MeshKey => 17,
             Self::Stopping => 18,
             Self::TooSlow => 19,
+            Self::OtherKind => 20,
         }
     }
 
@@ -272,6 +277,9 @@ impl TrustView {
         {
             return Err(Refusal::OtherDevice);
         }
+        if !speaks_the_mesh(certificate.kind) {
+            return Err(Refusal::OtherKind);
+        }
         self.still_admits(certificate, grant.admin, at.address, at.now)
     }
 
@@ -320,6 +328,14 @@ impl TrustView {
         } else {
             Err(Refusal::IssuerWithoutRight)
         }
+    }
+}
+
+/// Whether devices of this kind connect to each other. A client comes in by a node's door for faces.
+const fn speaks_the_mesh(kind: DeviceKind) -> bool {
+    match kind {
+        DeviceKind::Node => true,
+        DeviceKind::Client => false,
     }
 }
 

@@ -52,16 +52,19 @@ impl Clinic {
         }
     }
 
-    pub(crate) fn device(&self, n: u8) -> Device {
-        let mut seed = [n; 32];
+    pub(crate) fn device(&self, n: u16) -> Device {
+        let mut seed = [0; 32];
         seed[0] = self.number;
+        seed[2..4].copy_from_slice(&n.to_be_bytes());
         let key = SigningKey::from_seed(&seed);
         let mut noise_key = seed;
         noise_key[1] ^= 0xff;
+        let mut serial = [0; 16];
+        serial[..2].copy_from_slice(&n.to_be_bytes());
         let certificate = Certificate {
             version: VERSION,
             clinic: self.id,
-            serial: Serial::new([n; 16]),
+            serial: Serial::new(serial),
             device: key.id().as_device(),
             noise_key: StaticKey::from_secret(&noise_key).public(),
             name: Name::new("Front desk").unwrap(),
@@ -90,7 +93,7 @@ impl Clinic {
     }
 
     /// What device `n` trusts.
-    pub(crate) fn trust(&self, n: u8) -> TrustView {
+    pub(crate) fn trust(&self, n: u16) -> TrustView {
         TrustView {
             clinic: self.id,
             me: self.device(n).id,
@@ -106,13 +109,13 @@ impl Clinic {
     }
 
     /// Starts device `n` on loopback without discovery.
-    pub(crate) fn node(&self, n: u8) -> Node {
+    pub(crate) fn node(&self, n: u16) -> Node {
         self.node_with(n, self.trust(n), quiet())
     }
 
     pub(crate) fn node_with(
         &self,
-        n: u8,
+        n: u16,
         trust: TrustView,
         discovery: discovery::Settings,
     ) -> Node {

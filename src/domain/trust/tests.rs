@@ -79,6 +79,14 @@ fn a_device_is_let_in_by_its_certificate_alone_before_the_record_lists_it() {
 }
 
 #[test]
+fn a_certified_device_that_is_no_node_is_refused() {
+    let refused = verdict_on_unlisted(&clinic(), |certificate| {
+        certificate.kind = DeviceKind::Client;
+    });
+    assert_eq!(refused, Err(Refusal::OtherKind));
+}
+
+#[test]
 fn an_expired_certificate_is_refused_five_minutes_after_its_end() {
     let clinic = clinic();
     let end = clinic.device("ward-2").certificate.not_after;
@@ -391,7 +399,7 @@ fn a_forged_or_mixed_up_certificate_is_malformed_to_the_peer() {
 #[test]
 fn every_refusal_has_its_own_byte_and_is_read_back() {
     let known: Vec<Refusal> = (0..=255).filter_map(Refusal::from_code).collect();
-    assert_eq!(known.len(), 19);
+    assert_eq!(known.len(), 20);
     for refusal in known {
         assert_eq!(Refusal::from_code(refusal.code()), Some(refusal));
     }

@@ -3,9 +3,12 @@
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
+
+mod bounds;
 mod groups;
 mod lessons;
 mod mesh;
+mod pages;
 mod taking_back;
 mod talk;
 
