@@ -49,16 +49,16 @@ impl Place {
     pub(crate) fn by_tls(offices: &[&str]) -> Self {
         let mut place = Self::of_with(offices, "web_listen");
         let authority = place.clinic.path("web-ca.crt");
-        let out = authority.to_str().expect("text").to_owned();
         for (node, door) in place.nodes.iter().zip(&mut place.doors) {
-            let trust = ["web", "trust", "--out", &out, "--json"];
             let view = eventually("it has a certificate", || {
-                let said = place.clinic.on(node, &trust).said();
+                let said = place.clinic.on(node, &["web", "trust", "--json"]).said();
                 let view = (said.code == 0).then(|| said.json())?;
                 view["addresses"].get(0).is_some().then_some(view)
             });
             *door = view["addresses"][0].as_str().expect("text").to_owned();
         }
+        let out = authority.to_str().expect("text");
+        place.run(&["web", "trust", "--out", out]);
         place.chromium = Chromium::trusting(&authority);
         place
     }
