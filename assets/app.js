@@ -42,9 +42,12 @@ function show(page) {
 
 /** Finds out from the node who is signed in. */
 async function boot() {
+	const before = desk;
 	try {
 		arrive(await get('/me', { background: true }));
 	} catch (error) {
+		// Another answer said it before, and somebody may be typing.
+		if (before && !desk) return;
 		if (error instanceof Problem) {
 			leave(error.code === 'login_required' ? undefined : reason(error));
 			return;

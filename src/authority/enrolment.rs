@@ -197,11 +197,8 @@ impl Authority {
 
     /// Nodes with a known address.
     fn bootstrap_for(&self, device: DeviceId) -> Vec<Bootstrap> {
-        let nodes = self
-            .clinic
-            .members()
-            .filter(|(id, found)| **id != device && found.certificate.kind == DeviceKind::Node);
-        nodes
+        let others = self.clinic.nodes().filter(|(id, _)| **id != device);
+        others
             .filter_map(|(id, found)| {
                 let address = found.address.clone()?;
                 Some(Bootstrap {

@@ -188,6 +188,12 @@ impl Head {
     }
 }
 
+/// Reads a file, whatever its checksum, and writes it back.
+pub(super) fn reread(bytes: &[u8]) -> Option<Vec<u8>> {
+    let file: KeyFile = KEY_FILE.read(bytes).ok()?;
+    Some(file.to_bytes())
+}
+
 fn checksum(head: &Head, sealed: &[u8]) -> Hash {
     Hash::of("key-file-check/v1", &[&head.bound(), sealed])
 }

@@ -116,6 +116,12 @@ pub(super) fn open(bytes: &[u8], admin: &SigningKey) -> Result<MeshKeys, MeshKey
     Ok(shared.into_iter().map(|one| (one.epoch, one.key)).collect())
 }
 
+/// Reads a file without opening it, and writes it back.
+pub(super) fn reread(bytes: &[u8]) -> Option<Vec<u8>> {
+    let file: SealedKeys = MESH_FILE.read(bytes).ok()?;
+    Some(MESH_FILE.write(&file))
+}
+
 fn bound(clinic: ClinicId, admin: AuthorId) -> Vec<u8> {
     [
         &MESH_FILE.preface()[..],

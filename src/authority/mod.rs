@@ -29,6 +29,7 @@ mod keyfile;
 mod mesh_keys;
 mod passphrase;
 mod recovery;
+pub mod reread;
 mod web;
 mod web_ca;
 

@@ -330,6 +330,12 @@ pub(super) fn open(bytes: &[u8], admin: &SigningKey) -> Result<WebCa, WebCaError
     codec::strict(&plain, WEB_FILE.limit).map_err(|_| WebCaError::NotThisAdmins)
 }
 
+/// Reads a file without opening it, and writes it back.
+pub(super) fn reread(bytes: &[u8]) -> Option<Vec<u8>> {
+    let file: SealedCa = WEB_FILE.read(bytes).ok()?;
+    Some(WEB_FILE.write(&file))
+}
+
 fn bound(clinic: ClinicId, admin: AuthorId) -> Vec<u8> {
     [&WEB_FILE.preface()[..], clinic.as_bytes(), admin.as_bytes()].concat()
 }

@@ -27,6 +27,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use node::reread_settings;
+
 pub(crate) use client::Context;
 pub(crate) use failure::{Failure, Outcome};
 pub(crate) use output::Format;

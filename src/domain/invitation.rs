@@ -80,8 +80,10 @@ impl fmt::Debug for InvitationSecret {
 }
 
 /// The six digits that both screens show; equal only if nobody sits between them.
-pub fn short_code(handshake_hash: &[u8]) -> String {
-    let hash = Hash::of("short-code/v1", &[handshake_hash]);
+///
+/// The seed is what both sides of an enrolment have derived from their handshake for this purpose.
+pub fn short_code(seed: &[u8]) -> String {
+    let hash = Hash::of("short-code/v1", &[seed]);
     let bytes = hash.as_bytes();
     let number = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % 1_000_000;
     format!("{:03} {:03}", number / 1000, number % 1000)

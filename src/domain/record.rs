@@ -260,6 +260,12 @@ impl Clinic {
             .filter(|(_, device)| device.revocation.is_none())
     }
 
+    /// The devices that connect to each other.
+    pub fn nodes(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
+        self.members()
+            .filter(|(_, device)| device.certificate.kind == DeviceKind::Node)
+    }
+
     /// The staff members a conversation or private space is of at present.
     pub fn people(&self, space: &Space) -> Vec<StaffId> {
         match space {

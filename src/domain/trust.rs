@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::cert::{Certificate, CertificateError, Grant, GrantError, SKEW, Scope};
+use super::cert::{Certificate, CertificateError, DeviceKind, Grant, GrantError, SKEW, Scope};
 use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
 use super::renewal::{self, NotRenewed};
@@ -141,8 +141,12 @@ pub enum Refusal {
     #[n(19)]
     #[error("the peer was too slow")]
     TooSlow,
-    /// Asked to renew a certificate, by a rule of the clinic record it does not.
+    /// A device that is no node; nothing it could say here is its business.
     #[n(20)]
+    #[error("the device is no node, and only nodes connect to each other; enrol it as a node")]
+    OtherKind,
+    /// Asked to renew a certificate, by a rule of the clinic record it does not.
+    #[n(21)]
     #[error("this node does not renew that certificate; ask another, or an admin")]
     NotRenewing,
 }
@@ -170,7 +174,8 @@ impl Refusal {
             Self::MeshKey => 17,
             Self::Stopping => 18,
             Self::TooSlow => 19,
-            Self::NotRenewing => 20,
+            Self::OtherKind => 20,
+            Self::NotRenewing => 21,
         }
     }
 
@@ -322,6 +327,9 @@ impl TrustView {
             return Err(Refusal::IssuerWithoutRight);
         }
         self.check_proof(&shown.certificate, at)?;
+        if !speaks_the_mesh(shown.certificate.kind) {
+            return Err(Refusal::OtherKind);
+        }
         self.still_admits(&shown.certificate, shown.issuer, at.address, at.now)
     }
 
@@ -434,6 +442,14 @@ impl TrustView {
     fn is_listed(&self, certificate: &Certificate) -> bool {
         self.enrolled.get(&certificate.device) == Some(certificate)
             || self.former.get(&certificate.device) == Some(certificate)
+    }
+}
+
+/// Whether devices of this kind connect to each other. A client comes in by a node's door for faces.
+const fn speaks_the_mesh(kind: DeviceKind) -> bool {
+    match kind {
+        DeviceKind::Node => true,
+        DeviceKind::Client => false,
     }
 }
 

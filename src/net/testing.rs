@@ -52,30 +52,33 @@ impl Clinic {
         }
     }
 
-    pub(crate) fn device(&self, n: u8) -> Device {
+    pub(crate) fn device(&self, n: u16) -> Device {
         self.device_with(n, |_| {})
     }
 
     /// Device `n`'s identity key.
-    pub(crate) fn key(&self, n: u8) -> SigningKey {
+    pub(crate) fn key(&self, n: u16) -> SigningKey {
         SigningKey::from_seed(&self.seed(n))
     }
 
-    fn seed(&self, n: u8) -> [u8; 32] {
-        let mut seed = [n; 32];
+    fn seed(&self, n: u16) -> [u8; 32] {
+        let mut seed = [0; 32];
         seed[0] = self.number;
+        seed[2..4].copy_from_slice(&n.to_be_bytes());
         seed
     }
 
     /// Device `n` with a certificate that differs from the ordinary one.
-    pub(crate) fn device_with(&self, n: u8, change: impl FnOnce(&mut Certificate)) -> Device {
+    pub(crate) fn device_with(&self, n: u16, change: impl FnOnce(&mut Certificate)) -> Device {
         let key = self.key(n);
         let mut noise_key = self.seed(n);
         noise_key[1] ^= 0xff;
+        let mut serial = [0; 16];
+        serial[..2].copy_from_slice(&n.to_be_bytes());
         let mut certificate = Certificate {
             version: VERSION,
             clinic: self.id,
-            serial: Serial::new([n; 16]),
+            serial: Serial::new(serial),
             device: key.id().as_device(),
             noise_key: StaticKey::from_secret(&noise_key).public(),
             name: Name::new("Front desk").unwrap(),
@@ -105,7 +108,7 @@ impl Clinic {
     }
 
     /// What device `n` trusts.
-    pub(crate) fn trust(&self, n: u8) -> TrustView {
+    pub(crate) fn trust(&self, n: u16) -> TrustView {
         TrustView {
             clinic: self.id,
             me: self.device(n).id,
@@ -122,13 +125,13 @@ impl Clinic {
     }
 
     /// Starts device `n` on loopback without discovery.
-    pub(crate) fn node(&self, n: u8) -> Node {
+    pub(crate) fn node(&self, n: u16) -> Node {
         self.node_with(n, self.trust(n), quiet())
     }
 
     pub(crate) fn node_with(
         &self,
-        n: u8,
+        n: u16,
         trust: TrustView,
         discovery: discovery::Settings,
     ) -> Node {

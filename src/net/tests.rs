@@ -18,6 +18,7 @@ mod features;
 mod figures;
 mod lan;
 mod limits;
+mod places;
 
 fn beat(n: u64) -> Frame {
     Frame::Beat { now: WallTime(n) }

@@ -42,6 +42,23 @@ impl Handle {
         )
     }
 
+    /// A handle to no node: `answer` answers in its place, and leaves waiting whom it has nothing for.
+    #[cfg(test)]
+    pub(crate) fn answered_by(answer: impl Fn(&Command) -> Option<Reply> + Send + 'static) -> Self {
+        let (handle, mut asked, _) = Self::new();
+        tokio::spawn(async move {
+            let mut waiting = Vec::new();
+            while let Some((command, reply)) = asked.recv().await {
+                match answer(&command) {
+                    // Who has given up does not need it.
+                    Some(answer) => drop(reply.send(answer)),
+                    None => waiting.push(reply),
+                }
+            }
+        });
+        handle
+    }
+
     /// Asks the engine and waits for its reply.
     ///
     /// A reply that says "done" or "posted" means durable on this node's disk. Once the command is

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::domain::cert::DeviceKind;
 use crate::domain::codec::CodecError;
 use crate::domain::enrol::{
     self, AnswerError, EnrolmentAnswer, EnrolmentRequest, Promise, SealedAnswer, SignedRequest,
@@ -123,7 +124,8 @@ impl DeviceKeys {
             clinic,
             office: None,
             name: None,
-            kind: None,
+            // What is made here is a node, and other nodes would turn a client away.
+            kind: Some(DeviceKind::Node),
         };
         let (record, _) = answer.check(&promise, now)?;
         let shared = answer.mesh_keys.iter();

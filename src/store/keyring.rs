@@ -126,7 +126,7 @@ impl Keyring {
     pub(crate) fn next_generation(&mut self, kek: &Key) -> Vec<u8> {
         self.generation += 1;
         let generation_key = Key::random();
-        let contents = zeroize::Zeroizing::new(codec::encode(&self.contents));
+        let contents = zeroize::Zeroizing::new(self.contents());
         let seal =
             |key: &Key, what, text: &[u8]| key.seal(&about(what, VERSION, self.generation), text);
         codec::encode(&File {
@@ -135,6 +135,11 @@ impl Keyring {
             wrapped: seal(kek, "generation", generation_key.bytes()),
             sealed: seal(&generation_key, "keys", &contents),
         })
+    }
+
+    /// What is sealed in the file.
+    pub(crate) fn contents(&self) -> Vec<u8> {
+        codec::encode(&self.contents)
     }
 
     /// How often the file was written.
@@ -223,6 +228,12 @@ impl Keyring {
         }
         destroyed
     }
+}
+
+/// Reads what is sealed in a file and writes it back.
+pub(crate) fn reread_contents(bytes: &[u8]) -> Option<Vec<u8>> {
+    let contents: Contents = codec::strict(bytes, KEYRING_FILE_MAX).ok()?;
+    Some(codec::encode(&contents))
 }
 
 fn about(what: &str, version: u8, generation: u64) -> Vec<u8> {

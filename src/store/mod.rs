@@ -22,6 +22,7 @@ mod open;
 mod pages;
 mod purge;
 mod read;
+pub mod reread;
 mod room;
 mod rows;
 mod seal;

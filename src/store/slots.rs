@@ -164,7 +164,7 @@ impl Slots {
         let slots: Self = codec::strict(bytes, SLOTS_FILE_MAX)?;
         let sound = slots.version == VERSION
             && slots.slots.len() <= SLOTS_MAX
-            && slots.slots.iter().all(|slot| slot.way.is_bearable());
+            && slots.slots.iter().all(Slot::is_bearable);
         if sound {
             Ok(slots)
         } else {
@@ -236,6 +236,13 @@ impl Slots {
             kind: slot.way.kind(),
         };
         self.slots.iter().map(view).collect()
+    }
+}
+
+impl Slot {
+    /// Whether it asks for no more than it may, and leaves a number to the slot after it.
+    fn is_bearable(&self) -> bool {
+        self.way.is_bearable() && self.number < u32::MAX
     }
 }
 

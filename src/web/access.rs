@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use subtle::ConstantTimeEq as _;
+use tokio::time::{Instant, timeout_at};
 
 use super::door::{Door, Peer, of_login};
 use super::login::{LoginKey, Stage, Use, proof_of};
@@ -82,31 +83,25 @@ pub(super) struct Gate {
 
 /// Judges a request by the table; only then does its handler run.
 pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
-    match admit(&gate, peer, request.headers()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            request.extensions_mut().insert(gate.door.clone());
-            run(&gate, request, next).await
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn run(gate: &Gate, request: Request, next: Next) -> Response {
     let Ok(_place) = gate.api.requests().try_acquire_owned() else {
         return busy().into_response();
     };
+    let by = Instant::now() + REQUEST;
+    let peer = request.extensions().get::<Peer>().copied();
+    let caller = match timeout_at(by, admit(&gate, peer, request.headers())).await {
+        Ok(Ok(caller)) => caller,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => return too_slow().into_response(),
+    };
+    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(gate.door.clone());
     match gate.route.span {
         // What is held while a stream is open is counted by the stream itself; backups are made one at
         // a time.
         Span::Stream | Span::File => next.run(request).await,
-        Span::Answer => match tokio::time::timeout(REQUEST, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Problem::new(Code::TooSlow, "the request took too long")
-                .remedy("try again; if it stays slow, look at the disk of this machine")
-                .into_response(),
-        },
+        Span::Answer => timeout_at(by, next.run(request))
+            .await
+            .unwrap_or_else(|_| too_slow().into_response()),
     }
 }
 
@@ -241,6 +236,11 @@ pub(super) fn login_required() -> Problem {
 
 fn login_ended() -> Problem {
     Problem::new(Code::LoginEnded, "the login has ended").remedy("sign in again")
+}
+
+fn too_slow() -> Problem {
+    Problem::new(Code::TooSlow, "the request took too long")
+        .remedy("try again; if it stays slow, look at the disk of this machine")
 }
 
 pub(super) fn busy() -> Problem {

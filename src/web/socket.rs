@@ -108,11 +108,21 @@ impl Socket {
 
     /// Serves the API until `stop` resolves, then lets requests under way finish.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()>) {
+        self.serve_at_most(CONNECTIONS_MAX, api, stop).await;
+    }
+
+    pub(super) async fn serve_at_most(
+        self,
+        connections_max: usize,
+        api: Api,
+        stop: impl Future<Output = ()>,
+    ) {
+        let places = Arc::new(Semaphore::new(connections_max));
         let router = router(api.clone(), Door::Socket);
         let mut connections = JoinSet::new();
         let guard = tokio::spawn(api.guard());
         tokio::select! {
-            () = self.accept(&router, &mut connections) => {}
+            () = self.accept(&router, places, &mut connections) => {}
             () = stop => {}
         }
         guard.abort();
@@ -124,8 +134,7 @@ impl Socket {
         connections.abort_all();
     }
 
-    async fn accept(&self, router: &Router, connections: &mut JoinSet<()>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    async fn accept(&self, router: &Router, places: Arc<Semaphore>, connections: &mut JoinSet<()>) {
         loop {
             while connections.try_join_next().is_some() {}
             let Ok(place) = places.clone().acquire_owned().await else {
@@ -177,7 +186,7 @@ fn is_ours(stream: &UnixStream) -> bool {
         .is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0)
 }
 
-async fn talk(stream: UnixStream, router: Router) {
+pub(super) async fn talk(stream: UnixStream, router: Router) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

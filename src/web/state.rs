@@ -30,10 +30,10 @@ use crate::node::enrolment::Enrolment;
 ///
 /// 256 cover an office where everybody presses a key at the same moment, and bound the memory of
 /// bodies to 256 MiB in the worst case.
-const REQUESTS_MAX: usize = 256;
+pub(super) const REQUESTS_MAX: usize = 256;
 
 /// Streams of hints open at once: every browser tab of a large office and then some.
-const STREAMS_MAX: usize = 1024;
+pub(super) const STREAMS_MAX: usize = 1024;
 
 /// How often idle logins are looked for.
 const SWEEP: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ mod chat;
 mod desk;
 mod door;
 mod factor;
+mod limits;
 mod login;
 mod passkey;
 mod socket;

@@ -2,30 +2,35 @@
 
 use std::path::PathBuf;
 
+use clinic_mesh::authority::{self, WebCa};
+use clinic_mesh::cli;
 use clinic_mesh::domain::attest::Attestation;
 use clinic_mesh::domain::audit::AuditRecord;
 use clinic_mesh::domain::cert::{Certificate, Grant};
 use clinic_mesh::domain::codec::{self, OBJECT_MAX};
-use clinic_mesh::domain::enrol::{SealedAnswer, SignedRequest};
+use clinic_mesh::domain::enrol::{EnrolmentAnswer, SealedAnswer, SharedMeshKey, SignedRequest};
 use clinic_mesh::domain::id::{ClinicId, RoomId};
 use clinic_mesh::domain::invitation::{InvitationSecret, SignInSecret};
-use clinic_mesh::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::message::{Message, StaffItem};
 use clinic_mesh::domain::name::Name;
 use clinic_mesh::domain::policy::Network;
 use clinic_mesh::domain::sign::{Signed, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::Statement;
-use clinic_mesh::domain::time::{Day, Hlc, WallTime};
+use clinic_mesh::domain::time::{Hlc, WallTime};
+use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
+use clinic_mesh::store;
 use clinic_mesh::wire::Frame;
 use minicbor::{Decode, Encode};
+
+use crate::made;
 
 /// One decoder.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
-    /// Panics if the decoder does what it must never do.
-    pub(crate) judge: fn(&[u8]),
+    /// Panics if the decoder does what it must never do, and says whether it read the bytes.
+    pub(crate) judge: fn(&[u8]) -> bool,
 }
 
 /// All of them, by the names of their folders in tests/fuzz/corpus.
@@ -45,13 +50,35 @@ pub(crate) const ALL: &[Target] = &[
     target("codes", codes),
     target("names", names),
     target("networks", networks),
+    target("enrolment-answer", enrolment_answer),
+    target("trail-file", trail_file),
+    target("node-settings", node_settings),
+    target("key-slots", key_slots),
+    target("keyring", keyring),
+    target("keyring-contents", keyring_contents),
+    target("authority-key", authority_key),
+    target("mesh-keys-file", mesh_keys_file),
+    target("mesh-keys", object::<Vec<SharedMeshKey>>),
+    target("web-ca-file", web_ca_file),
+    target("web-ca", object::<WebCa>),
+    target("record-file", record_file),
+    target("recovery-page", recovery_page),
 ];
+
+/// The key that the keyring of the corpus is sealed under.
+const KEK: [u8; 32] = [0x11; 32];
 
 /// The room of the frozen vectors, which the messages among them are about.
 const ROOM: Space = Space::Room(RoomId::new([0xc3; 16]));
 
-const fn target(name: &'static str, judge: fn(&[u8])) -> Target {
+const fn target(name: &'static str, judge: fn(&[u8]) -> bool) -> Target {
     Target { name, judge }
+}
+
+/// The corpus of the target of this name.
+fn corpus_of(name: &str) -> Vec<Vec<u8>> {
+    let target = ALL.iter().find(|target| target.name == name);
+    target.expect("one of them").corpus()
 }
 
 impl Target {
@@ -61,7 +88,7 @@ impl Target {
             .join("tests/fuzz/corpus")
             .join(self.name);
         let Ok(entries) = std::fs::read_dir(folder) else {
-            return made(self.name);
+            return made::corpus(self.name);
         };
         let mut paths: Vec<_> = entries
             .map(|entry| entry.expect("readable").path())
@@ -70,153 +97,205 @@ impl Target {
         let read = paths
             .iter()
             .map(|path| std::fs::read(path).expect("readable"));
-        read.chain(made(self.name)).collect()
+        read.chain(made::corpus(self.name)).collect()
     }
 }
 
 /// The clinic of the frozen vectors' shape; whose it is does not matter to a decoder.
-fn clinic() -> ClinicId {
+pub(crate) fn clinic() -> ClinicId {
     ClinicId::of_root(&SigningKey::from_seed(&[0xc0; 32]).id().as_admin())
 }
 
-/// Frames need valid signatures inside, so their corpus is made.
-fn made(name: &str) -> Vec<Vec<u8>> {
-    if name != "frame" {
-        return Vec::new();
-    }
-    let now = WallTime(1_800_000_000_000);
-    let key = SigningKey::from_seed(&[1; 32]);
-    let log = Log {
-        space: Space::Record,
-        author: key.id(),
-        epoch: Epoch(7),
-    };
-    let entry = |n: u64| {
-        let payload = Payload {
-            salt: [n as u8; 16],
-            body: b"Bed 4 is free".to_vec(),
-        };
-        Entry::new(Hlc(Hlc::at(now).0 + n), Day(20_900), payload)
-    };
-    let entries = (0..3).map(entry).collect();
-    let (segment, _) = Segment::sign(&clinic(), &key, log, Head::EMPTY, entries);
-    let frames = [
-        Frame::Hello { version: 1, now },
-        Frame::Beat { now },
-        Frame::Want {
-            log,
-            from: 1,
-            credit: 8,
-        },
-        Frame::More { log, credit: 8 },
-        Frame::Entries(segment.into()),
-        Frame::WantMeshKey { epoch: 3 },
-        Frame::MeshKey {
-            epoch: 3,
-            key: [9; 32],
-        },
-        Frame::Bye { code: 4 },
-    ];
-    frames.iter().map(Frame::encode).collect()
-}
-
 /// A signed or stored object: exactly one encoding.
-fn object<T>(bytes: &[u8])
+fn object<T>(bytes: &[u8]) -> bool
 where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
-    if let Ok(value) = codec::strict::<T>(bytes, OBJECT_MAX) {
-        assert_eq!(codec::encode(&value), bytes);
-    }
+    let value = codec::strict::<T>(bytes, OBJECT_MAX);
+    same(bytes, value.ok().map(|value| codec::encode(&value)))
 }
 
-fn signed(bytes: &[u8]) {
-    object::<Signed>(bytes);
+fn signed(bytes: &[u8]) -> bool {
     if let Ok(signed) = codec::strict::<Signed>(bytes, OBJECT_MAX) {
         // Whether it is accepted is for the tests of certificates; here it must only come to an end.
         let _ = Certificate::open(&signed, &clinic());
         let _ = Grant::open(&signed, &clinic());
     }
+    object::<Signed>(bytes)
 }
 
-fn statement(bytes: &[u8]) {
-    if let Ok(statement) = Statement::from_body(bytes) {
-        assert_eq!(statement.to_body(), bytes);
-    }
+fn statement(bytes: &[u8]) -> bool {
+    let read = Statement::from_body(bytes);
+    same(bytes, read.ok().map(|read| read.to_body()))
 }
 
-fn message(bytes: &[u8]) {
-    if let Ok(message) = Message::from_body(&ROOM, bytes) {
-        assert_eq!(message.to_body(), bytes);
-    }
+fn message(bytes: &[u8]) -> bool {
+    let read = Message::from_body(&ROOM, bytes);
+    same(bytes, read.ok().map(|read| read.to_body()))
 }
 
-fn staff_item(bytes: &[u8]) {
-    if let Ok(item) = StaffItem::from_body(bytes) {
-        assert_eq!(item.to_body(), bytes);
-    }
+fn staff_item(bytes: &[u8]) -> bool {
+    let read = StaffItem::from_body(bytes);
+    same(bytes, read.ok().map(|read| read.to_body()))
 }
 
-fn audit_record(bytes: &[u8]) {
-    if let Ok(record) = AuditRecord::from_body(bytes) {
-        assert_eq!(record.to_body(), bytes);
-    }
+fn audit_record(bytes: &[u8]) -> bool {
+    let read = AuditRecord::from_body(bytes);
+    same(bytes, read.ok().map(|read| read.to_body()))
 }
 
-fn attestation(bytes: &[u8]) {
-    object::<Attestation>(bytes);
+fn attestation(bytes: &[u8]) -> bool {
     if let Ok(attestation) = codec::strict::<Attestation>(bytes, OBJECT_MAX) {
         let _ = attestation.verify(&clinic());
     }
+    object::<Attestation>(bytes)
 }
 
 /// A frame, and what is signed inside it.
-fn frame(bytes: &[u8]) {
+fn frame(bytes: &[u8]) -> bool {
     let Ok(frame) = Frame::decode(bytes) else {
-        return;
+        return false;
     };
     // A frame is not signed: another spelling may be read, but it must mean what is written back.
     assert_eq!(Frame::decode(&frame.encode()), Ok(frame.clone()));
-    if let Frame::Entries(segment) = &frame {
-        let _ = segment.verify(&clinic(), Hlc(0));
+    match &frame {
+        Frame::Entries(segment) => drop(segment.verify(&clinic(), Hlc(0))),
+        Frame::Attest { attestations } => {
+            for attestation in attestations {
+                let _ = attestation.verify(&clinic());
+            }
+        }
+        Frame::Retractions { retractions } => {
+            for retraction in retractions {
+                let _ = (retraction.is_sound(&ROOM), retraction.verify(&clinic()));
+            }
+        }
+        Frame::Hello { .. }
+        | Frame::Beat { .. }
+        | Frame::Spaces { .. }
+        | Frame::Heads { .. }
+        | Frame::Want { .. }
+        | Frame::More { .. }
+        | Frame::WantMeshKey { .. }
+        | Frame::MeshKey { .. }
+        | Frame::Here { .. }
+        | Frame::Typing { .. }
+        | Frame::Bye { .. } => {}
     }
+    true
 }
 
-fn request_file(bytes: &[u8]) {
-    if let Ok(request) = SignedRequest::from_file(bytes) {
-        assert_eq!(request.to_file(), bytes);
+fn request_file(bytes: &[u8]) -> bool {
+    let request = SignedRequest::from_file(bytes).ok();
+    if let Some(request) = &request {
         let _ = request.open(&clinic());
     }
+    same(bytes, request.map(|request| request.to_file()))
 }
 
-fn answer_file(bytes: &[u8]) {
-    if let Ok(answer) = SealedAnswer::from_file(bytes) {
-        assert_eq!(answer.to_file(), bytes);
+fn answer_file(bytes: &[u8]) -> bool {
+    let answer = SealedAnswer::from_file(bytes);
+    same(bytes, answer.ok().map(|answer| answer.to_file()))
+}
+
+fn enrolment_answer(bytes: &[u8]) -> bool {
+    let answer = EnrolmentAnswer::from_bytes(bytes).ok();
+    if let Some(answer) = &answer {
+        let _ = answer.check(&made::promise(), WallTime(0));
     }
+    same(bytes, answer.map(|answer| answer.to_bytes().to_vec()))
 }
 
-fn codes(bytes: &[u8]) {
+fn trail_file(bytes: &[u8]) -> bool {
+    let file = TrailFile::from_file(bytes).ok();
+    if let Some(file) = &file {
+        let _ = trail::verify(file, &[]);
+    }
+    same(bytes, file.map(|file| file.to_file()))
+}
+
+/// What is read is written back as it was; says whether it was read.
+fn same(bytes: &[u8], written: Option<Vec<u8>>) -> bool {
+    if let Some(written) = &written {
+        assert_eq!(written, bytes);
+    }
+    written.is_some()
+}
+
+fn key_slots(bytes: &[u8]) -> bool {
+    same(bytes, store::reread::key_slots(bytes))
+}
+
+/// Every byte of a keyring is sealed, so it opens unchanged or not at all.
+fn keyring(bytes: &[u8]) -> bool {
+    let opens = store::reread::keyring(bytes, KEK).is_some();
+    assert!(!opens || corpus_of("keyring").iter().any(|file| file == bytes));
+    opens
+}
+
+fn keyring_contents(bytes: &[u8]) -> bool {
+    same(bytes, store::reread::keyring_contents(bytes))
+}
+
+fn authority_key(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::key_file(bytes))
+}
+
+fn mesh_keys_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::mesh_keys_file(bytes))
+}
+
+fn web_ca_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::web_ca_file(bytes))
+}
+
+fn record_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::record_file(bytes))
+}
+
+/// A text that is read means the same as what is written for it; says whether it was read.
+fn settled(text: &str, reread: impl Fn(&str) -> Option<String>) -> bool {
+    let Some(written) = reread(text) else {
+        return false;
+    };
+    assert_eq!(reread(&written).as_ref(), Some(&written));
+    true
+}
+
+fn recovery_page(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(secret) = InvitationSecret::from_code(&text) {
-        let again = InvitationSecret::from_code(&secret.code()).expect("a code");
-        assert_eq!(again.code(), secret.code());
-    }
-    if let Ok(secret) = SignInSecret::from_code(&text) {
-        let again = SignInSecret::from_code(&secret.code()).expect("a code");
-        assert_eq!(again.code(), secret.code());
-    }
+    settled(&text, authority::reread::recovery_page)
 }
 
-fn names(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    if let Ok(name) = Name::new(text.as_ref()) {
-        assert_eq!(name.to_string(), text);
-    }
+fn node_settings(bytes: &[u8]) -> bool {
+    settled(&String::from_utf8_lossy(bytes), cli::reread_settings)
 }
 
-fn networks(bytes: &[u8]) {
+fn codes(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(network) = text.parse::<Network>() {
-        assert_eq!(network.to_string().parse(), Ok(network));
-    }
+    let invitation = |text: &str| {
+        let secret = InvitationSecret::from_code(text).ok()?;
+        Some(secret.code())
+    };
+    let sign_in = |text: &str| {
+        let secret = SignInSecret::from_code(text).ok()?;
+        Some(secret.code())
+    };
+    let is_invitation = settled(&text, invitation);
+    settled(&text, sign_in) || is_invitation
+}
+
+fn names(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let name = Name::new(text.as_ref());
+    same(
+        text.as_bytes(),
+        name.ok().map(|name| name.to_string().into_bytes()),
+    )
+}
+
+fn networks(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let network = |text: &str| Some(text.parse::<Network>().ok()?.to_string());
+    settled(&text, network)
 }

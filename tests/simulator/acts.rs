@@ -144,6 +144,8 @@ impl World {
             Kind::Acknowledge => self.acknowledge(rng),
             Kind::Read => self.read_page(rng),
             Kind::Password => self.password(rng),
+            Kind::Amend => self.amend(rng),
+            Kind::Retract => self.retract(rng),
             Kind::Enrol => self.enrol(rng),
             Kind::Revoke => self.revoke(rng, false),
             Kind::RevokeWithEnds => self.revoke(rng, true),
@@ -339,6 +341,7 @@ impl World {
             space,
             known,
             horizon: self.nodes[node].disk.horizon,
+            gone: self.nodes[node].disk.taken_back(),
         };
         self.ask(node, command, waiting)
     }

@@ -37,7 +37,10 @@ impl World {
             return;
         };
         match frame {
-            Frame::Entries(segment) => self.check_segment_sent(node, peer, segment),
+            Frame::Entries(segment) => {
+                self.check_segment_sent(node, peer, segment);
+                self.check_sent_again(node, segment);
+            }
             Frame::Attest { attestations } => {
                 let own = AuthorId::from(self.nodes[node].device);
                 for attestation in attestations.iter().filter(|found| found.by == own) {
@@ -128,6 +131,7 @@ impl World {
             self.check_horizon(node, horizon);
         }
         if !self.nodes[node].evil {
+            self.check_stored_again(node, commit);
             self.check_audited(&fresh);
         }
     }
@@ -530,6 +534,7 @@ impl World {
                     space,
                     known,
                     horizon,
+                    gone,
                     ..
                 },
                 Reply::Page(page),
@@ -537,6 +542,7 @@ impl World {
                 self.check_page(node, *staff, space, page);
                 for line in &page.messages {
                     self.check_line(node, line, known, *horizon);
+                    self.check_shown_again(node, line, gone);
                 }
             }
             _ => {}

@@ -17,6 +17,7 @@ mod quiet;
 mod report;
 mod rules;
 mod run;
+mod taking_back;
 mod world;
 
 fn main() -> std::process::ExitCode {

@@ -37,6 +37,7 @@ kinds! {
         ForgedAttestation 2, Lie 1, Unentitled 2, WrongMeshKey 2, SpeaksForOthers 2, OldPolicy 2,
         ForgedStatement 2,
     }
+    Change { Amend 0, Retract 0 }
 }
 
 /// One act or fault at its moment; everything it needs to choose comes from its salt.
@@ -82,7 +83,8 @@ impl Plan {
             };
             (number, op)
         });
-        let ops = ops.collect();
+        let mut ops: Vec<(usize, Op)> = ops.collect();
+        change_some(seed, &mut ops);
         Self {
             seed,
             machines,
@@ -116,10 +118,28 @@ impl Plan {
     }
 }
 
+/// In every third seed half of the messages are changes to earlier ones instead. They are chosen apart,
+/// so that the other seeds are what they would be without them.
+fn change_some(seed: u64, ops: &mut [(usize, Op)]) {
+    if seed % 3 != 2 {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(seed ^ 0xc4a4_6e00);
+    for (_, op) in ops.iter_mut().filter(|(_, op)| op.kind == Kind::Post) {
+        op.kind = match rng.random_range(0..6) {
+            0 => Kind::Retract,
+            1 | 2 => Kind::Amend,
+            _ => Kind::Post,
+        };
+    }
+}
+
 /// A random half of the faults and attacks is switched off, another half in each seed.
 fn enabled(rng: &mut StdRng, evil: bool) -> Vec<(Kind, u32)> {
     let mut kinds = Vec::new();
-    for (kind, group, weight) in KINDS {
+    // Changes are put in by themselves.
+    let kinds_by_chance = KINDS.iter().filter(|(_, group, _)| *group != Group::Change);
+    for (kind, group, weight) in kinds_by_chance {
         let on = rng.random_range(0..2) == 0;
         let likely = rng.random_range(0..4) != 0;
         let in_use = match group {
@@ -127,6 +147,7 @@ fn enabled(rng: &mut StdRng, evil: bool) -> Vec<(Kind, u32)> {
             Group::Clinic => likely,
             Group::Fault => on || matches!(kind, Kind::HealNet | Kind::Start | Kind::ClockFix),
             Group::Attack => evil && on,
+            Group::Change => false,
         };
         if in_use {
             kinds.push((*kind, *weight));

@@ -45,6 +45,8 @@ const BUGS: &[(&str, u64)] = &[
     ("clock-not-observed", 200),
     ("epoch-used-again", 200),
     ("never-asks-again", 400),
+    ("taken-back-kept", 50),
+    ("taken-back-accepted", 1000),
 ];
 
 /// What became of one bug.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clinic_mesh::domain::attest::Subject;
 use clinic_mesh::domain::id::Hash;
 use clinic_mesh::domain::log::Log;
-use clinic_mesh::domain::message::Message;
+use clinic_mesh::domain::message::{EntryId, Message};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::node::engine::Room;
@@ -91,6 +91,7 @@ impl World {
             .or_else(|| self.purged(&good))
             .or_else(|| self.logs(&good, &all))
             .or_else(|| self.kept(&good, &all))
+            .or_else(|| self.is_gone(&good))
     }
 
     fn same_clinic(&mut self, good: &[usize], all: &Model) -> Option<Broken> {
@@ -321,9 +322,11 @@ impl World {
             }
             let from = all.surely_sees_from(&found.device, &log.space);
             let today = self.true_wall().day().max(found.disk.horizon);
+            let taken_back = found.disk.taken_back();
             let lacking = stored.entries().find(|(seq, entry)| {
                 let alive = entry.header.last_day >= today && entry.header.time >= from;
-                seq <= last && alive && entry.payload.is_none()
+                let gone = taken_back.contains(&EntryId::new(log, *seq));
+                seq <= last && alive && entry.payload.is_none() && !gone
             });
             if let Some((seq, _)) = lacking
                 && self.someone_has_body(node, log, seq)
@@ -449,7 +452,8 @@ impl World {
             let mut entries = stored.into_iter().flat_map(StoredLog::entries);
             let entry = entries.find(|(seq, _)| *seq == acked.id.seq);
             let alive = acked.last_day >= self.true_wall().day().max(found.disk.horizon);
-            let here = entry.is_some_and(|(_, entry)| entry.payload.is_some() || !alive);
+            let gone = acked.since.taken_back && found.disk.taken_back().contains(&acked.id);
+            let here = entry.is_some_and(|(_, entry)| entry.payload.is_some() || !alive || gone);
             let seen = acked.time >= all.surely_sees_from(&found.device, &acked.id.space);
             if !here && seen {
                 return Some(Broken {
@@ -504,15 +508,19 @@ impl World {
             );
             return;
         };
-        let missing = expected.iter().find(|text| !texts.contains(text));
-        if let Some(text) = missing.filter(|_| entries < 500) {
-            let what = format!("node {node} does not show {text:?} in {space:?}");
+        let missing = expected
+            .iter()
+            .find(|any| !any.iter().any(|text| texts.contains(text)));
+        if let Some(any) = missing.filter(|_| entries < 500) {
+            let what = format!("node {node} shows none of {any:?} in {space:?}");
             self.broke(EVERYTHING_READ, what);
         }
     }
 
-    fn readable(&self, node: usize, space: &Space, all: &Model) -> Vec<String> {
+    /// What each living message may say by now.
+    fn readable(&self, node: usize, space: &Space, all: &Model) -> Vec<Vec<String>> {
         let found = &self.nodes[node];
+        let taken_back = found.disk.taken_back();
         let today = self.true_wall().day().max(found.disk.horizon);
         let from = all.surely_sees_from(&found.device, space);
         let shown = self.acked.iter().filter(|acked| {
@@ -520,15 +528,20 @@ impl World {
             let counts = stored.is_some_and(|stored| {
                 self.effective(&acked.id.log(), stored, all) >= acked.id.seq && !stored.forked
             });
+            let gone = acked.since.taken_back && taken_back.contains(&acked.id);
             acked.id.space == *space
                 && counts
+                && !gone
                 && acked.last_day >= today
                 && acked.time >= from
                 && !found.horizon_off
         });
         shown
             .filter(|acked| self.someone_has_body(usize::MAX, &acked.id.log(), acked.id.seq))
-            .map(|acked| acked.text.clone())
+            .map(|acked| {
+                let first = std::iter::once(&acked.text);
+                first.chain(&acked.since.anew).cloned().collect()
+            })
             .collect()
     }
 }

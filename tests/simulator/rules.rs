@@ -49,6 +49,8 @@ rules! {
         "nothing is stored from further ahead of the node's clock than five minutes";
     NOT_PAST_A_FORK = "not-past-a-fork":
         "a log that a node knows to be forked is stored no further";
+    TAKEN_BACK_STAYS_GONE = "taken-back-stays-gone":
+        "no body that a node knows to be taken back is stored, sent or shown by it again";
     REVOKED_IS_OUT = "revoked-is-out":
         "a node that knows of a revocation keeps no channel to the device";
     NOT_BEYOND_REVOCATION = "not-beyond-revocation":
@@ -81,6 +83,8 @@ rules! {
         "in the end, no commit is under way and every command was answered";
     PURGED_IN_THE_END = "purged-in-the-end":
         "in the end, no body is left whose day is over";
+    TAKEN_BACK_IN_THE_END = "taken-back-in-the-end":
+        "in the end, whoever knows that a message was taken back holds no body of it";
     HONEST_IS_TRUSTED = "honest-is-trusted":
         "no honest node accuses another of misbehaviour or of a fork";
 }

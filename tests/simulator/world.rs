@@ -22,6 +22,7 @@ use super::disk::Disk;
 use super::model::Model;
 use super::net::Net;
 use super::rules::Broken;
+use super::taking_back::Since;
 
 /// When the clinic is founded: 2026-11-21, 06:00 UTC.
 pub(crate) const START: WallTime = WallTime(1_795_240_800_000);
@@ -72,6 +73,7 @@ pub(crate) struct Acked {
     pub(crate) time: Hlc,
     /// The disk was put back before anyone else had it, or the node is gone.
     pub(crate) lost: bool,
+    pub(crate) since: Since,
 }
 
 /// A command that waits.
@@ -88,6 +90,7 @@ pub(crate) enum Waiting {
         /// could be shown then.
         known: Arc<Model>,
         horizon: Day,
+        gone: BTreeSet<EntryId>,
     },
     Other {
         node: usize,
@@ -561,6 +564,7 @@ impl World {
             last_day,
             time,
             lost: false,
+            since: Since::default(),
         });
     }
 

@@ -345,6 +345,12 @@ impl Node {
     /// Starts `node run` and waits until it answers.
     #[track_caller]
     pub(crate) fn start(&mut self, clinic: &Clinic) {
+        self.start_with(clinic, &[]);
+    }
+
+    /// The same, with more in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -352,6 +358,7 @@ impl Node {
         let ahead = self.days_ahead.to_string();
         let mut command = clinic.on(self, &["node", "run", "--days-ahead", &ahead]);
         command.envs(self.log_level.map(|level| ("CLINIC_MESH_LOG", level)));
+        command.envs(environment.iter().copied());
         let child = command
             .stderr(log.expect("room"))
             .spawn()

@@ -10,6 +10,8 @@ mod settings;
 mod status;
 pub(super) mod unlock;
 
+pub use settings::reread as reread_settings;
+
 use clap::Subcommand;
 
 use super::{Context, Outcome};

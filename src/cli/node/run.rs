@@ -111,7 +111,7 @@ async fn serve(
         faces.spawn(door.serve(api.clone(), closed(closing.clone())));
     }
     faces.spawn(socket.serve(api, closed(closing)));
-    let watchdog = tokio::spawn(feed_watchdog(running.handle.clone()));
+    let watchdog = tokio::spawn(watched(running.handle.clone()));
     info!(device = %running.identity.keys.device().short(), "node is ready");
     tell(&[NotifyState::Ready]);
     let outcome = live(&mut running, &mut stop).await;
@@ -212,17 +212,22 @@ impl Stop {
     }
 }
 
-/// Tells systemd, where it listens, that the engine still answers.
-async fn feed_watchdog(handle: Handle) {
-    let Some(limit) = sd_notify::watchdog_enabled() else {
-        return;
-    };
+/// Tells systemd, where it wants to hear it, that the engine still answers.
+async fn watched(handle: Handle) {
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        feed_watchdog(&handle, limit, || tell(&[NotifyState::Watchdog])).await;
+    }
+}
+
+/// Calls `alive` three times within the watchdog's limit for as long as the engine answers.
+///
+/// What is asked is the engine itself: a process whose timers run while its engine hangs is restarted.
+async fn feed_watchdog(handle: &Handle, limit: Duration, alive: impl Fn()) {
     let mut tick = tokio::time::interval(limit / 3);
     loop {
         tick.tick().await;
-        let alive = tokio::time::timeout(ALIVE_MAX, handle.ask(Command::Status)).await;
-        match alive {
-            Ok(Ok(_)) => tell(&[NotifyState::Watchdog]),
+        match tokio::time::timeout(ALIVE_MAX, handle.ask(Command::Status)).await {
+            Ok(Ok(_)) => alive(),
             Ok(Err(_)) => return,
             Err(_) => warn!("the engine does not answer; the watchdog is not fed"),
         }
@@ -233,5 +238,44 @@ async fn feed_watchdog(handle: Handle) {
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "systemd could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::node::engine::Reply;
+
+    /// What the unit in docs/operations.md allows.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_watchdog_is_fed_while_the_engine_answers_and_not_while_it_hangs() {
+        let (hangs, fed) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let (engine, count) = (hangs.clone(), fed.clone());
+        let handle =
+            Handle::answered_by(move |_| (!engine.load(Ordering::Relaxed)).then_some(Reply::Done));
+        tokio::spawn(async move {
+            let alive = || {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            feed_watchdog(&handle, LIMIT, alive).await;
+        });
+        let fed_in = async |time| {
+            let before = fed.load(Ordering::Relaxed);
+            tokio::time::sleep(time).await;
+            fed.load(Ordering::Relaxed) - before
+        };
+        assert!(fed_in(LIMIT).await >= 2, "late once is not too late");
+        hangs.store(true, Ordering::Relaxed);
+        assert_eq!(fed_in(2 * LIMIT).await, 0);
+        hangs.store(false, Ordering::Relaxed);
+        assert!(fed_in(LIMIT).await >= 2);
     }
 }

@@ -92,10 +92,14 @@ impl Settings {
             read => read.map_err(Failure::error)?,
         };
         let text = String::from_utf8_lossy(&bytes);
-        toml::from_str(&text).map_err(|error| {
+        Self::read(&text).map_err(|error| {
             Failure::error(format!("{}: {}", path.display(), error.message()))
                 .remedy("compare it with the list of settings in docs/operations.md")
         })
+    }
+
+    fn read(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
     }
 
     /// Writes the file.
@@ -139,12 +143,19 @@ impl Settings {
     }
 }
 
+/// The text that would be written for what a text says, or nothing if it is refused: for whoever tries
+/// the file with hostile bytes.
+pub fn reread(text: &str) -> Option<String> {
+    let settings = Settings::read(text).ok()?;
+    Some(toml::to_string(&settings).expect("plain values"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Settings, toml::de::Error> {
-        toml::from_str(text)
+        Settings::read(text)
     }
 
     #[test]

@@ -79,6 +79,14 @@ fn a_device_is_let_in_by_its_certificate_alone_before_the_record_lists_it() {
 }
 
 #[test]
+fn a_certified_device_that_is_no_node_is_refused() {
+    let refused = verdict_on_unlisted(&clinic(), |certificate| {
+        certificate.kind = DeviceKind::Client;
+    });
+    assert_eq!(refused, Err(Refusal::OtherKind));
+}
+
+#[test]
 fn an_expired_certificate_is_refused_five_minutes_after_its_end() {
     let clinic = clinic();
     let end = clinic.device("ward-2").certificate.not_after;

@@ -6,7 +6,7 @@ use super::*;
 use crate::net::discovery::{MDNS_PORT, advertise_enrolment, find_enrolment};
 use crate::net::testing::loopback;
 
-fn found_by_discovery(clinic: &Clinic, n: u8, port: u16) -> Node {
+fn found_by_discovery(clinic: &Clinic, n: u16, port: u16) -> Node {
     clinic.node_with(n, clinic.trust(n), loopback(port))
 }
 

@@ -99,7 +99,8 @@ impl Engine {
         }
     }
 
-    fn check_all_stages(&mut self) {
+    /// Looks on every link whether the peer's clinic record still keeps the rest waiting.
+    pub(super) fn check_all_stages(&mut self) {
         for id in self.links_where(|_| true) {
             self.check_stage(id);
         }
@@ -228,7 +229,8 @@ impl Engine {
             let alive = entry.header.last_day >= self.horizon || planted!("expired-accepted");
             let for_us = entry.header.time >= from;
             let id = EntryId::new(&segment.log, seq);
-            if !alive || !for_us || self.retracted.contains_key(&id) {
+            let gone = self.retracted.contains_key(&id) && !planted!("taken-back-accepted");
+            if !alive || !for_us || gone {
                 entry.payload = None;
             } else if entry.payload.is_none() {
                 stripped = Stripped::LacksBodies;

@@ -160,3 +160,29 @@ impl Link {
         known.has = known.has.max(seq);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::AuthorId;
+    use crate::domain::log::Epoch;
+    use crate::domain::space::Space;
+    use crate::domain::testing::SampleClinic;
+
+    #[test]
+    fn a_peer_that_invents_logs_takes_no_more_memory_than_one_that_holds_many() {
+        let peer = SampleClinic::of([]).draft("ward-2");
+        let mut link = Link::new(peer, Stage::All, Duration::ZERO);
+        let log = |epoch| Log {
+            space: Space::Record,
+            author: AuthorId::new([2; 32]),
+            epoch: Epoch(epoch),
+        };
+        for epoch in 0..PEER_LOGS_MAX as u64 + 10 {
+            link.note_has(log(epoch), 1);
+        }
+        assert_eq!(link.peer_logs.len(), PEER_LOGS_MAX);
+        link.note_has(log(0), 2);
+        assert_eq!(link.peer_log(&log(0)).has, 2, "what is known goes on");
+    }
+}

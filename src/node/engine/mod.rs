@@ -400,7 +400,7 @@ impl Engine {
         };
         match (job, loaded) {
             (Job::Send { link, log }, Loaded::Segments(segments)) => {
-                self.on_send_loaded(link, log, segments)
+                self.on_send_loaded(id, link, log, segments)
             }
             (Job::Compare { link, log, shown }, Loaded::HashAt(hash)) => {
                 self.on_compared(link, log, &shown, hash);

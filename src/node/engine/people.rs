@@ -14,7 +14,7 @@ use crate::domain::space::Space;
 use crate::planted::planted;
 
 use super::facts::{Facts, Unseen, position};
-use super::reading::PageJob;
+use super::reading::{PageJob, Walk};
 use super::searching::SearchJob;
 use super::{
     Command, CommandRefusal, ConversationLine, DeviceStanding, Engine, Reply, Room, Ticket,
@@ -78,6 +78,7 @@ impl Engine {
                 space,
                 before,
                 limit,
+                walk: Walk::default(),
             }),
             Command::Search {
                 staff,

@@ -332,8 +332,11 @@ impl Engine {
             .filter(|(_, want)| want.patience_ends <= now)
             .map(|(log, want)| (*log, want.link))
             .collect();
-        for (log, id) in late {
-            self.give_up(id, log);
+        for (log, id) in &late {
+            self.give_up(*id, *log);
+        }
+        if late.iter().any(|(log, _)| log.space == Space::Record) {
+            self.check_all_stages();
         }
         self.wants.held_back.retain(|_, until| *until > now);
         self.ask_next();

@@ -41,7 +41,7 @@ impl Engine {
             return Some(own.day());
         }
         let reports = self.reports();
-        let others = self.record.clinic.members().any(|(id, _)| *id != self.me);
+        let others = self.record.clinic.nodes().any(|(id, _)| *id != self.me);
         let today = purge::trusted_today(&Clocks {
             own,
             reports: &reports,

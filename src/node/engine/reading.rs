@@ -22,10 +22,22 @@ use super::{
 /// Most messages in one page.
 const PAGE_MAX: usize = 500;
 
+/// Fewest entries of a conversation that are read at once when a page is put together.
+///
+/// A page counts messages; acknowledgements, openings and amendments stand between them. 64 is more than
+/// stands between two pages of an ordinary conversation.
+const STRIDE: usize = 64;
+
+/// Entries that are gone through for one page; a page that would need more is given short, and the next
+/// one goes on from there.
+///
+/// Four thousand take a few milliseconds, so nobody keeps a node busy by asking for a page.
+pub(super) const WALK_MAX: usize = 4096;
+
 /// Most commands that wait for facts to be read; more are told to come back.
 ///
 /// A thousand: everyone in a large clinic opens their list while a node has just started.
-const PARKED_MAX: usize = 1024;
+pub(super) const PARKED_MAX: usize = 1024;
 
 /// Conversations whose facts are read at the same time: they are read whole, so memory for a few is
 /// enough.
@@ -40,13 +52,22 @@ pub(super) struct PageJob {
     pub(super) space: Space,
     pub(super) before: Option<Position>,
     pub(super) limit: usize,
+    pub(super) walk: Walk,
+}
+
+/// How far the entries of a conversation were gone through for a page, newest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    /// The entry gone through last.
+    at: Option<Position>,
+    entries: usize,
+    messages: Vec<(EntryId, Entry)>,
 }
 
 /// A reader whose page is there but for what it refers to.
 #[derive(Debug)]
 pub(super) struct RelatedJob {
     page: PageJob,
-    shown: Vec<(EntryId, Entry)>,
     more: bool,
 }
 
@@ -153,26 +174,46 @@ impl Engine {
         if job.before.is_none() {
             self.note(Actor::Staff(job.staff), job.origin, deed);
         }
+        self.walk_on(job);
+    }
+
+    /// Reads the entries before those that were gone through.
+    fn walk_on(&mut self, job: PageJob) {
+        let ticket = job.ticket;
         let load = Load::Page {
-            space,
-            before: job.before,
-            limit: job.limit + 1,
+            space: job.space,
+            before: job.walk.at.or(job.before),
+            limit: stride(&job),
         };
         if self.load(Job::Page(job), load).is_none() {
             self.refuse(ticket, CommandRefusal::Busy);
         }
     }
 
-    /// A page was read; what it refers to is read next.
-    pub(super) fn on_page(&mut self, job: PageJob, mut entries: Vec<(EntryId, Entry)>) {
-        let more = entries.len() > job.limit;
-        entries.truncate(job.limit);
-        let ids = self.referred_to(&entries);
-        let related = RelatedJob {
-            page: job,
-            shown: entries,
-            more,
-        };
+    /// Entries were read: the messages among them fill the page until there is one too many.
+    pub(super) fn on_page(&mut self, mut job: PageJob, entries: Vec<(EntryId, Entry)>) {
+        let is_end = entries.len() < stride(&job);
+        for (id, entry) in entries {
+            let is_message = self.is_message(&id, &entry);
+            if is_message && job.walk.messages.len() == job.limit {
+                return self.relate(job, true);
+            }
+            job.walk.at = Some(position(&id, entry.header.time));
+            job.walk.entries += 1;
+            if is_message {
+                job.walk.messages.push((id, entry));
+            }
+        }
+        if is_end || job.walk.entries >= WALK_MAX {
+            return self.relate(job, !is_end);
+        }
+        self.walk_on(job);
+    }
+
+    /// A page is complete; what it refers to is read next.
+    fn relate(&mut self, page: PageJob, more: bool) {
+        let ids = self.referred_to(&page.walk.messages);
+        let related = RelatedJob { page, more };
         if ids.is_empty() {
             self.on_related(related, Vec::new());
             return;
@@ -221,7 +262,7 @@ impl Engine {
 
     /// A page and what it refers to are there: it is shown once the record of the reading is durable.
     pub(super) fn on_related(&mut self, job: RelatedJob, related: Vec<(EntryId, Entry)>) {
-        let RelatedJob { page, shown, more } = job;
+        let RelatedJob { mut page, more } = job;
         // While it was read, the record may have moved on, and a day may have ended.
         if let Err(why) = self.admit(&page.staff, &page.space) {
             self.refuse(page.ticket, why);
@@ -232,8 +273,8 @@ impl Engine {
             self.park(ticket, page.into(), space);
             return;
         }
-        let last = shown.last().filter(|_| more);
-        let earlier = last.map(|(id, entry)| position(id, entry.header.time));
+        let earlier = page.walk.at.filter(|_| more);
+        let shown = std::mem::take(&mut page.walk.messages);
         let known: Entries = shown.iter().cloned().chain(related).collect();
         let lines = shown.iter().rev();
         let messages: Vec<MessageLine> = lines
@@ -302,6 +343,15 @@ impl Engine {
         }
     }
 
+    /// Whether an entry is a line on the screen.
+    fn is_message(&self, id: &EntryId, entry: &Entry) -> bool {
+        let facts = self.facts.get(&id.space);
+        match facts.and_then(|facts| facts.taken_back(id)) {
+            Some(_) => self.shows_taken_back(id, entry),
+            None => matches!(self.alive(id, entry), Some(Message::Text { .. })),
+        }
+    }
+
     /// An entry as a line on the screen; none for what is not a message or does not count.
     pub(super) fn line(&self, id: EntryId, entry: &Entry, known: &Entries) -> Option<MessageLine> {
         let facts = self.facts.get(&id.space);
@@ -312,9 +362,7 @@ impl Engine {
     }
 
     fn line_taken_back(&self, id: EntryId, entry: &Entry, told: &TakenBack) -> Option<MessageLine> {
-        let counts = self.counts(&id) && !self.is_beyond_end(&id, entry);
-        let alive = entry.header.last_day >= self.horizon && counts;
-        alive.then(|| MessageLine {
+        self.shows_taken_back(&id, entry).then(|| MessageLine {
             id,
             time: entry.header.time,
             staff: told.staff,
@@ -326,6 +374,12 @@ impl Engine {
             standing: self.standing_of(&told.staff, &id.space),
             receipts: self.receipts_of(&id),
         })
+    }
+
+    /// Whether it is still shown that a message was there.
+    fn shows_taken_back(&self, id: &EntryId, entry: &Entry) -> bool {
+        let counts = self.counts(id) && !self.is_beyond_end(id, entry);
+        entry.header.last_day >= self.horizon && counts
     }
 
     fn line_of_text(&self, id: EntryId, entry: &Entry, known: &Entries) -> Option<MessageLine> {
@@ -446,6 +500,11 @@ impl Engine {
         let mut links = self.links.values();
         links.any(|link| link.peer_log(log).sent >= seq) || self.holders(log, seq).len() > 1
     }
+}
+
+/// Entries to read at once for a page: of messages alone it takes one reading.
+fn stride(job: &PageJob) -> usize {
+    STRIDE.max(job.limit + 1)
 }
 
 impl From<PageJob> for Command {

@@ -232,8 +232,8 @@ impl Engine {
     }
 
     fn publish_wanted(&mut self) {
-        let members = self.record.clinic.members();
-        let others = members.filter(|(id, _)| **id != self.me);
+        let nodes = self.record.clinic.nodes();
+        let others = nodes.filter(|(id, _)| **id != self.me);
         let wanted = others
             .map(|(id, device)| (*id, device.address.clone()))
             .collect();

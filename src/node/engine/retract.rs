@@ -15,6 +15,7 @@ use crate::domain::policy::Policy;
 use crate::domain::retraction::{Retraction, Withdrawn};
 use crate::domain::time::Day;
 use crate::domain::trust::Refusal;
+use crate::planted::planted;
 use crate::wire::{Frame, RETRACTIONS_MAX};
 
 use super::{CommandRefusal, Effect, Engine, LinkId, Reply, Ticket};
@@ -146,7 +147,8 @@ impl Engine {
             .entries()
             .any(|entry| !self.retracted.contains_key(&entry));
         let over = retraction.withdrawn.until < self.horizon;
-        if !news || over || self.retracted.len() >= RETRACTED_MAX {
+        let full = self.retracted.len() >= RETRACTED_MAX;
+        if !news || over || full || planted!("taken-back-kept") {
             return;
         }
         let retraction = Arc::new(retraction);

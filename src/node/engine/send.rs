@@ -16,11 +16,11 @@ use crate::planted::planted;
 use crate::wire::{Frame, LIST_MAX, LogHead, SpaceDigest};
 
 use super::link::{CREDIT_MAX, Link, PUSHED_MAX, QUEUED_MAX, SENDING_MAX, Sending, Stage};
-use super::{Engine, Job, LinkId, Load};
+use super::{Engine, Job, JobId, LinkId, Load};
 
 /// Most lines of a list of digests that a peer may send: as many spaces as a clinic of a hundred
 /// people could make.
-const DIGESTS_MAX: usize = 16 * LIST_MAX;
+pub(super) const DIGESTS_MAX: usize = 16 * LIST_MAX;
 
 /// What an entry costs on the wire beside its body, roughly.
 const HEADER_BYTES: usize = 64;
@@ -392,13 +392,23 @@ impl Engine {
     }
 
     /// Segments to send were read.
-    pub(super) fn on_send_loaded(&mut self, id: LinkId, log: Log, segments: Vec<Segment>) {
+    pub(super) fn on_send_loaded(
+        &mut self,
+        job: JobId,
+        id: LinkId,
+        log: Log,
+        segments: Vec<Segment>,
+    ) {
+        let sending = self.links.get(&id).and_then(|link| link.sending.get(&log));
+        // A peer that asked again while this was read is answered by a later reading.
+        let Some(current) = sending.filter(|sending| sending.job == Some(job)) else {
+            return;
+        };
+        let next = current.next;
         let offered = self
             .links
             .get(&id)
             .is_some_and(|link| self.may_offer(link, &log.space));
-        let sending = self.links.get(&id).and_then(|link| link.sending.get(&log));
-        let next = sending.map_or(0, |sending| sending.next);
         let now = self.now.wall;
         let merged = if offered { merge(segments, now) } else { None };
         // The first row may begin before what was asked for.

@@ -4,9 +4,12 @@ mod clocks;
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]
 mod disk;
+
+mod bounds;
 mod groups;
 mod lessons;
 mod mesh;
+mod pages;
 mod policy;
 mod renewal;
 mod taking_back;

@@ -107,3 +107,13 @@ fn slots_from_the_future_are_named() {
         Err(SlotError::TooNew { found: 2 })
     );
 }
+
+#[test]
+fn a_forged_number_does_not_keep_another_slot_from_being_added() {
+    let (_, mut slots) = both();
+    slots.slots[1].number = u32::MAX;
+    let forged = Slots::decode(&slots.encode());
+    assert_eq!(forged, Err(CodecError::Malformed.into()));
+    slots.slots[1].number = u32::MAX - 1;
+    assert!(Slots::decode(&slots.encode()).is_ok());
+}

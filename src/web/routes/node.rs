@@ -5,7 +5,6 @@ use axum::extract::State;
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
 use crate::api::login::Done;
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
-use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
 use crate::node::engine::{Command, DeviceStanding, Reply, Status};
@@ -74,9 +73,9 @@ fn peers(clinic: &Clinic, status: &Status) -> Vec<PeerView> {
 
 fn away(clinic: &Clinic, status: &Status) -> Vec<String> {
     let connected = |id: &DeviceId| status.links.iter().any(|link| link.peer == *id);
-    let nodes = clinic.members().filter(|(id, device)| {
-        **id != status.device && device.certificate.kind == DeviceKind::Node && !connected(id)
-    });
+    let nodes = clinic
+        .nodes()
+        .filter(|(id, _)| **id != status.device && !connected(id));
     let mut names: Vec<String> = nodes.map(|(id, _)| device_name(clinic, id)).collect();
     names.sort();
     names

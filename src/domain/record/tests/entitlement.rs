@@ -192,3 +192,13 @@ fn the_rooms_of_a_device_are_those_it_may_hold() {
     let rooms = |office: &str| record.rooms_of(&clinic.device(office).id).count();
     assert_eq!((rooms("ward-2"), rooms("archive")), (1, 0));
 }
+
+#[test]
+fn nodes_connect_to_each_other_and_clients_to_nobody() {
+    let clinic = sample();
+    let record = clinic.record();
+    let mut nodes = ["front-desk", "ward-2", "archive"].map(|office| clinic.device(office).id);
+    nodes.sort();
+    assert_eq!(record.nodes().map(|(id, _)| *id).collect::<Vec<_>>(), nodes);
+    assert_eq!(record.members().count(), 4);
+}

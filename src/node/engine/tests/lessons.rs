@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::mesh::Mesh;
 use super::{Rounds, rounds};
-use crate::domain::cert::Scopes;
+use crate::domain::cert::{DeviceKind, Scopes};
 use crate::domain::id::Hash;
 use crate::domain::log::{Epoch, Head};
 use crate::domain::sign::Signature;
@@ -73,6 +73,20 @@ fn what_a_peer_said_of_its_clock_before_midnight_ends_no_day_an_hour_later() {
     r.mesh.coy.clear();
     r.mesh.run_for(Duration::from_secs(10));
     assert_eq!(r.mesh.offices["ward-2"].disk.horizon, today.plus(1));
+}
+
+#[test]
+fn a_client_is_nobody_to_ask_for_the_time() {
+    let mut mesh = Mesh::of(SampleClinic::of(["front-desk"]));
+    mesh.clinic.enrol_as("laptop", |certificate| {
+        certificate.kind = DeviceKind::Client
+    });
+    mesh.submit("front-desk");
+    let today = mesh.clinic.now.day();
+    mesh.sleep(Duration::from_secs(13 * 3600));
+    mesh.run_for(Duration::from_secs(10));
+
+    assert_eq!(mesh.offices["front-desk"].disk.horizon, today.plus(1));
 }
 
 #[test]
@@ -273,4 +287,53 @@ fn a_revocation_that_turns_out_void_ends_no_log_any_more() {
     mesh.run_for(minutes(3));
 
     assert_eq!(mesh.texts("ward-2", ben, rounds), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_log_that_is_asked_for_again_while_it_is_being_read_is_sent_to_its_end() {
+    let mut r = rounds();
+    let texts = ["one", "two", "three"];
+    let posted = texts.map(|text| r.mesh.post("front-desk", r.ana, r.rounds, text));
+    let log = posted[2].as_ref().expect("posted").log();
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh.rows = 1;
+    let before = r.mesh.carried["ward-2"];
+    let want = Frame::Want {
+        log,
+        from: 1,
+        credit: 8,
+    };
+    r.mesh
+        .whisper_all("ward-2", "front-desk", &[want.clone(), want]);
+    assert_eq!(r.mesh.carried["ward-2"] - before, 3);
+}
+
+/// A newly enrolled office asks for a statement that comes before the grant of who signed it. If it is
+/// lost then, all the rest must not wait for it: the minute's comparison tells of it again.
+#[test]
+fn a_statement_that_a_peer_has_and_does_not_deliver_keeps_nothing_else_waiting() {
+    let mut r = rounds();
+    r.mesh.cut("front-desk");
+    let segments = &r.mesh.clinic.segments;
+    let admin = segments.last().expect("the record").log.author;
+    let claimed = Head {
+        seq: 1_000,
+        hash: Hash::ZERO,
+    };
+    let claim = LogHead {
+        author: admin,
+        epoch: Epoch::RECORD,
+        head: claimed,
+        signature: Signature::new([0; 64]),
+    };
+    let heads = Frame::Heads {
+        space: crate::domain::space::Space::Record,
+        heads: vec![claim],
+    };
+    r.mesh.first_words.insert("ward-2".into(), heads);
+    let posted = r.mesh.post("front-desk", r.ana, r.rounds, "Bed 4 is free");
+    assert!(posted.is_ok());
+    r.mesh.heal("front-desk");
+    r.mesh.run_for(minutes(1));
+    assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::disk::Disk;
 use crate::domain::audit::Origin;
 use crate::domain::id::{ClinicId, Hash, StaffId};
-use crate::domain::message::{EntryId, Written};
+use crate::domain::message::{EntryId, Position, Written};
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
@@ -56,6 +56,10 @@ pub(super) struct Mesh {
     pub(super) gifts: BTreeMap<(String, String), usize>,
     /// Whether handshakes look at the times in certificates.
     pub(super) times_count: bool,
+    /// Rows of a log that a reading gives at once.
+    pub(super) rows: usize,
+    /// What an office says before anything else on every new link.
+    pub(super) first_words: BTreeMap<String, Frame>,
 }
 
 impl Mesh {
@@ -74,6 +78,8 @@ impl Mesh {
             said_time: BTreeMap::new(),
             gifts: BTreeMap::new(),
             times_count: false,
+            rows: usize::MAX,
+            first_words: BTreeMap::new(),
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -235,6 +241,12 @@ impl Mesh {
             };
             self.queue.push_back((me.into(), input));
         }
+        for (me, peer) in [(a, b), (b, a)] {
+            if let Some(frame) = self.first_words.get(peer).cloned() {
+                let input = Input::Frame { link: id, frame };
+                self.queue.push_back((me.into(), input));
+            }
+        }
     }
 
     /// Lets time pass, a second at a time.
@@ -301,7 +313,7 @@ impl Mesh {
                 None => self.write(name, &clinic, &commit),
             },
             Effect::Load { job, load } => {
-                let loaded = office.disk.load(&load, usize::MAX);
+                let loaded = office.disk.load(&load, self.rows);
                 self.queue
                     .push_back((name.into(), Input::Loaded { job, loaded }));
             }
@@ -399,11 +411,33 @@ impl Mesh {
 
     /// Gives one office a frame on its first link from another.
     pub(super) fn whisper(&mut self, from: &str, to: &str, frame: &Frame) {
+        self.whisper_all(from, to, std::slice::from_ref(frame));
+    }
+
+    /// The same for several frames that arrive together.
+    pub(super) fn whisper_all(&mut self, from: &str, to: &str, frames: &[Frame]) {
         let between = |(a, b): &(String, String)| (a == from && b == to) || (a == to && b == from);
         let link = self.links.iter().find(|(_, pair)| between(pair));
         let link = *link.expect("they are connected").0;
-        self.carry(from, link, frame);
+        for frame in frames {
+            self.carry(from, link, frame);
+        }
         self.settle();
+    }
+
+    /// Asks an office for several things before it can finish any.
+    pub(super) fn ask_together(&mut self, name: &str, commands: Vec<Command>) -> Vec<Ticket> {
+        let mut tickets = Vec::new();
+        for command in commands {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            let command = Box::new(command);
+            let input = Input::Command { ticket, command };
+            self.queue.push_back((name.into(), input));
+            tickets.push(ticket);
+        }
+        self.settle();
+        tickets
     }
 
     /// Asks an office for something.
@@ -457,12 +491,23 @@ impl Mesh {
 
     /// Reads the newest page.
     pub(super) fn read(&mut self, name: &str, staff: StaffId, space: Space) -> Page {
+        self.read_part(name, staff, space, (None, 100))
+    }
+
+    /// Reads so many messages before a position.
+    pub(super) fn read_part(
+        &mut self,
+        name: &str,
+        staff: StaffId,
+        space: Space,
+        (before, limit): (Option<Position>, usize),
+    ) -> Page {
         let command = Command::Read {
             staff,
             origin: Origin::Socket,
             space,
-            before: None,
-            limit: 100,
+            before,
+            limit,
         };
         let ticket = self.ask(name, command);
         match self.answer(name, ticket) {

@@ -18,7 +18,7 @@ use crate::wire::Frame;
 
 const A_MOMENT: Duration = Duration::from_secs(2);
 
-type Done = Result<EntryId, CommandRefusal>;
+pub(super) type Done = Result<EntryId, CommandRefusal>;
 
 impl Rounds {
     fn say(&mut self, text: &str) -> EntryId {
@@ -27,7 +27,13 @@ impl Rounds {
         id.expect("posted")
     }
 
-    fn amend(&mut self, office: &str, staff: StaffId, entry: EntryId, text: &str) -> Done {
+    pub(super) fn amend(
+        &mut self,
+        office: &str,
+        staff: StaffId,
+        entry: EntryId,
+        text: &str,
+    ) -> Done {
         let command = Command::Amend {
             staff,
             origin: Origin::Socket,
@@ -37,7 +43,7 @@ impl Rounds {
         self.done(office, command)
     }
 
-    fn retract(&mut self, office: &str, staff: StaffId, entry: EntryId) -> Done {
+    pub(super) fn retract(&mut self, office: &str, staff: StaffId, entry: EntryId) -> Done {
         let command = Command::Retract {
             staff,
             origin: Origin::Socket,
@@ -47,7 +53,7 @@ impl Rounds {
         self.done(office, command)
     }
 
-    fn done(&mut self, office: &str, command: Command) -> Done {
+    pub(super) fn done(&mut self, office: &str, command: Command) -> Done {
         let ticket = self.mesh.ask(office, command);
         match self.mesh.answer(office, ticket) {
             Some(Reply::Posted(id)) => Ok(*id),

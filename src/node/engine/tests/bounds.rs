@@ -1,0 +1,128 @@
+//! What others may ask of a node at once, and what happens beyond that.
+
+use super::{Rounds, rounds};
+use crate::domain::audit::Origin;
+use crate::domain::log::{Epoch, Log};
+use crate::domain::message::{AMENDMENTS_MAX, EntryId};
+use crate::node::engine::link::{QUEUED_MAX, SENDING_MAX};
+use crate::node::engine::reading::PARKED_MAX;
+use crate::node::engine::send::DIGESTS_MAX;
+use crate::node::engine::{Command, CommandRefusal, JOBS_MAX, Reply, Ticket};
+use crate::wire::{Frame, LIST_MAX, SpaceDigest};
+
+impl Rounds {
+    fn told(&mut self, text: &str) -> EntryId {
+        let (ana, space) = (self.ana, self.rounds);
+        let id = self.mesh.post("front-desk", ana, space, text);
+        id.expect("posted")
+    }
+
+    fn restarted(&mut self) {
+        let disk = self.mesh.crash("front-desk");
+        self.mesh.start("front-desk", disk, 0);
+    }
+
+    fn are_connected(&self) -> bool {
+        let peers = self.mesh.peers_of("front-desk");
+        peers.contains(&"ward-2".to_owned())
+    }
+
+    fn busy(&self, tickets: &[Ticket]) -> usize {
+        let answers = tickets
+            .iter()
+            .filter_map(|ticket| self.mesh.answer("front-desk", *ticket));
+        let is_busy = |answer: &&Reply| matches!(answer, Reply::Refused(CommandRefusal::Busy));
+        answers.filter(is_busy).count()
+    }
+
+    fn page(&self) -> Command {
+        Command::Read {
+            staff: self.ana,
+            origin: Origin::Socket,
+            space: self.rounds,
+            before: None,
+            limit: 10,
+        }
+    }
+}
+
+fn want(log: Log) -> Frame {
+    Frame::Want {
+        log,
+        from: 1,
+        credit: 1,
+    }
+}
+
+#[test]
+fn a_peer_that_asks_for_more_logs_than_may_wait_is_cut_off() {
+    let mut r = rounds();
+    let mut wants = Vec::new();
+    // Every start writes a log of its own; these keep the places of what is being sent.
+    for _ in 0..SENDING_MAX {
+        wants.push(want(r.told("Bed 4 is free").log()));
+        r.restarted();
+    }
+    let some = r.told("Bed 5 is free").log();
+    let made_up = |n| Log {
+        epoch: Epoch(n),
+        ..some
+    };
+    wants.extend((1..=QUEUED_MAX as u64).map(|n| want(made_up(n))));
+    r.mesh.run_for(std::time::Duration::from_secs(3));
+    r.mesh.whisper_all("ward-2", "front-desk", &wants);
+    assert!(r.are_connected(), "as many as may wait");
+    wants.push(want(made_up(QUEUED_MAX as u64 + 1)));
+    r.mesh.whisper_all("ward-2", "front-desk", &wants);
+    assert!(!r.are_connected());
+}
+
+#[test]
+fn a_peer_that_lists_more_spaces_than_a_clinic_has_is_cut_off() {
+    let mut r = rounds();
+    let lines = |n: usize| Frame::Spaces {
+        digests: (0..n as u64)
+            .map(|tag| SpaceDigest { tag, digest: 1 })
+            .collect(),
+        more: true,
+    };
+    let full = vec![lines(LIST_MAX); DIGESTS_MAX / LIST_MAX];
+    r.mesh.whisper_all("ward-2", "front-desk", &full);
+    assert!(r.are_connected());
+    r.mesh.whisper("ward-2", "front-desk", &lines(1));
+    assert!(!r.are_connected());
+}
+
+#[test]
+fn a_message_is_written_anew_sixty_four_times_at_most() {
+    let mut r = rounds();
+    let (ana, id) = (r.ana, r.told("Bed 4 is free"));
+    for _ in 0..AMENDMENTS_MAX {
+        r.amend("front-desk", ana, id, "Bed 5 is free")
+            .expect("hers");
+    }
+    let refused = r.amend("front-desk", ana, id, "Bed 6 is free");
+    assert_eq!(refused, Err(CommandRefusal::TooManyAmendments));
+}
+
+#[test]
+fn readings_beyond_those_under_way_are_told_to_come_back() {
+    let mut r = rounds();
+    r.told("Bed 4 is free");
+    r.mesh.read("front-desk", r.ana, r.rounds);
+    let commands = (0..JOBS_MAX + 40).map(|_| r.page()).collect();
+    let tickets = r.mesh.ask_together("front-desk", commands);
+    assert_eq!(r.busy(&tickets), 40);
+}
+
+#[test]
+fn whoever_cannot_wait_for_a_conversation_to_be_read_is_told_to_come_back() {
+    let mut r = rounds();
+    r.told("Bed 4 is free");
+    r.restarted();
+    let list = Command::Conversations { staff: r.ana };
+    let tickets = r
+        .mesh
+        .ask_together("front-desk", vec![list; PARKED_MAX + 40]);
+    assert_eq!(r.busy(&tickets), 40);
+}

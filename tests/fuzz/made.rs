@@ -1,0 +1,218 @@
+//! Corpora that are made: what carries signatures or is sealed cannot be cut from a file.
+
+use clinic_mesh::domain::attest::{self, Attestation, Word};
+use clinic_mesh::domain::cert::DeviceKind;
+use clinic_mesh::domain::codec;
+use clinic_mesh::domain::enrol::{Promise, SealedAnswer, SharedMeshKey};
+use clinic_mesh::domain::id::{Hash, NoiseKey, RoomId, StaffId};
+use clinic_mesh::domain::log::{self, Entry, Epoch, Head, Log, Payload, Segment};
+use clinic_mesh::domain::message::EntryId;
+use clinic_mesh::domain::retraction::{Retraction, Withdrawn};
+use clinic_mesh::domain::sign::SigningKey;
+use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::time::{Day, Hlc, WallTime};
+use clinic_mesh::domain::trust::MeshKey;
+use clinic_mesh::platform::sealed::open_answer;
+use clinic_mesh::wire::{Frame, LogHead, SpaceDigest};
+
+use crate::targets::clinic;
+
+const NOW: WallTime = WallTime(1_800_000_000_000);
+
+/// The machine that the frozen answer is for, and its Noise key.
+const MACHINE: [u8; 32] = [7; 32];
+const MACHINE_NOISE: [u8; 32] = [7 ^ 0x55; 32];
+
+/// What is made for a target.
+pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "frame" => frames().iter().map(Frame::encode).collect(),
+        "enrolment-answer" => vec![answer()],
+        "mesh-keys" => vec![mesh_keys()],
+        "web-ca" => vec![web_ca()],
+        _ => Vec::new(),
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
+}
+
+fn log() -> Log {
+    Log {
+        space: Space::Room(RoomId::new([0xc3; 16])),
+        author: key().id(),
+        epoch: Epoch(7),
+    }
+}
+
+fn segment() -> (Segment, Head) {
+    let entry = |n: u64| {
+        let payload = Payload {
+            salt: [n as u8; 16],
+            body: b"Bed 4 is free".to_vec(),
+        };
+        Entry::new(Hlc(Hlc::at(NOW).0 + n), Day(20_900), payload)
+    };
+    let entries = (0..3).map(entry).collect();
+    Segment::sign(&clinic(), &key(), log(), Head::EMPTY, entries)
+}
+
+/// One frame of each kind at least.
+fn frames() -> Vec<Frame> {
+    let (segment, end) = segment();
+    let log = log();
+    let frames = vec![
+        Frame::Hello {
+            version: 1,
+            now: NOW,
+        },
+        Frame::Beat { now: NOW },
+        spaces(),
+        heads(log, end),
+        Frame::Want {
+            log,
+            from: 1,
+            credit: 8,
+        },
+        Frame::More { log, credit: 8 },
+        Frame::Entries(segment.into()),
+        attest(log, end),
+        Frame::WantMeshKey { epoch: 3 },
+        Frame::MeshKey {
+            epoch: 3,
+            key: [9; 32],
+        },
+        Frame::Bye { code: 4 },
+        retractions(log),
+        Frame::Here {
+            staff: StaffId::new([5; 16]),
+        },
+        Frame::Typing {
+            space: log.space,
+            staff: StaffId::new([5; 16]),
+        },
+    ];
+    let mut kinds: Vec<usize> = frames.iter().map(kind).collect();
+    kinds.dedup();
+    assert_eq!(kinds, (0..KINDS).collect::<Vec<_>>(), "a kind has no frame");
+    frames
+}
+
+/// How many kinds of frames there are.
+const KINDS: usize = 14;
+
+/// The number of a frame's kind: a kind that comes to be has no number here, and asks for one.
+const fn kind(frame: &Frame) -> usize {
+    match frame {
+        Frame::Hello { .. } => 0,
+        Frame::Beat { .. } => 1,
+        Frame::Spaces { .. } => 2,
+        Frame::Heads { .. } => 3,
+        Frame::Want { .. } => 4,
+        Frame::More { .. } => 5,
+        Frame::Entries(_) => 6,
+        Frame::Attest { .. } => 7,
+        Frame::WantMeshKey { .. } => 8,
+        Frame::MeshKey { .. } => 9,
+        Frame::Bye { .. } => 10,
+        Frame::Retractions { .. } => 11,
+        Frame::Here { .. } => 12,
+        Frame::Typing { .. } => 13,
+    }
+}
+
+fn spaces() -> Frame {
+    let line = |n: u64| SpaceDigest {
+        tag: n << 60,
+        digest: n,
+    };
+    Frame::Spaces {
+        digests: (0..4).map(line).collect(),
+        more: true,
+    }
+}
+
+fn heads(log: Log, head: Head) -> Frame {
+    let line = |head| LogHead {
+        author: log.author,
+        epoch: log.epoch,
+        head,
+        signature: attest::sign(&clinic(), &key(), log.space, &log::held(&log, head)),
+    };
+    Frame::Heads {
+        space: log.space,
+        heads: vec![line(Head::EMPTY), line(head)],
+    }
+}
+
+fn attest(log: Log, head: Head) -> Frame {
+    let purged = Word::Purged {
+        horizon: Day(20_900),
+    };
+    let words = [log::held(&log, head), purged];
+    Frame::Attest {
+        attestations: words
+            .map(|word| Attestation::new(&clinic(), &key(), log.space, word))
+            .into(),
+    }
+}
+
+fn retractions(log: Log) -> Frame {
+    let entry = |seq| EntryId {
+        space: log.space,
+        author: log.author,
+        epoch: log.epoch,
+        seq,
+    };
+    let withdrawn = Withdrawn {
+        staff: StaffId::new([5; 16]),
+        entry: entry(1),
+        amendments: vec![entry(2), entry(3)],
+        until: Day(20_900),
+    };
+    Frame::Retractions {
+        retractions: vec![Retraction::sign(&clinic(), &key(), withdrawn)],
+    }
+}
+
+/// What the frozen answer holds.
+fn answer() -> Vec<u8> {
+    let sealed = include_bytes!("../vectors/authority/machine.answer");
+    let sealed = SealedAnswer::from_file(sealed).expect("the frozen answer");
+    let device = SigningKey::from_seed(&MACHINE).id().as_device();
+    let answer = open_answer(&sealed, device, &MACHINE_NOISE).expect("sealed for this machine");
+    answer.to_bytes().to_vec()
+}
+
+/// What the machine of the frozen answer was promised.
+pub(crate) fn promise() -> Promise {
+    Promise {
+        device: SigningKey::from_seed(&MACHINE).id().as_device(),
+        noise_key: NoiseKey::new([2; 32]),
+        clinic: Some(clinic()),
+        office: None,
+        name: None,
+        kind: Some(DeviceKind::Node),
+    }
+}
+
+fn mesh_keys() -> Vec<u8> {
+    let key = |epoch: u32| SharedMeshKey {
+        epoch,
+        key: MeshKey::new(*Hash::of("fuzz", &[&epoch.to_be_bytes()]).as_bytes()),
+    };
+    codec::encode(&(1..=3).map(key).collect::<Vec<_>>())
+}
+
+/// The fields of a web CA in their order.
+fn web_ca() -> Vec<u8> {
+    let bytes = |text: &[u8]| minicbor::bytes::ByteVec::from(text.to_vec());
+    let certificate = bytes(&[0x30; 300]);
+    codec::encode(&(
+        "elm-street.internal",
+        "Elm Street",
+        certificate,
+        bytes(&[0x31; 138]),
+    ))
+}
