@@ -188,7 +188,7 @@ mod tests {
             "version": "", "name": "here", "office": null, "device": "", "clinic": "",
             "clinic_name": null, "standing": "enrolled", "peers": [], "away": [], "spaces": 0,
             "entries": 0, "horizon": "", "record": "", "forks": [], "witnesses": [], "trail": 0,
-            "logins": 0
+            "logins": 0, "warnings": []
         }))
         .expect("a status");
         status.peers = peers;
