@@ -125,10 +125,7 @@ export class Composer {
 		this.picked.clear();
 	}
 
-	/**
-	 * @param {Message} one
-	 * @param {string} text
-	 */
+	/** @param {Message} one @param {string} text */
 	async sendAmendment(one, text) {
 		if (text === one.text) return this.clearAbout();
 		try {
@@ -172,10 +169,7 @@ export class Composer {
 		this.focus();
 	}
 
-	/**
-	 * @param {string} label
-	 * @param {Message} one
-	 */
+	/** @param {string} label @param {Message} one */
 	showAbout(label, one) {
 		const text = el('bdi', { class: 'quoted' });
 		put(text, firstLine(one.text ?? ''));
@@ -226,10 +220,7 @@ export class Composer {
 		else this.area.removeAttribute('aria-activedescendant');
 	}
 
-	/**
-	 * @param {KeyboardEvent} event
-	 * @returns {boolean} whether the key was for the list
-	 */
+	/** @param {KeyboardEvent} event @returns {boolean} whether the key was for the list */
 	pickKey(event) {
 		const { length } = this.people;
 		if (event.key === 'ArrowDown') this.offered = (this.offered + 1) % length;

@@ -83,10 +83,7 @@ export class Desk {
 		if (first && !matchMedia('(max-width: 44rem)').matches) this.open(first, { quiet: true });
 	}
 
-	/**
-	 * @param {string} id
-	 * @param {{ quiet?: boolean, message?: string, words?: string }} [how]
-	 */
+	/** @param {string} id @param {{ quiet?: boolean, message?: string, words?: string }} [how] */
 	open(id, how = {}) {
 		const one = conversation(id);
 		if (!one) return;

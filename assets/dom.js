@@ -27,18 +27,12 @@ export function el(tag, props = {}, ...children) {
 	return node;
 }
 
-/**
- * @param {EventTarget} node
- * @param {Record<string, (event: any) => void>} handlers
- */
+/** @param {EventTarget} node @param {Record<string, (event: any) => void>} handlers */
 function listen(node, handlers) {
 	for (const [event, handler] of Object.entries(handlers)) node.addEventListener(event, handler);
 }
 
-/**
- * @param {Node & ParentNode} node
- * @param {...Child} children
- */
+/** @param {Node & ParentNode} node @param {...Child} children */
 export function fill(node, ...children) {
 	for (const child of children) {
 		if (child !== null && child !== undefined && child !== false) node.append(child);
@@ -122,11 +116,7 @@ export function iconButton(shape, label, press, more = {}) {
 	return el('button', { class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
 }
 
-/**
- * @param {string} label
- * @param {() => void} press
- * @param {Props} [more]
- */
+/** @param {string} label @param {() => void} press @param {Props} [more] */
 export function button(label, press, more = {}) {
 	return el('button', { on: { click: press }, ...more }, label);
 }

@@ -104,10 +104,7 @@ export class Messages {
 		}
 	}
 
-	/**
-	 * @param {Page} page
-	 * @param {boolean} newest whether nothing comes after this page
-	 */
+	/** @param {Page} page @param {boolean} newest whether nothing comes after this page */
 	merge(page, newest) {
 		const places = new Map(this.list.map((one, index) => [one.id, index]));
 		const fresh = page.messages.map(one => this.kept(places.get(one.id), one));

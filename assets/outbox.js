@@ -62,10 +62,7 @@ export async function flush() {
 	}
 }
 
-/**
- * @param {Pending} one
- * @returns {Promise<boolean>} whether the node answered
- */
+/** @param {Pending} one @returns {Promise<boolean>} whether the node answered */
 async function deliver(one) {
 	one.state = 'sending';
 	try {
@@ -125,10 +122,7 @@ export function draft(conversation) {
 	return known.conversations.find(one => one.id === conversation)?.draft ?? '';
 }
 
-/**
- * @param {string} conversation
- * @param {string} text
- */
+/** @param {string} conversation @param {string} text */
 export function keepDraft(conversation, text) {
 	if (text === draft(conversation)) return;
 	drafts.set(mine(conversation), text);

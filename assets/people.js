@@ -103,10 +103,7 @@ export function openMembers(id) {
 	openDialog(visible(one.name), {}, list, days !== undefined && el('p', { class: 'hint' }, `Messages are kept for ${days} days and then destroyed at every node.`));
 }
 
-/**
- * @param {HTMLElement} into
- * @param {Conversation} one
- */
+/** @param {HTMLElement} into @param {Conversation} one */
 export function membersLine(into, one) {
 	refill(into);
 	const others = one.members.filter(name => name !== known.me?.name);

@@ -28,11 +28,7 @@ export function stateWords(delivery) {
 	}
 }
 
-/**
- * @param {Message} one
- * @param {Setting} how
- * @param {RowActs} acts
- */
+/** @param {Message} one @param {Setting} how @param {RowActs} acts */
 export function messageRow(one, how, acts) {
 	const mine = isMine(one);
 	const who = el('span', { class: 'who' }, named(one.by), mine && el('span', { class: 'unseen' }, ' (you)'));
@@ -51,12 +47,7 @@ export function messageRow(one, how, acts) {
 	return frame(one, how, mine, line);
 }
 
-/**
- * @param {Message} one
- * @param {Setting} how
- * @param {boolean} mine
- * @param {HTMLElement} line
- */
+/** @param {Message} one @param {Setting} how @param {boolean} mine @param {HTMLElement} line */
 function frame(one, how, mine, line) {
 	const kind = ['row', mine && 'mine', how.head && 'head', one.retracted && 'retracted'].filter(Boolean).join(' ');
 	return el('article', { class: kind, tabindex: '-1', data: { id: one.id } },
@@ -65,11 +56,7 @@ function frame(one, how, mine, line) {
 		line);
 }
 
-/**
- * @param {Message} one
- * @param {Setting} how
- * @param {RowActs} acts
- */
+/** @param {Message} one @param {Setting} how @param {RowActs} acts */
 function body(one, how, acts) {
 	if (one.retracted) {
 		const gone = el('p', { class: 'said gone' }, 'Retracted by ', named(one.retracted.by), ' at ', clock(one.retracted.when.ms));
@@ -103,10 +90,7 @@ function shorten(text) {
 	return cut.length > LONG ? cut.slice(0, LONG).replace(/[\ud800-\udbff]$/, '') : cut;
 }
 
-/**
- * @param {Quoted} quoted
- * @param {RowActs} acts
- */
+/** @param {Quoted} quoted @param {RowActs} acts */
 function quote(quoted, acts) {
 	const node = el('button', { class: 'quote', on: { click: () => acts.jump(quoted.id) } },
 		quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
@@ -122,12 +106,7 @@ export const firstLine = text => {
 	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}…` : line;
 };
 
-/**
- * @param {Message} one
- * @param {HTMLElement} time
- * @param {boolean} mine
- * @param {RowActs} acts
- */
+/** @param {Message} one @param {HTMLElement} time @param {boolean} mine @param {RowActs} acts */
 function foot(one, time, mine, acts) {
 	const node = el('p', { class: 'foot' });
 	if (one.amended && !one.retracted) node.append(el('span', { class: 'tag' }, 'Amended'));

@@ -33,10 +33,7 @@ class Heights {
 		return sum;
 	}
 
-	/**
-	 * @param {number} index
-	 * @param {number} height
-	 */
+	/** @param {number} index @param {number} height */
 	set(index, height) {
 		const more = height - this.all[index];
 		this.all[index] = height;
@@ -217,9 +214,14 @@ export class Scroll {
 	place() {
 		const { items, rows, shown } = this;
 		const wanted = new Set(items.slice(this.first, this.last + 1));
+		/** @type {string | undefined} */
+		let lost;
 		for (const [item, row] of shown) {
 			if (wanted.has(item)) continue;
-			if (row.node.contains(document.activeElement)) this.node.focus({ preventScroll: true });
+			if (row.node.contains(document.activeElement)) {
+				lost = row.node.dataset.id;
+				this.node.focus({ preventScroll: true });
+			}
 			row.node.remove();
 			shown.delete(item);
 		}
@@ -245,6 +247,8 @@ export class Scroll {
 				rows.insertBefore(fresh, next);
 			}
 			shown.set(item, { node: fresh, depends, top: -1, index: -1, of: -1 });
+			// What is read anew is another item for the same message: whoever is on it stays on it.
+			if (lost && fresh.dataset.id === lost) fresh.focus({ preventScroll: true });
 		}
 	}
 

@@ -44,10 +44,7 @@ export function openSearch(go) {
 		}
 	};
 
-	/**
-	 * @param {Hit} hit
-	 * @param {string} words
-	 */
+	/** @param {Hit} hit @param {string} words */
 	const row = (hit, words) => el('li', {}, el('button', {
 		on: {
 			click: () => {

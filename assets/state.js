@@ -29,10 +29,7 @@ export function on(topic, hear) {
 	return () => { set.delete(hear); };
 }
 
-/**
- * @param {Topic} topic
- * @param {any} [data]
- */
+/** @param {Topic} topic @param {any} [data] */
 export function tell(topic, data) {
 	for (const hear of [...ears.get(topic) ?? []]) hear(data);
 }

@@ -101,20 +101,14 @@ export function written(text, mentioned, find) {
 	return node;
 }
 
-/**
- * @param {RegExpMatchArray} hit
- * @param {number} mentions
- */
+/** @param {RegExpMatchArray} hit @param {number} mentions */
 function special(hit, mentions) {
 	const which = hit.slice(1).findIndex(group => group !== undefined);
 	if (which === 0) return link(hit[0]);
 	return mark(hit[0], which <= mentions ? 'mention' : 'found');
 }
 
-/**
- * @param {string} text
- * @param {string} kind
- */
+/** @param {string} text @param {string} kind */
 function mark(text, kind) {
 	const node = el('mark', { class: kind });
 	put(node, text);

@@ -23,10 +23,7 @@ const when = item => isPending(item) ? item.at : item.written.ms;
 const whose = item => isPending(item) ? item.owner : item.staff;
 
 export class Timeline {
-	/**
-	 * @param {string} id
-	 * @param {{ reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void }} composer
-	 */
+	/** @param {string} id @param {{ reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void }} composer */
 	constructor(id, composer) {
 		this.id = id;
 		this.composer = composer;
@@ -175,10 +172,7 @@ export class Timeline {
 		return `${Number(head)}${Number(fresh)}${Number(unread)}${isPending(item) ? item.state : ''}${find}`;
 	}
 
-	/**
-	 * @param {Item} item
-	 * @param {number} index
-	 */
+	/** @param {Item} item @param {number} index */
 	row(item, index) {
 		const acts = {
 			details: (/** @type {Message} */ one) => this.details(one),
@@ -299,10 +293,7 @@ export class Timeline {
 		event.preventDefault();
 	}
 
-	/**
-	 * @param {Message} one
-	 * @param {Element} from
-	 */
+	/** @param {Message} one @param {Element} from */
 	menu(one, from) {
 		const mine = isMine(one);
 		const live = !one.retracted && one.text !== null;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use crate::domain::id::{hex, unhex};
+use crate::platform::{entropy, files};
 
 /// Longest passphrase, password or code that is read, in bytes.
 ///
@@ -159,6 +161,35 @@ fn eprint_now(text: &str) {
     let mut out = std::io::stderr().lock();
     // A prompt that cannot be shown is no reason not to go on: the answer is read all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Largest key file: 64 hex digits and a line end.
+pub(crate) const KEY_FILE_MAX: usize = 66;
+
+/// The key in the bytes of a key file.
+pub(crate) fn key_of(
+    path: &Path,
+    bytes: &[u8],
+    remedy: &str,
+) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let digits = std::str::from_utf8(bytes).ok().map(str::trim_end);
+    let key = digits.and_then(unhex).map(Zeroizing::new);
+    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+    key.map(Zeroizing::new).ok_or_else(|| {
+        Failure::error(format!(
+            "{} is no key file: it has 64 hex digits",
+            path.display()
+        ))
+        .remedy(remedy)
+    })
+}
+
+/// Makes a key file with a new key.
+pub(crate) fn make_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let secret = entropy::secret::<32>();
+    let digits = Zeroizing::new(format!("{}\n", hex(&*secret)));
+    files::replace(path, digits.as_bytes()).map_err(Failure::error)?;
+    Ok(secret)
 }
 
 #[cfg(test)]

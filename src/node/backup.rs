@@ -33,7 +33,7 @@ const STEP: usize = 4 * 1024 * 1024;
 /// Largest part: a segment with its longest bodies, and what stands around it.
 const PART_MAX: usize = 1024 * 1024;
 
-/// Most bytes of the named values that belong to the node alone, counted in parts.
+/// Most parts of one backup: far more than a disk holds, so that reading one comes to an end.
 const PARTS_MAX: u64 = 1 << 32;
 
 /// One thing in a backup.

@@ -101,8 +101,7 @@ fn size(count: usize) -> Problem {
 }
 
 fn member(clinic: &Clinic, text: &str) -> Result<StaffId, Problem> {
-    let known = StaffId::from_hex(text).filter(|id| clinic.staff.contains_key(id));
-    if let Some(id) = known {
+    if let Some(id) = staff(clinic, text) {
         return Ok(id);
     }
     match named(&people(clinic), text.trim()) {

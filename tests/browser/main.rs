@@ -47,9 +47,12 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     ben.until("document.querySelector('.row:not(.mine) .quote')?.innerText.includes('Thank you')");
 
     // Taken in hand, with the name behind it.
+    // Whoever is on a message stays on it when its state changes.
+    ana.eval("document.querySelector('.row.mine').focus()");
     ben.eval("document.querySelector('.row:not(.mine)').focus()");
     ben.key("h");
     ana.until("document.querySelector('.mine .state.acknowledged')?.innerText.includes('Ben')");
+    ana.until("document.activeElement.matches('.row.mine')");
 
     begin(&ana, "Ben");
     say(&ana, "Only for you");
@@ -127,7 +130,8 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
 
     // What it said stays to be seen.
     ana.eval("document.querySelector('.scroll').scrollTop = 0");
-    ana.until("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('pump'))?.focus() === undefined");
+    // The row is made when the page next draws; looked for too early it is not there to be focused.
+    ana.until("(() => { const row = [...document.querySelectorAll('.row')].find(one => one.innerText.includes('pump')); row?.focus(); return Boolean(row) && row === document.activeElement; })()");
     ana.key("e");
     ana.until("document.getElementById('write').value === 'The pump is in room 7'");
     ana.eval("document.getElementById('write').select()");

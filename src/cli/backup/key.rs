@@ -3,13 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::read_key;
-use crate::cli::failure::Failure;
-use crate::cli::{Context, Outcome};
-use crate::domain::id::hex;
-use crate::platform::{entropy, files};
+use crate::cli::{Context, Outcome, secret};
 
 /// Make a key that opens backups, and print what a node seals them to
 ///
@@ -26,8 +22,7 @@ impl Key {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let made = !self.file.exists();
         if made {
-            let digits = Zeroizing::new(format!("{}\n", hex(&*entropy::secret::<32>())));
-            files::replace(&self.file, digits.as_bytes()).map_err(Failure::error)?;
+            secret::make_key(&self.file)?;
         }
         let recipient = read_key(&self.file)?.recipient().to_string();
         let answer = json!({ "recipient": recipient, "made": made });

@@ -15,14 +15,11 @@ use zeroize::Zeroizing;
 
 use super::{Context, Outcome};
 use crate::cli::failure::Failure;
-use crate::domain::id::unhex;
+use crate::cli::secret;
 use crate::domain::time::{Day, WallTime};
 use crate::node::backup::{BackupError, Contents};
 use crate::platform::files::{self, FileError};
 use crate::platform::vault::{self, BackupKey, Head, VaultError};
-
-/// Largest key file: 64 hex digits and a line end.
-const KEY_FILE_MAX: usize = 66;
 
 /// Backups of this node: make them, check them, restore from them
 #[derive(Debug, Subcommand)]
@@ -87,20 +84,14 @@ impl Sealed {
 }
 
 fn read_key(path: &Path) -> Result<BackupKey, Failure> {
-    let bytes = files::read(path, KEY_FILE_MAX).map_err(key_file_failure)?;
+    let bytes = files::read(path, secret::KEY_FILE_MAX).map_err(key_file_failure)?;
     let bytes = Zeroizing::new(bytes);
-    let digits = std::str::from_utf8(&bytes).ok().map(str::trim_end);
-    let key = digits.and_then(unhex).map(Zeroizing::new);
-    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
-    let wrong = || {
-        Failure::error(format!(
-            "{} is no key file: it has 64 hex digits",
-            path.display()
-        ))
-        .remedy("give the file that `clinic-mesh backup key` made")
-    };
-    key.map(|key| BackupKey::new(Zeroizing::new(key)))
-        .ok_or_else(wrong)
+    let key = secret::key_of(
+        path,
+        &bytes,
+        "give the file that `clinic-mesh backup key` made",
+    )?;
+    Ok(BackupKey::new(key))
 }
 
 fn key_file_failure(error: FileError) -> Failure {

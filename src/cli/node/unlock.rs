@@ -6,16 +6,12 @@ use zeroize::Zeroizing;
 
 use super::with_remedy;
 use crate::cli::failure::Failure;
-use crate::cli::secret::SecretSource;
-use crate::domain::id::{hex, unhex};
+use crate::cli::secret::{self, SecretSource};
 use crate::node::Unlock;
-use crate::platform::{entropy, files};
+use crate::platform::files;
 
 /// The credential's name in a unit file: `LoadCredential=clinic-mesh.key:...`.
 const CREDENTIAL: &str = "clinic-mesh.key";
-
-/// Largest key file: 64 hex digits and a line end.
-const KEY_FILE_MAX: usize = 66;
 
 /// Fewest characters of a passphrase for a store.
 const PASSPHRASE_MIN: usize = 12;
@@ -43,11 +39,11 @@ impl UnlockArgs {
     /// What opens a store that is there.
     pub(crate) fn existing(&self) -> Result<Unlock, Failure> {
         if let Some(path) = &self.key_file {
-            return key(path, files::read(path, KEY_FILE_MAX));
+            return key(path, files::read(path, secret::KEY_FILE_MAX));
         }
         if let Some(path) = credential() {
             // The service manager keeps others out of it, in ways that its mode does not show.
-            return key(&path, files::read_shared(&path, KEY_FILE_MAX));
+            return key(&path, files::read_shared(&path, secret::KEY_FILE_MAX));
         }
         let typed = self.passphrase.ask("Passphrase of this node")?;
         Ok(Unlock::Passphrase(typed))
@@ -56,7 +52,7 @@ impl UnlockArgs {
     /// What is to open a store that is about to be made.
     pub(crate) fn chosen(&self) -> Result<Unlock, Failure> {
         match &self.key_file {
-            Some(path) if path.exists() => key(path, files::read(path, KEY_FILE_MAX)),
+            Some(path) if path.exists() => key(path, files::read(path, secret::KEY_FILE_MAX)),
             Some(path) => make_key(path),
             None => {
                 let chosen = self.passphrase.choose("Passphrase for this node")?;
@@ -85,24 +81,12 @@ fn credential() -> Option<PathBuf> {
 
 fn key(path: &Path, read: Result<Vec<u8>, files::FileError>) -> Result<Unlock, Failure> {
     let bytes = Zeroizing::new(read.map_err(|error| with_remedy(Failure::error(error)))?);
-    let digits = std::str::from_utf8(&bytes).ok().map(str::trim_end);
-    let key = digits.and_then(unhex).map(Zeroizing::new);
-    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
-    let key = key.ok_or_else(|| {
-        Failure::error(format!(
-            "{} is no key file: it has 64 hex digits",
-            path.display()
-        ))
-        .remedy("give the file that the node was made with")
-    })?;
-    Ok(Unlock::KeyFile(Zeroizing::new(key)))
+    let key = secret::key_of(path, &bytes, "give the file that the node was made with")?;
+    Ok(Unlock::KeyFile(key))
 }
 
 fn make_key(path: &Path) -> Result<Unlock, Failure> {
-    let secret = entropy::secret::<32>();
-    let digits = Zeroizing::new(format!("{}\n", hex(&*secret)));
-    files::replace(path, digits.as_bytes()).map_err(Failure::error)?;
-    Ok(Unlock::KeyFile(secret))
+    Ok(Unlock::KeyFile(secret::make_key(path)?))
 }
 
 #[cfg(test)]
@@ -132,7 +116,7 @@ mod tests {
         make_key(&path).expect("room");
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(&path, open).expect("ours");
-        assert!(key(&path, files::read(&path, KEY_FILE_MAX)).is_err());
+        assert!(key(&path, files::read(&path, secret::KEY_FILE_MAX)).is_err());
         assert!(key(&path, Ok(b"not a key".to_vec())).is_err());
     }
 
