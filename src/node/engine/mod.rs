@@ -373,6 +373,9 @@ impl Engine {
             return;
         };
         link.heard = now;
+        if link.stage == Stage::Unlisted && !renewal::may_explain(&frame) {
+            return;
+        }
         self.heard = now;
         match frame {
             Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),

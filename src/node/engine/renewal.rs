@@ -9,10 +9,33 @@ use crate::domain::renewal::{self, NotRenewed, Renewal, RenewalId, RenewalItem};
 use crate::domain::sign::Signed;
 use crate::domain::space::Space;
 use crate::domain::trust::Credentials;
+use crate::wire::Frame;
 
 use super::link::Stage;
 use super::record::renewals;
 use super::{CommandRefusal, DeviceStanding, Effect, Engine, LinkId, Reply, Ticket};
+
+/// Whether a frame may explain why its sender's certificate counts: statements, and the end.
+///
+/// Nothing else is taken from a peer whose renewal the record here does not list, its clock included.
+pub(super) fn may_explain(frame: &Frame) -> bool {
+    match frame {
+        Frame::Heads { space, .. } => *space == Space::Record,
+        Frame::Entries(segment) => segment.log.space == Space::Record,
+        Frame::Bye { .. } => true,
+        Frame::Hello { .. }
+        | Frame::Beat { .. }
+        | Frame::Spaces { .. }
+        | Frame::Want { .. }
+        | Frame::More { .. }
+        | Frame::Attest { .. }
+        | Frame::WantMeshKey { .. }
+        | Frame::MeshKey { .. }
+        | Frame::Retractions { .. }
+        | Frame::Here { .. }
+        | Frame::Typing { .. } => false,
+    }
+}
 
 impl Engine {
     /// Renews whoever is due and connected: a device that nobody hears of is left to expire.

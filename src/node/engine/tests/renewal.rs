@@ -136,6 +136,8 @@ fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
         "front-desk",
         &crate::wire::Frame::WantMeshKey { epoch: 1 },
     );
+    let here = crate::wire::Frame::Here { staff: ana };
+    mesh.whisper("pharmacy", "front-desk", &here);
     mesh.run_for(Duration::from_secs(30));
     assert_eq!(mesh.judge("front-desk", "pharmacy"), Ok(Reach::Unlisted));
     assert_eq!(
