@@ -38,13 +38,21 @@ pub enum Concern {
 
 /// Everything that somebody should look at by the record and by this node's clock, worst first.
 ///
-/// `offset` is the peers' median clock minus this node's, in milliseconds, where any peer has told.
+/// `offset` is the peers' median clock minus this node's, in milliseconds, where any peer has told. Where
+/// this node's clock is worth a warning, certificates are looked at by the peers' clocks: one clock that
+/// somebody set wrong is one concern, and not that every certificate of the clinic has ended.
 pub fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+    let off = offset.filter(|offset| offset.unsigned_abs() > OFFSET_WORTH_A_WARNING);
+    let now = off.map_or(now, |offset_ms| shifted(now, offset_ms));
     let mut found = certificates(clinic, now);
     found.extend(few_renewers(clinic));
-    let off = offset.filter(|offset| offset.unsigned_abs() > OFFSET_WORTH_A_WARNING);
     found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
     found
+}
+
+/// A moment as peers read it whose clocks are `offset_ms` ahead, or behind where that is negative.
+fn shifted(now: WallTime, offset_ms: i64) -> WallTime {
+    WallTime(now.0.saturating_add_signed(offset_ms))
 }
 
 /// The certificates that should have been renewed by now, those that end first before the others.
@@ -145,9 +153,20 @@ mod tests {
     #[test]
     fn a_clock_is_a_concern_from_two_minutes_on_in_either_direction() {
         let clinic = clinic().record();
-        for offset_ms in [120_001, -120_001, 10_800_000, i64::MIN] {
+        for offset_ms in [120_001, -120_001, 10_800_000] {
             let off = Concern::Clock { offset_ms };
             assert_eq!(concerns(&clinic, NOON, Some(offset_ms)), [off]);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_years_ahead_is_one_concern_and_does_not_end_certificates() {
+        let clinic = clinic().record();
+        let year: i64 = 365 * 24 * 3600 * 1000;
+        let ahead = concerns(&clinic, NOON.plus(days(365)), Some(-year));
+        assert_eq!(ahead, [Concern::Clock { offset_ms: -year }]);
+        // And one that is behind hides nothing.
+        let behind = concerns(&clinic, NOON, Some(year));
+        assert_eq!(behind.len(), 4, "{behind:?}");
     }
 }
