@@ -50,7 +50,8 @@ pub struct NewAdmin {
     pub scopes: Scopes,
     /// When the grant ends.
     pub not_after: WallTime,
-    /// The mesh keys of an admin already there ([`Authority::mesh_keys`]), so that they can enrol.
+    /// The mesh keys, of an admin already there ([`Authority::mesh_keys`]) or of a running node, so that
+    /// they can enrol.
     pub mesh_keys: Vec<SharedMeshKey>,
     /// The web CA of an admin already there ([`Authority::web_ca`]), so that the nodes they enrol can
     /// serve browsers.
@@ -75,6 +76,7 @@ impl Authority {
         cost: Cost,
         now: WallTime,
     ) -> Result<Changed<AdminId>, AuthorityError> {
+        self.check_mesh_keys(&new.mesh_keys)?;
         let key = new_key(&mut *self.rng.0);
         let admin = key.id().as_admin();
         let act = self.grant(admin, new.name.clone(), new.scopes, new.not_after);
@@ -102,6 +104,21 @@ impl Authority {
         let segment = self.commit(segment)?;
         let made = admin;
         Ok(Changed { made, segment })
+    }
+
+    /// Mesh keys that come from a node are not believed but compared with the record.
+    fn check_mesh_keys(&self, keys: &[SharedMeshKey]) -> Result<(), AuthorityError> {
+        let mut others = keys.iter().filter(|shared| {
+            let commitment = self.clinic.mesh_keys.get(&shared.epoch);
+            !commitment
+                .is_some_and(|found| shared.key.matches(&self.clinic.id, shared.epoch, found))
+        });
+        match others.next() {
+            Some(SharedMeshKey { epoch, .. }) => {
+                Err(AuthorityError::OtherMeshKey { epoch: *epoch })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The root appoints an admin whose key was made elsewhere
@@ -387,11 +404,8 @@ impl Authority {
 
     /// Takes a mesh key that another admin made, as a running node gives it.
     pub fn learn_mesh_key(&mut self, shared: SharedMeshKey) -> Result<(), AuthorityError> {
+        self.check_mesh_keys(std::slice::from_ref(&shared))?;
         let SharedMeshKey { epoch, key } = shared;
-        let commitment = self.clinic.mesh_keys.get(&epoch);
-        if !commitment.is_some_and(|found| key.matches(&self.clinic.id, epoch, found)) {
-            return Err(AuthorityError::OtherMeshKey { epoch });
-        }
         self.keep_mesh_key(epoch, key)
     }
 

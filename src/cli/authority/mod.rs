@@ -5,6 +5,8 @@ mod grant_admin;
 mod history;
 mod init;
 mod recover;
+mod rotate_mesh_key;
+mod shares;
 mod show;
 mod web_ca;
 mod words;
@@ -21,7 +23,10 @@ pub(super) enum Authority {
     History(history::History),
     GrantAdmin(grant_admin::GrantAdmin),
     EndAdmin(end_admin::EndAdmin),
+    RotateMeshKey(rotate_mesh_key::RotateMeshKey),
     Recover(recover::Recover),
+    #[command(subcommand)]
+    Shares(shares::Shares),
     WebCa(web_ca::WebCa),
 }
 
@@ -33,7 +38,9 @@ impl Authority {
             Self::History(command) => command.run(context),
             Self::GrantAdmin(command) => command.run(context),
             Self::EndAdmin(command) => command.run(context),
+            Self::RotateMeshKey(command) => command.run(context),
             Self::Recover(command) => command.run(context),
+            Self::Shares(command) => command.run(context),
             Self::WebCa(command) => command.run(context),
         }
     }
