@@ -14,7 +14,8 @@ use crate::domain::record::Device;
 use crate::domain::renewal;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{
-    Act, History, Invitation, LogEnd, Revocation, Role, SignInCode, StaffFacts, StatementId,
+    Act, History, Invitation, LogEnd, Proposal, Revocation, Role, SignInCode, StaffFacts,
+    StatementId,
 };
 use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
@@ -65,6 +66,15 @@ pub struct Changed<T> {
     pub made: T,
     /// The statement.
     pub segment: Segment,
+}
+
+/// What became of a change of policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds.
+    InForce,
+    /// Another admin has to approve it.
+    Proposed(StatementId),
 }
 
 impl Authority {
@@ -380,8 +390,42 @@ impl Authority {
         mut policy: Policy,
         now: WallTime,
     ) -> Result<Segment, AuthorityError> {
-        policy.version = self.clinic.policy.version.saturating_add(1);
+        policy.version = self.clinic.policy.next_version();
         self.sign(Act::PolicySet { policy }, now)
+    }
+
+    /// Replaces the policy, or proposes to where that takes a second admin; its version becomes the
+    /// next one.
+    pub fn change_policy(
+        &mut self,
+        mut policy: Policy,
+        now: WallTime,
+    ) -> Result<Changed<Standing>, AuthorityError> {
+        if !self.clinic.policy.needs_second_admin(&policy) {
+            let made = Standing::InForce;
+            let segment = self.set_policy(policy, now)?;
+            return Ok(Changed { made, segment });
+        }
+        policy.version = self.clinic.policy.next_version();
+        let proposal = Proposal::Policy { policy };
+        let segment = self.sign(Act::Proposed { proposal }, now)?;
+        let made = Standing::Proposed(StatementId {
+            author: self.id(),
+            seq: segment.first,
+        });
+        Ok(Changed { made, segment })
+    }
+
+    /// Approves what another admin has proposed; with this it is in force.
+    pub fn approve_proposal(
+        &mut self,
+        proposal: StatementId,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let said = self.clinic.pending.get(&proposal);
+        let said = said.ok_or_else(|| unknown("pending proposal", proposal.seq.to_string()))?;
+        let digest = said.digest(&self.clinic_id(), proposal);
+        self.sign(Act::Approved { proposal, digest }, now)
     }
 
     /// Makes another mesh key. It is in this directory before the statement is signed.

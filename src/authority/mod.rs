@@ -57,7 +57,7 @@ use crate::platform::sealed::UnsoundKey;
 use directory::Directory;
 use mesh_keys::MeshKeys;
 
-pub use acts::{Changed, NewAdmin, SIGN_IN_LIFE};
+pub use acts::{Changed, NewAdmin, SIGN_IN_LIFE, Standing};
 pub use directory::{AdminFile, admins, create_admin_key, record};
 pub use draft::{INVITATION_LIFE_MAX, SignError};
 pub use drill::{

@@ -201,7 +201,7 @@ pub(super) fn split(
     let mut set = SetId([0; 3]);
     rng.fill_bytes(&mut set.0);
     let (threshold, count) = (usize::from(sheets.threshold), usize::from(sheets.count));
-    let parts = Gf256::split_bytes(threshold, count, &*root.seed(), rng)
+    let parts = Gf256::split_bytes(threshold, count, root.seed().as_slice(), rng)
         .map(Zeroizing::new)
         .map_err(|_| ShareError::Numbers(sheets))?;
     let shares = parts.iter().map(|numbered| {

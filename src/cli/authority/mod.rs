@@ -4,6 +4,7 @@ mod end_admin;
 mod grant_admin;
 mod history;
 mod init;
+pub(super) mod pending;
 mod recover;
 mod rotate_mesh_key;
 mod shares;
@@ -23,6 +24,8 @@ pub(super) enum Authority {
     History(history::History),
     GrantAdmin(grant_admin::GrantAdmin),
     EndAdmin(end_admin::EndAdmin),
+    Pending(pending::Pending),
+    Approve(pending::Approve),
     RotateMeshKey(rotate_mesh_key::RotateMeshKey),
     Recover(recover::Recover),
     #[command(subcommand)]
@@ -38,6 +41,8 @@ impl Authority {
             Self::History(command) => command.run(context),
             Self::GrantAdmin(command) => command.run(context),
             Self::EndAdmin(command) => command.run(context),
+            Self::Pending(command) => command.run(context),
+            Self::Approve(command) => command.run(context),
             Self::RotateMeshKey(command) => command.run(context),
             Self::Recover(command) => command.run(context),
             Self::Shares(command) => command.run(context),

@@ -41,8 +41,8 @@ impl Recover {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let path = self.dir.path();
         let clinic = match self.shares {
-            true => self.from_shares(context, &path)?,
-            false => self.from_page(context, &path)?,
+            true => self.by_shares(context, &path)?,
+            false => self.by_page(context, &path)?,
         };
         let answer = Answer {
             clinic: clinic.to_string(),
@@ -59,7 +59,7 @@ impl Recover {
 }
 
 impl Recover {
-    fn from_page(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
+    fn by_page(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
         let letters = type_letters(context)?;
         let passphrase = self.root.choose()?;
         let rng = entropy::os();
@@ -72,7 +72,7 @@ impl Recover {
         )?)
     }
 
-    fn from_shares(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
+    fn by_shares(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
         let shares = shares::type_shares(context)?;
         let passphrase = self.root.choose()?;
         let (cost, rng) = (Cost::PRODUCT, entropy::os());

@@ -1,4 +1,5 @@
-//! What can be lost of the keys, each walked with real processes as docs/operations.md says.
+//! The authority over the years, with real processes: what can be lost of the keys, each walked as
+//! docs/operations.md says, and what two admins have to want.
 
 #[path = "support/processes.rs"]
 mod processes;
@@ -248,6 +249,61 @@ fn everything_is_lost_but_one_node_and_two_shares() {
         .collect();
     assert!(admins.contains(&(Some("Robin"), Some(true))), "{shown}");
     assert!(admins.contains(&(Some("Sam"), Some(false))), "{shown}");
+}
+
+#[test]
+fn keeping_less_takes_a_second_admin_once_policy_says_so() {
+    let (clinic, front, _) = clinic_with_shares();
+    let policy = |admin: &str, settings: &[&str]| {
+        let set = ["policy", "set", "--yes", "--json", "--as", admin];
+        clinic.on(&front, &set).args(settings).said()
+    };
+    let alone = policy("Robin", &["two_admins=on"]).failed(4);
+    assert!(alone.err.contains("only one admin"), "{}", alone.err);
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    let on = policy("Robin", &["two_admins=on"]).done().json();
+    assert_eq!(on["proposal"], Value::Null);
+
+    let wanted = policy("Robin", &["room_days=7"]).done().json();
+    let (proposal, version) = (wanted["proposal"].as_str().expect("a name"), &on["version"]);
+    assert_eq!(&wanted["version"], version, "the old one holds");
+    let pending = ["authority", "pending", "--json", "--as", "Sam"];
+    let lines = clinic.on(&front, &pending).said().done().json();
+    assert_eq!(lines[0]["proposal"], *proposal, "{lines}");
+    let what = lines[0]["what"].as_str().expect("words");
+    assert!(what.contains("messages in rooms 7 days, not 30"), "{what}");
+
+    let approve = |admin: &str| {
+        let approve = [
+            "authority",
+            "approve",
+            proposal,
+            "--yes",
+            "--json",
+            "--as",
+            admin,
+        ];
+        clinic.on(&front, &approve).said()
+    };
+    let own = approve("Robin").failed(4);
+    assert!(own.err.contains("cannot approve it as well"), "{}", own.err);
+    let done = approve("Sam").done().json();
+    assert_eq!(
+        done["version"].as_u64(),
+        version.as_u64().map(|version| version + 1)
+    );
+    let shown = clinic.on(&front, &["policy", "show"]).said().done();
+    assert!(
+        shown
+            .out
+            .lines()
+            .any(|line| line.contains("room_days") && line.contains(" 7")),
+        "{}",
+        shown.out
+    );
+    approve("Sam").failed(3);
+    let longer = policy("Sam", &["room_days=30"]).done().json();
+    assert_eq!(longer["proposal"], Value::Null, "keeping more takes one");
 }
 
 fn copy_dir(from: &Path, to: &Path) {
