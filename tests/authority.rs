@@ -4,9 +4,11 @@
 #[path = "support/processes.rs"]
 mod processes;
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use processes::{Clinic, Node, Say as _};
+use processes::{Clinic, Node, Say as _, eventually};
 use serde_json::Value;
 
 /// A clinic with one running node, and the words of its three recovery shares.
@@ -252,6 +254,37 @@ fn everything_is_lost_but_one_node_and_two_shares() {
 }
 
 #[test]
+fn a_node_that_slept_through_two_changes_of_the_mesh_key_is_let_in_and_learns_the_newest() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let rotate = || {
+        let rotate = ["authority", "rotate-mesh-key", "--json"];
+        let said = clinic.on(&front, &rotate).said().done().json();
+        said["mesh_key"].as_u64().expect("a number")
+    };
+    // Awake, it stays connected.
+    assert_eq!(rotate(), 2);
+    assert!(front.peers(&clinic).contains(&ward.name));
+    ward.stop();
+    assert_eq!((rotate(), rotate()), (3, 4));
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    eventually("the ward has the newest mesh key", || {
+        mesh_keys(&ward).contains("\"epoch\":4").then_some(())
+    });
+    ward.stop();
+    assert_eq!((rotate(), rotate()), (5, 6));
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    ward.stop();
+    front.stop();
+}
+
+#[test]
 fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     let (clinic, front, _) = clinic_with_shares();
     let policy = |admin: &str, settings: &[&str]| {
@@ -304,6 +337,16 @@ fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     approve("Sam").failed(3);
     let longer = policy("Sam", &["room_days=30"]).done().json();
     assert_eq!(longer["proposal"], Value::Null, "keeping more takes one");
+}
+
+/// What a node says of its mesh keys at its socket.
+fn mesh_keys(node: &Node) -> String {
+    let mut socket = UnixStream::connect(node.dir().join("api.sock")).expect("it runs");
+    let request = "GET /v1/mesh-keys HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+    socket.write_all(request.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers");
+    answer
 }
 
 fn copy_dir(from: &Path, to: &Path) {
