@@ -236,6 +236,46 @@ fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) ->
 }
 
 #[test]
+fn a_new_machine_takes_the_place_of_a_broken_one_and_gets_its_history_from_the_others() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let ana = clinic.staff(&front, "Ana", "front-desk");
+    let ben = clinic.staff(&front, "Ben", "ward-2");
+    ana.sign_in(&clinic, &front);
+    eventually("the ward knows Ben", || ben.try_sign_in(&clinic, &ward));
+    ana.send(&clinic, &front, "Ben", "Bed 4 is free");
+    ben.send(&clinic, &ward, "Ana", "Taken, thank you");
+    ana.reads(&clinic, &front, "Ben", "Taken, thank you");
+
+    ward.kill();
+    std::fs::remove_dir_all(ward.dir()).expect("the machine is lost");
+    let replace = ["device", "replace", "ward-2", "--json", "--yes"];
+    let mut replacing = Talk::begin(&mut clinic.on(&front, &replace));
+    assert_eq!(replacing.line()["event"], "revoked");
+    let mut fresh = clinic.join_by(&front, "ward-2", replacing);
+    fresh.start(&clinic);
+    fresh.connected_to(&clinic, &front);
+
+    let code = clinic
+        .on(&front, &["staff", "code", "Ben", "--json"])
+        .said();
+    let ben = ben.with_code(&code.done().json());
+    eventually("the new ward knows Ben", || {
+        ben.try_sign_in(&clinic, &fresh)
+    });
+    for text in ["Bed 4 is free", "Taken, thank you"] {
+        ben.reads(&clinic, &fresh, "Ana", text);
+    }
+    let again = ["device", "replace", "ward-9", "--yes"];
+    let refused = clinic.on(&front, &again).said().failed(3);
+    assert!(refused.err.contains("no device"), "{}", refused.err);
+}
+
+#[test]
 fn a_machine_that_is_lost_comes_back_from_its_backup() {
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");

@@ -230,8 +230,12 @@ impl Clinic {
 
     /// Enrols a machine by an invitation, with both sides' real commands.
     pub(crate) fn join(&self, host: &Node, name: &str) -> Node {
+        self.join_by(host, name, self.invite(host, name))
+    }
+
+    /// The same by an admin's command that is about to say the code.
+    pub(crate) fn join_by(&self, host: &Node, name: &str, mut invite: Talk) -> Node {
         let node = self.node(name);
-        let mut invite = self.invite(host, name);
         let code = invite.line()["code"].as_str().expect("a code").to_owned();
         let mut joining = Talk::begin(
             self.on(
@@ -260,6 +264,75 @@ impl Clinic {
             "device", "invite", "--office", name, "--name", name, "--json", "--yes",
         ];
         Talk::begin(&mut self.on(host, &args))
+    }
+}
+
+/// Somebody with a one-time code and a password, at a terminal.
+pub(crate) struct Person {
+    name: String,
+    code: PathBuf,
+    password: PathBuf,
+}
+
+impl Clinic {
+    /// Adds somebody to the clinic.
+    pub(crate) fn staff(&self, at: &Node, name: &str, home: &str) -> Person {
+        let add = ["staff", "add", name, "--home", home];
+        let add = [&add[..], &["--role", "clinician", "--json"]].concat();
+        let added = self.on(at, &add).said().done().json();
+        let password = self.path(&format!("{name}.password"));
+        std::fs::write(&password, "violet lamp on tuesday").expect("written");
+        let person = Person {
+            name: name.to_owned(),
+            code: self.path(&format!("{name}.code")),
+            password,
+        };
+        person.with_code(&added)
+    }
+}
+
+impl Person {
+    /// The same with the code of this answer.
+    pub(crate) fn with_code(self, answer: &Value) -> Self {
+        let code = answer["code"].as_str().expect("a code");
+        std::fs::write(&self.code, code).expect("written");
+        self
+    }
+
+    /// Signs in for the first time.
+    pub(crate) fn sign_in(&self, clinic: &Clinic, at: &Node) {
+        self.login(clinic, at).said().done();
+    }
+
+    /// The same where the person may not be known yet.
+    pub(crate) fn try_sign_in(&self, clinic: &Clinic, at: &Node) -> Option<()> {
+        let status = self.login(clinic, at).output().expect("it runs").status;
+        status.success().then_some(())
+    }
+
+    fn login(&self, clinic: &Clinic, at: &Node) -> Command {
+        let mut login = clinic.on(at, &["login", &self.name, "--code", "--code-file"]);
+        login
+            .arg(&self.code)
+            .arg("--password-file")
+            .arg(&self.password);
+        login
+    }
+
+    /// Writes to a colleague.
+    pub(crate) fn send(&self, clinic: &Clinic, at: &Node, to: &str, text: &str) {
+        clinic
+            .on(at, &["send", to, text, "--as", &self.name])
+            .said()
+            .done();
+    }
+
+    /// Sees a text in the conversation with a colleague, after a while.
+    pub(crate) fn reads(&self, clinic: &Clinic, at: &Node, with: &str, text: &str) {
+        eventually("the text is there", || {
+            let read = clinic.on(at, &["read", with, "--as", &self.name]).said();
+            read.out.contains(text).then_some(())
+        });
     }
 }
 

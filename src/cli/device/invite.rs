@@ -15,6 +15,7 @@ use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::output::how_long;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::{DeviceId, InvitationId};
 use crate::domain::invitation::InvitationSecret;
@@ -39,6 +40,19 @@ pub(in crate::cli) struct Invite {
     #[arg(long, value_enum, default_value_t = Kind::Node)]
     kind: Kind,
 
+    #[command(flatten)]
+    code: CodeArgs,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// How the one-time code is given.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct CodeArgs {
     /// Minutes that the code is good for
     #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
@@ -46,12 +60,20 @@ pub(in crate::cli) struct Invite {
     /// Print no QR code
     #[arg(long)]
     no_qr: bool,
+}
 
-    #[command(flatten)]
-    key: AdminKey,
-
-    #[command(flatten)]
-    yes: YesFlag,
+/// A place in the clinic that one machine is invited to take.
+pub(super) struct Place {
+    /// Office that the machine stands in.
+    pub(super) office: Name,
+    /// Name of the machine.
+    pub(super) name: Name,
+    /// What it is to be.
+    pub(super) kind: DeviceKind,
+    /// How the code is given.
+    pub(super) code: CodeArgs,
+    /// Whether the person's word is taken as given.
+    pub(super) yes: YesFlag,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -86,19 +108,31 @@ struct Enrolled {
 
 impl Invite {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        context.block_on(self.invite(context))
+        let place = Place {
+            office: self.office.clone(),
+            name: self.name.clone(),
+            kind: self.kind.into(),
+            code: self.code,
+            yes: self.yes,
+        };
+        context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            place.invite(context, &mut desk).await
+        })
     }
+}
 
-    async fn invite(&self, context: &Context) -> Outcome {
-        let mut desk = Desk::open(&self.key, context).await?;
-        let secret = self.open(context, &mut desk).await?;
+impl Place {
+    /// Has one machine take the place: from the code to the certificate.
+    pub(super) async fn invite(&self, context: &Context, desk: &mut Desk) -> Outcome {
+        let secret = self.open(context, desk).await?;
         let invitation = secret.id();
         let enrolled = tokio::select! {
-            enrolled = self.enrol(context, &mut desk, invitation) => enrolled,
+            enrolled = self.enrol(context, desk, invitation) => enrolled,
             _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
         };
         if enrolled.is_err() {
-            take_back(context, &mut desk, invitation).await;
+            take_back(context, desk, invitation).await;
         }
         enrolled
     }
@@ -106,11 +140,9 @@ impl Invite {
     /// Signs the invitation, has the node host it, shows the code.
     async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
         let now = context.clock.now();
-        let life = Duration::from_secs(self.minutes * 60);
+        let life = Duration::from_secs(self.code.minutes * 60);
         let (office, name) = (self.office.clone(), self.name.clone());
-        let invited = desk
-            .authority
-            .invite(office, name, self.kind.into(), life, now)?;
+        let invited = desk.authority.invite(office, name, self.kind, life, now)?;
         desk.submit(&invited.segment).await?;
         let secret = invited.made;
         let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
@@ -129,7 +161,7 @@ impl Invite {
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
-        let picture = if self.no_qr {
+        let picture = if self.code.no_qr {
             String::new()
         } else {
             qr(&opened.code)
