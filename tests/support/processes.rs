@@ -235,12 +235,17 @@ impl Clinic {
 
     /// The same by an admin's command that is about to say the code.
     pub(crate) fn join_by(&self, host: &Node, name: &str, mut invite: Talk) -> Node {
-        let node = self.node(name);
         let code = invite.line()["code"].as_str().expect("a code").to_owned();
+        self.join_with(host, name, invite, &code)
+    }
+
+    /// The same by an admin's command that has said the code.
+    pub(crate) fn join_with(&self, host: &Node, name: &str, mut invite: Talk, code: &str) -> Node {
+        let node = self.node(name);
         let mut joining = Talk::begin(
             self.on(
                 &node,
-                &["node", "join", &code, "--json", "--at", &host.enrolment],
+                &["node", "join", code, "--json", "--at", &host.enrolment],
             )
             .args(Self::local(&node, &[host])),
         );
@@ -384,6 +389,14 @@ impl Talk {
                 panic!("{why}: {}", self.complaint());
             }
         }
+    }
+
+    /// Ctrl-C, and waits for the end.
+    pub(crate) fn interrupt(&mut self) {
+        let id = self.child.id().try_into().expect("a process number");
+        let id = rustix::process::Pid::from_raw(id).expect("not zero");
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("ours");
+        self.end();
     }
 
     /// Waits for the end.

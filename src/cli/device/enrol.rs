@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
-use crate::authority::Authority;
+use crate::authority::{Authority, AuthorityError};
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
@@ -62,7 +62,7 @@ impl Enrol {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let bytes =
             files::read_shared(&self.request, REQUEST_FILE.file_limit()).map_err(Failure::error)?;
-        let request = SignedRequest::from_file(&bytes).map_err(Failure::refused)?;
+        let request = SignedRequest::from_file(&bytes).map_err(AuthorityError::from)?;
         let answer = if self.offline {
             let (answer, _) = self.certify(context, &mut self.key.open()?, &request)?;
             answer

@@ -149,6 +149,10 @@ impl Join {
 
     fn by_file(&self, context: &Context, path: &Path) -> Result<Enrolled, Failure> {
         let file = files::read_shared(path, ANSWER_FILE.file_limit()).map_err(Failure::error)?;
+        // Before a passphrase is asked for that cannot be right.
+        if !Store::exists(context.dir()) {
+            return Err(BecomeError::NothingPending.into());
+        }
         let unlock = self.unlock.existing()?;
         let now = context.clock.now();
         let store = Store::open(context.dir(), &StoreOptions::PRODUCT, &unlock)?;
