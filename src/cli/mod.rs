@@ -16,6 +16,7 @@ mod failure;
 mod manuals;
 mod node;
 mod output;
+mod pictures;
 mod policy;
 mod room;
 mod secret;

@@ -345,11 +345,25 @@ impl Person {
 pub(crate) trait Say {
     /// Runs it and takes down what it says.
     fn said(&mut self) -> Said;
+
+    /// The same with this on its standard input.
+    fn typing(&mut self, text: &str) -> Said;
 }
 
 impl Say for Command {
     fn said(&mut self) -> Said {
         Said::of(self.output().expect("the binary runs"))
+    }
+
+    fn typing(&mut self, text: &str) -> Said {
+        let command = self.stdin(Stdio::piped());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut keys = child.stdin.take().expect("it is piped");
+        // It may have ended before it read everything.
+        let _ = keys.write_all(text.as_bytes());
+        drop(keys);
+        Said::of(child.wait_with_output().expect("ours"))
     }
 }
 

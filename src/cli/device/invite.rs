@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use super::waiting::{self, Came};
@@ -13,6 +11,7 @@ use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::output::how_long;
+use crate::cli::pictures::picture;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
 use crate::domain::cert::DeviceKind;
@@ -161,13 +160,13 @@ impl Place {
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
-        let picture = if self.code.no_qr {
+        let drawn = if self.code.no_qr {
             String::new()
         } else {
-            qr(&opened.code)
+            picture(&opened.code.replace('-', ""))
         };
         format!(
-            "{picture}\n\n    {}\n\n\
+            "{drawn}\n\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
              clinic-mesh node join {}\n\n\
              If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
@@ -305,26 +304,13 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
     let _ = desk.submit(&segment).await;
 }
 
-/// The code as a picture of half blocks, for a phone's camera.
-fn qr(code: &str) -> String {
-    let compact = code.replace('-', "");
-    match QrCode::new(compact) {
-        Ok(qr) => qr
-            .render::<Dense1x2>()
-            .dark_color(Dense1x2::Light)
-            .light_color(Dense1x2::Dark)
-            .build(),
-        Err(_) => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_picture_of_a_code_fits_a_terminal() {
-        let picture = qr(&InvitationSecret::new([7; 16]).code());
+        let picture = picture(&InvitationSecret::new([7; 16]).code());
         assert!(picture.lines().count() <= 24, "{picture}");
         assert!(picture.lines().all(|line| line.chars().count() <= 80));
     }
