@@ -19,6 +19,7 @@ pub mod moment;
 pub mod openapi;
 pub mod problem;
 pub mod record;
+pub mod revocation;
 pub mod routes;
 mod schema;
 pub mod status;

@@ -129,6 +129,8 @@ pub enum RouteId {
     Submit,
     /// Where a device's logs end here.
     Ends,
+    /// Where revocations are enforced.
+    Revocations,
     /// The epochs of an audit trail and its witnesses.
     Trail,
     /// Audit records for reading.
@@ -215,7 +217,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 52] = [
+pub const ROUTES: [Route; 53] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -521,6 +523,13 @@ pub const ROUTES: [Route; 52] = [
         Access::Operator,
         "EndsView",
         "Where the logs of a device end at this node: what its revocation names.",
+    ),
+    get(
+        RouteId::Revocations,
+        "/v1/revocations",
+        Access::AuditorOrOperator,
+        "RevocationsView",
+        "Where revocations are enforced since when, and until when they could be ignored elsewhere.",
     ),
     get(
         RouteId::Trail,

@@ -392,6 +392,34 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("author", Text), ("seq", Number), ("why", Text)],
     ),
     ("EndsView", &[("ends", Texts)]),
+    (
+        "RevocationsView",
+        &[("revocations", List("RevocationView"))],
+    ),
+    (
+        "RevocationView",
+        &[
+            ("kind", Text),
+            ("id", Text),
+            ("name", Text),
+            ("signed_at", Object("Moment")),
+            ("everywhere", Flag),
+            ("nodes", List("EnforcementView")),
+        ],
+    ),
+    (
+        "EnforcementView",
+        &[
+            ("office", Text),
+            ("name", Text),
+            ("device", Text),
+            ("state", Text),
+            ("heard_at", MaybeObject("Moment")),
+            ("after_ms", MaybeNumber),
+            ("offline_since", MaybeObject("Moment")),
+            ("acts_until", MaybeObject("Moment")),
+        ],
+    ),
     ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
         "WebView",

@@ -17,6 +17,7 @@ mod manuals;
 mod node;
 mod output;
 mod policy;
+mod revoke;
 mod room;
 mod secret;
 mod staff;
@@ -113,6 +114,8 @@ enum Noun {
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
+    Revoke(revoke::Revoke),
+    #[command(subcommand)]
     Web(web::Web),
     #[command(subcommand)]
     Node(node::Node),
@@ -155,6 +158,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Staff(command) => command.run(context),
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
+        Noun::Revoke(command) => command.run(context),
         Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
         Noun::Demo(command) => command.run(context),

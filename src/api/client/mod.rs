@@ -36,6 +36,7 @@ use super::login::{
 };
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
+use super::revocation::RevocationsView;
 use super::status::StatusView;
 use super::web::WebView;
 use super::{BACKGROUND, blob};
@@ -346,6 +347,11 @@ impl Client {
             .iter()
             .map(|text| blob::unwrap(text).map_err(Into::into));
         ends.collect()
+    }
+
+    /// Where revocations are enforced since when.
+    pub async fn revocations(&self) -> Answer<RevocationsView> {
+        self.get("/v1/revocations").await
     }
 
     /// The epochs of an audit trail; the device is an id or a name.

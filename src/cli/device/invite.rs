@@ -11,10 +11,11 @@ use super::{Kind, fingerprint};
 use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
-use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::output::how_long;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::{DeviceId, InvitationId};
 use crate::domain::invitation::InvitationSecret;
@@ -28,16 +29,20 @@ use crate::domain::time::WallTime;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Invite {
     /// Office that the machine stands in
-    #[arg(long, value_name = "OFFICE")]
-    office: Name,
+    #[arg(long, value_name = "OFFICE", required_unless_present = "again")]
+    office: Option<Name>,
 
     /// Name of the machine
-    #[arg(long, value_name = "NAME")]
-    name: Name,
+    #[arg(long, value_name = "NAME", required_unless_present = "again")]
+    name: Option<Name>,
 
     /// What it is to be
     #[arg(long, value_enum, default_value_t = Kind::Node)]
     kind: Kind,
+
+    /// Make another code with the terms of an earlier invitation, which is cancelled
+    #[arg(long, value_name = "INVITATION", conflicts_with_all = ["office", "name", "kind"])]
+    again: Option<String>,
 
     /// Minutes that the code is good for
     #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
@@ -52,6 +57,13 @@ pub(in crate::cli) struct Invite {
 
     #[command(flatten)]
     yes: YesFlag,
+}
+
+/// What a machine is to be.
+struct Terms {
+    office: Name,
+    name: Name,
+    kind: DeviceKind,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -91,10 +103,11 @@ impl Invite {
 
     async fn invite(&self, context: &Context) -> Outcome {
         let mut desk = Desk::open(&self.key, context).await?;
-        let secret = self.open(context, &mut desk).await?;
+        let terms = self.terms(context, &mut desk).await?;
+        let secret = self.open(context, &mut desk, &terms).await?;
         let invitation = secret.id();
         let enrolled = tokio::select! {
-            enrolled = self.enrol(context, &mut desk, invitation) => enrolled,
+            enrolled = self.enrol(context, &mut desk, &terms, invitation) => enrolled,
             _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
         };
         if enrolled.is_err() {
@@ -103,14 +116,46 @@ impl Invite {
         enrolled
     }
 
+    /// What the machine is to be: as asked for, or as an earlier invitation said.
+    async fn terms(&self, context: &Context, desk: &mut Desk) -> Result<Terms, Failure> {
+        let Some(named) = &self.again else {
+            let missing = || Failure::usage("office and name of the machine are missing");
+            return Ok(Terms {
+                office: self.office.clone().ok_or_else(missing)?,
+                name: self.name.clone().ok_or_else(missing)?,
+                kind: self.kind.into(),
+            });
+        };
+        let (id, state) = invitation(desk.authority.clinic(), named)?;
+        let terms = Terms {
+            office: state.terms.office.clone(),
+            name: state.terms.name.clone(),
+            kind: state.terms.kind,
+        };
+        if let Some(device) = state.by {
+            return Err(Failure::refused(format!(
+                "the invitation let {} in already",
+                fingerprint(&device)
+            ))
+            .remedy("invite another machine with --office and --name"));
+        }
+        if !state.used {
+            withdraw(desk, id, context.clock.now()).await?;
+        }
+        Ok(terms)
+    }
+
     /// Signs the invitation, has the node host it, shows the code.
-    async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
+    async fn open(
+        &self,
+        context: &Context,
+        desk: &mut Desk,
+        terms: &Terms,
+    ) -> Result<InvitationSecret, Failure> {
         let now = context.clock.now();
         let life = Duration::from_secs(self.minutes * 60);
-        let (office, name) = (self.office.clone(), self.name.clone());
-        let invited = desk
-            .authority
-            .invite(office, name, self.kind.into(), life, now)?;
+        let (office, name) = (terms.office.clone(), terms.name.clone());
+        let invited = desk.authority.invite(office, name, terms.kind, life, now)?;
         desk.submit(&invited.segment).await?;
         let secret = invited.made;
         let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
@@ -146,7 +191,13 @@ impl Invite {
         )
     }
 
-    async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
+    async fn enrol(
+        &self,
+        context: &Context,
+        desk: &mut Desk,
+        terms: &Terms,
+        invitation: InvitationId,
+    ) -> Outcome {
         let came = waiting::for_machine(context, &desk.client, invitation).await?;
         let now = context.clock.now();
         let (request, _) = desk
@@ -165,8 +216,8 @@ impl Invite {
         let enrolled = Enrolled {
             event: "done",
             device: device.to_string(),
-            name: self.name.to_string(),
-            office: self.office.to_string(),
+            name: terms.name.to_string(),
+            office: terms.office.to_string(),
             certified_until: until.into(),
             second_uses: view.second_uses,
         };
@@ -260,17 +311,23 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
         .invitations
         .get(&invitation)
         .is_some_and(|state| !state.used);
-    if !open {
-        return;
+    if open {
+        // It is in the authority's directory and is given to the node with the next command.
+        let _ = withdraw(desk, invitation, context.clock.now()).await;
     }
-    let withdrawn = desk
-        .authority
-        .withdraw_invitation(invitation, context.clock.now());
-    let Ok(segment) = withdrawn else {
-        return;
-    };
-    // It is in the authority's directory and is given to the node with the next command.
-    let _ = desk.submit(&segment).await;
+}
+
+/// Takes an invitation back, in the record and at the node that hosts it.
+pub(in crate::cli) async fn withdraw(
+    desk: &mut Desk,
+    invitation: InvitationId,
+    now: WallTime,
+) -> Outcome {
+    let segment = desk.authority.withdraw_invitation(invitation, now)?;
+    desk.submit(&segment).await?;
+    // A node that does not host it has nothing to cancel; the record turns away whoever comes.
+    let _ = desk.client.cancel_invitation(invitation).await;
+    Ok(())
 }
 
 /// The code as a picture of half blocks, for a phone's camera.

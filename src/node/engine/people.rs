@@ -112,6 +112,7 @@ impl Engine {
                 let ends = self.ends_of(&device);
                 self.reply(ticket, Reply::Ends(ends));
             }
+            Command::Revocations => self.on_revocations(ticket),
             Command::Status => {
                 let status = Box::new(self.status());
                 self.reply(ticket, Reply::Status(status));

@@ -124,6 +124,7 @@ impl Engine {
                 .get(&self.me)
                 .map(|own| own.certificate.not_after),
             mesh_offset_ms: offset,
+            last_heard: self.sightings.last_heard(),
             concerns: health::concerns(&self.record.clinic, self.now.wall, offset),
         }
     }

@@ -99,6 +99,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::Record => get(record::record),
         RouteId::Submit => post(record::submit),
         RouteId::Ends => get(record::ends),
+        RouteId::Revocations => get(record::revocations),
         RouteId::Trail => get(audit::trail),
         RouteId::TrailRecords => get(audit::records),
         RouteId::TrailSegments => get(audit::segments),
