@@ -225,6 +225,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("audit_days", Number),
             ("opened_receipts", Flag),
             ("idle_logoff_minutes", Number),
+            ("stale_warning_hours", Number),
+            ("stale_read_only_hours", Number),
             ("networks", Texts),
         ],
     ),

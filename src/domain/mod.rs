@@ -7,6 +7,7 @@ pub mod attest;
 pub mod audit;
 pub mod cert;
 pub mod codec;
+pub mod contact;
 pub mod copy;
 pub mod delivery;
 pub mod enforcement;

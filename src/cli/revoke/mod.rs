@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::{Context, Outcome};
 use crate::cli::{authority, device, staff};
 
-/// Withdraw what was given to a machine, a person, an admin or an invitation, and see where that holds
+/// Withdraw a machine, a person, an admin or an invitation, and see where that holds
 #[derive(Debug, Subcommand)]
 pub(super) enum Revoke {
     Device(device::Revoke),

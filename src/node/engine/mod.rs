@@ -222,7 +222,7 @@ impl Engine {
             presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
-            sightings: Sightings::new(boot.sightings),
+            sightings: Sightings::new(boot.sightings, now),
             refusals: BTreeMap::new(),
             certain_base: 0,
             shown: None,

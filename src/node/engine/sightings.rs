@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::attest::{Attestation, Word};
+use crate::domain::contact::{self, Contact};
 use crate::domain::enforcement::{self, Node};
 use crate::domain::id::{AuthorId, DeviceId};
 use crate::domain::log::{Epoch, Log};
@@ -16,7 +17,7 @@ use crate::domain::statement::StatementId;
 use crate::domain::time::WallTime;
 
 use super::link::Stage;
-use super::{Engine, LinkId, Reply, Ticket};
+use super::{Engine, LinkId, Now, Reply, Ticket};
 
 /// How often it is written down that a connected node is still heard.
 ///
@@ -29,14 +30,18 @@ pub(super) struct Sightings {
     known: BTreeMap<DeviceId, Sighting>,
     /// When each was last put into a batch (time since start).
     kept: BTreeMap<DeviceId, Duration>,
+    /// A moment by both clocks of this machine: since then no less time has passed than the one says that
+    /// nobody sets.
+    anchor: Now,
 }
 
 impl Sightings {
     /// What the store remembers.
-    pub(super) fn new(known: Vec<(DeviceId, Sighting)>) -> Self {
+    pub(super) fn new(known: Vec<(DeviceId, Sighting)>, now: Now) -> Self {
         Self {
             known: known.into_iter().collect(),
             kept: BTreeMap::new(),
+            anchor: now,
         }
     }
 
@@ -70,6 +75,7 @@ impl Engine {
         sighting.last = Some(now.wall);
         if level {
             sighting.level = Some(now.wall);
+            self.sightings.anchor = now;
         }
         let kept = self.sightings.kept.get(&peer);
         if kept.is_none_or(|kept| now.mono.saturating_sub(*kept) >= KEEP) {
@@ -83,6 +89,21 @@ impl Engine {
             self.sightings.kept.insert(device, self.now.mono);
             self.batch.sightings.insert(device);
         }
+    }
+
+    /// How this node stands with the others.
+    pub(super) fn contact(&self) -> Contact {
+        let Sightings { known, anchor, .. } = &self.sightings;
+        let passed = self.now.mono.saturating_sub(anchor.mono);
+        let now = self.now.wall.max(anchor.wall.plus(passed));
+        contact::contact(&self.record.clinic, &self.me, known, now)
+    }
+
+    /// Whether nothing may be written in a conversation, because this node has heard no other for too long
+    /// and it is not this office's own.
+    pub(super) fn is_read_only(&self, space: &Space) -> bool {
+        matches!(self.contact(), Contact::ReadOnly { .. })
+            && !contact::is_of_one_office(&self.record.clinic, &self.me, space)
     }
 
     /// What the next commit has to write down.

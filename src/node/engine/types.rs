@@ -493,6 +493,12 @@ pub enum CommandRefusal {
     /// A reason is missing or too long.
     #[error("a reason has 1 to {} bytes", crate::domain::message::REASON_MAX)]
     ReasonLength,
+    /// This node has been level with no other for too long.
+    #[error(
+        "this office has heard no other for too long and takes nothing for people elsewhere; \
+         connect it to another office's node"
+    )]
+    ReadOnly,
     /// The disk is nearly full.
     #[error("the disk is nearly full; nothing was accepted. Free some space on this machine")]
     DiskFull,
@@ -562,6 +568,8 @@ pub struct Status {
     pub mesh_offset_ms: Option<i64>,
     /// What somebody should look at, worst first.
     pub concerns: Vec<Concern>,
+    /// This moment by this node's clock.
+    pub now: WallTime,
     /// When each device was last heard by this node.
     pub last_heard: BTreeMap<DeviceId, WallTime>,
 }

@@ -64,12 +64,18 @@ fn the_word_of_every_connected_office_comes_back_with_its_moment() {
 fn an_office_that_was_away_enforces_from_its_return_and_says_so() {
     let mut mesh = offices();
     mesh.run_for(minutes(1));
-    let since = Some(wall(&mesh, "front-desk"));
+    let cut = wall(&mesh, "front-desk");
     mesh.cut("ward-2");
     mesh.run_for(minutes(30));
     revoke(&mut mesh, "lab", "front-desk");
     let standing = stands(&mut mesh, "front-desk", "ward-2");
-    assert_eq!(standing, Standing::Offline { since });
+    let Standing::Offline { since: Some(since) } = standing else {
+        panic!("it is away: {standing:?}");
+    };
+    assert!(
+        since <= cut && cut.0 - since.0 <= 5_000,
+        "a beat ago: {since}"
+    );
     let place = revocations(&mut mesh, "front-desk")[0].places.clone();
     assert!(
         place
@@ -163,4 +169,23 @@ fn a_suspended_person_is_a_revocation_of_their_own() {
             .iter()
             .any(|place| place.until == Some(Until::Told))
     );
+}
+
+#[test]
+fn twenty_offices_cut_a_revoked_device_without_waiting_for_any_clock() {
+    let mut clinic = SampleClinic::of(["lost"]);
+    for number in 1..20 {
+        clinic.enrol(&format!("office-{number:02}"));
+    }
+    let mut mesh = Mesh::of(clinic);
+    assert_eq!(mesh.peers_of("lost").len(), 19);
+    mesh.clinic.revoke("lost");
+
+    // Not a second passes: what follows is frames and commits alone.
+    mesh.submit("office-01");
+
+    assert_eq!(mesh.peers_of("lost"), Vec::<String>::new());
+    let report = &revocations(&mut mesh, "office-01")[0];
+    assert_eq!(report.places.len(), 19);
+    assert!(report.is_enforced_everywhere());
 }
