@@ -14,6 +14,7 @@ pub mod clinic;
 pub mod conversation;
 pub mod enrolment;
 pub mod event;
+pub mod inventory;
 pub mod login;
 pub mod moment;
 pub mod openapi;

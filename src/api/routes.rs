@@ -53,6 +53,8 @@ pub enum RouteId {
     Status,
     /// The directory.
     Clinic,
+    /// The asset list.
+    Inventory,
     /// Signing in.
     Login,
     /// Signing out.
@@ -217,7 +219,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 53] = [
+pub const ROUTES: [Route; 54] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -238,6 +240,13 @@ pub const ROUTES: [Route; 53] = [
         Access::StaffOrOperator,
         "ClinicView",
         "The clinic's staff, rooms, devices, admins and policy.",
+    ),
+    get(
+        RouteId::Inventory,
+        "/v1/inventory",
+        Access::AuditorOrOperator,
+        "InventoryView",
+        "Every machine with its key and certificate, when it was last heard, and who may sign in there.",
     ),
     post(
         RouteId::Login,

@@ -177,6 +177,45 @@ const SCHEMAS: &[(&str, Fields)] = &[
         ],
     ),
     (
+        "InventoryView",
+        &[
+            ("made_at", Object("Moment")),
+            ("clinic", Text),
+            ("clinic_name", MaybeText),
+            ("made_by", Text),
+            ("devices", List("AssetView")),
+            ("people", List("AccessView")),
+        ],
+    ),
+    (
+        "AssetView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("office", Text),
+            ("kind", Text),
+            ("capabilities", Texts),
+            ("state", Text),
+            ("key_since", MaybeObject("Moment")),
+            ("certified_until", Object("Moment")),
+            ("revoked", MaybeObject("Moment")),
+            ("version", MaybeText),
+            ("last_heard", MaybeObject("Moment")),
+            ("address", MaybeText),
+            ("people", Texts),
+        ],
+    ),
+    (
+        "AccessView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("roles", Texts),
+            ("offices", Texts),
+            ("suspended", Flag),
+        ],
+    ),
+    (
         "StaffView",
         &[
             ("id", Text),

@@ -13,6 +13,7 @@ mod client;
 mod demo;
 mod device;
 mod failure;
+mod inventory;
 mod manuals;
 mod node;
 mod output;
@@ -115,6 +116,7 @@ enum Noun {
     Policy(policy::Policy),
     #[command(subcommand)]
     Revoke(revoke::Revoke),
+    Inventory(inventory::Inventory),
     #[command(subcommand)]
     Web(web::Web),
     #[command(subcommand)]
@@ -159,6 +161,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
         Noun::Revoke(command) => command.run(context),
+        Noun::Inventory(command) => command.run(context),
         Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
         Noun::Demo(command) => command.run(context),

@@ -31,6 +31,7 @@ use super::conversation::{
     GroupView, HistoryView, OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest,
     Sent,
 };
+use super::inventory::InventoryView;
 use super::login::{
     Done, FactorRequest, LoginAnswer, LoginRequest, MeView, PasswordChange, StepUpRequest,
 };
@@ -137,6 +138,11 @@ impl Client {
     /// The directory.
     pub async fn clinic(&self) -> Answer<ClinicView> {
         self.get("/v1/clinic").await
+    }
+
+    /// Every machine, and who may sign in where.
+    pub async fn inventory(&self) -> Answer<InventoryView> {
+        self.get("/v1/inventory").await
     }
 
     /// Signs in; use the answer's token with [`Client::with_token`].

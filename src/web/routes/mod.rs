@@ -61,6 +61,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::OpenApi => get(node::openapi),
         RouteId::Status => get(node::status),
         RouteId::Clinic => get(node::clinic),
+        RouteId::Inventory => get(node::inventory),
         RouteId::Login => post(login::login),
         RouteId::Logout => post(login::logout),
         RouteId::Me => get(login::me),
