@@ -178,9 +178,11 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		this.banner.className = known.link === 'lost' || revoked ? 'banner bad' : 'banner';
-		this.banner.hidden = known.link !== 'lost' && !revoked;
-		const shows = `${known.link}${waiting}${revoked}`;
+		// What everybody at this office has to know; certificates are for admins to look after.
+		const warning = known.status?.warnings.find(one => one.kind === 'contact' || one.kind === 'clock');
+		this.banner.className = known.link === 'lost' || revoked || warning ? 'banner bad' : 'banner';
+		this.banner.hidden = known.link !== 'lost' && !revoked && !warning;
+		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
 		refill(this.banner);
@@ -191,6 +193,8 @@ export class Desk {
 			button('Try now', this.acts.retry));
 		} else if (revoked) {
 			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This node is no longer part of the clinic. '), 'Tell an admin; nothing from here reaches other offices.'));
+		} else if (warning) {
+			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${warning.message} `), warning.remedy));
 		}
 	}
 

@@ -162,6 +162,36 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
             (!node.peers(&clinic).contains(&lost.name)).then_some(())
         });
     }
+    let told = eventually("every node's word is in", || {
+        let status = ["revoke", "status", "--json"];
+        let told = clinic.on(&front, &status).said().done().json();
+        let revoked = told["revocations"][0].clone();
+        (revoked["everywhere"] == true).then_some(revoked)
+    });
+    assert_eq!(
+        (&told["kind"], &told["name"]),
+        (&"device".into(), &"lost".into())
+    );
+    let nodes = told["nodes"].as_array().expect("nodes");
+    assert_eq!(
+        nodes.len(),
+        2,
+        "the revoked machine is none of them: {told}"
+    );
+    for node in nodes {
+        let after = node["after_ms"].as_u64().expect("its word was heard");
+        assert!(after < 5_000, "{told}");
+    }
+    let listed = ["inventory", "--json"];
+    let inventory = clinic.on(&front, &listed).said().done().json();
+    let states: Vec<_> = inventory["devices"]
+        .as_array()
+        .expect("machines")
+        .iter()
+        .map(|device| device["state"].as_str().expect("a state"))
+        .collect();
+    assert_eq!(states, ["this", "revoked", "connected"], "{inventory}");
+
     lost.kill();
     let restarted = clinic.on(&lost, &["node", "run"]).spawn();
     let mut restarted = restarted.expect("the binary runs");

@@ -53,6 +53,8 @@ pub enum RouteId {
     Status,
     /// The directory.
     Clinic,
+    /// The asset list.
+    Inventory,
     /// Signing in.
     Login,
     /// Signing out.
@@ -129,6 +131,8 @@ pub enum RouteId {
     Submit,
     /// Where a device's logs end here.
     Ends,
+    /// Where revocations are enforced.
+    Revocations,
     /// The epochs of an audit trail and its witnesses.
     Trail,
     /// Audit records for reading.
@@ -215,7 +219,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 52] = [
+pub const ROUTES: [Route; 54] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -236,6 +240,13 @@ pub const ROUTES: [Route; 52] = [
         Access::StaffOrOperator,
         "ClinicView",
         "The clinic's staff, rooms, devices, admins and policy.",
+    ),
+    get(
+        RouteId::Inventory,
+        "/v1/inventory",
+        Access::AuditorOrOperator,
+        "InventoryView",
+        "Every machine with its key and certificate, when it was last heard, and who may sign in there.",
     ),
     post(
         RouteId::Login,
@@ -521,6 +532,13 @@ pub const ROUTES: [Route; 52] = [
         Access::Operator,
         "EndsView",
         "Where the logs of a device end at this node: what its revocation names.",
+    ),
+    get(
+        RouteId::Revocations,
+        "/v1/revocations",
+        Access::AuditorOrOperator,
+        "RevocationsView",
+        "Where revocations are enforced since when, and until when they could be ignored elsewhere.",
     ),
     get(
         RouteId::Trail,

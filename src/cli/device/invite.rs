@@ -9,7 +9,7 @@ use super::{Kind, fingerprint};
 use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
-use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::output::how_long;
 use crate::cli::pictures::picture;
 use crate::cli::secret::YesFlag;
@@ -28,16 +28,20 @@ use crate::domain::time::WallTime;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Invite {
     /// Office that the machine stands in
-    #[arg(long, value_name = "OFFICE")]
-    office: Name,
+    #[arg(long, value_name = "OFFICE", required_unless_present = "again")]
+    office: Option<Name>,
 
     /// Name of the machine
-    #[arg(long, value_name = "NAME")]
-    name: Name,
+    #[arg(long, value_name = "NAME", required_unless_present = "again")]
+    name: Option<Name>,
 
     /// What it is to be
     #[arg(long, value_enum, default_value_t = Kind::Node)]
     kind: Kind,
+
+    /// Make another code with the terms of an earlier invitation, which is cancelled
+    #[arg(long, value_name = "INVITATION", conflicts_with_all = ["office", "name", "kind"])]
+    again: Option<String>,
 
     #[command(flatten)]
     code: CodeArgs,
@@ -107,17 +111,41 @@ struct Enrolled {
 
 impl Invite {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let place = Place {
-            office: self.office.clone(),
-            name: self.name.clone(),
-            kind: self.kind.into(),
+        context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            let place = self.place(context, &mut desk).await?;
+            place.invite(context, &mut desk).await
+        })
+    }
+
+    /// The place: as asked for, or as an earlier invitation said.
+    async fn place(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
+        let place = |office, name, kind| Place {
+            office,
+            name,
+            kind,
             code: self.code,
             yes: self.yes,
         };
-        context.block_on(async {
-            let mut desk = Desk::open(&self.key, context).await?;
-            place.invite(context, &mut desk).await
-        })
+        let Some(named) = &self.again else {
+            let missing = || Failure::usage("office and name of the machine are missing");
+            let office = self.office.clone().ok_or_else(missing)?;
+            let name = self.name.clone().ok_or_else(missing)?;
+            return Ok(place(office, name, self.kind.into()));
+        };
+        let (id, state) = invitation(desk.authority.clinic(), named)?;
+        let (terms, used) = (state.terms.clone(), state.used);
+        if let Some(device) = state.by {
+            return Err(Failure::refused(format!(
+                "the invitation let {} in already",
+                fingerprint(&device)
+            ))
+            .remedy("invite another machine with --office and --name"));
+        }
+        if !used {
+            withdraw(desk, id, context.clock.now()).await?;
+        }
+        Ok(place(terms.office, terms.name, terms.kind))
     }
 }
 
@@ -291,17 +319,23 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
         .invitations
         .get(&invitation)
         .is_some_and(|state| !state.used);
-    if !open {
-        return;
+    if open {
+        // It is in the authority's directory and is given to the node with the next command.
+        let _ = withdraw(desk, invitation, context.clock.now()).await;
     }
-    let withdrawn = desk
-        .authority
-        .withdraw_invitation(invitation, context.clock.now());
-    let Ok(segment) = withdrawn else {
-        return;
-    };
-    // It is in the authority's directory and is given to the node with the next command.
-    let _ = desk.submit(&segment).await;
+}
+
+/// Takes an invitation back, in the record and at the node that hosts it.
+pub(in crate::cli) async fn withdraw(
+    desk: &mut Desk,
+    invitation: InvitationId,
+    now: WallTime,
+) -> Outcome {
+    let segment = desk.authority.withdraw_invitation(invitation, now)?;
+    desk.submit(&segment).await?;
+    // A node that does not host it has nothing to cancel; the record turns away whoever comes.
+    let _ = desk.client.cancel_invitation(invitation).await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod enrol;
 mod inspect;
+mod invitations;
 mod invite;
 mod list;
 mod renew;
@@ -11,6 +12,9 @@ mod waiting;
 
 use clap::{Subcommand, ValueEnum};
 
+pub(super) use invite::withdraw;
+pub(super) use revoke::Revoke;
+
 use super::{Context, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
@@ -19,6 +23,7 @@ use crate::domain::id::DeviceId;
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     Invite(invite::Invite),
+    Invitations(invitations::Invitations),
     Enrol(enrol::Enrol),
     List(list::List),
     Inspect(inspect::Inspect),
@@ -31,6 +36,7 @@ impl Device {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         match self {
             Self::Invite(command) => command.run(context),
+            Self::Invitations(command) => command.run(context),
             Self::Enrol(command) => command.run(context),
             Self::List(command) => command.run(context),
             Self::Inspect(command) => command.run(context),

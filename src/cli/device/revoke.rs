@@ -51,7 +51,7 @@ struct Answer {
 }
 
 impl Revoke {
-    pub(super) fn run(&self, context: &Context) -> Outcome {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
