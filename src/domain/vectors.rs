@@ -15,15 +15,15 @@ use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
-use super::policy::{Network, Policy};
+use super::policy::{Network, Policy, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
 use super::sighting::Sighting;
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
-    Act, History, Invitation, LogEnd, Revocation, Role, Seen, SignInCode, StaffFacts, Statement,
-    StatementId,
+    Act, History, Invitation, LogEnd, Proposal, Revocation, Role, Seen, SignInCode, StaffFacts,
+    Statement, StatementId,
 };
 use super::testing::{ADMIN, NOON, SampleClinic, name, passkey};
 use super::time::Day;
@@ -168,6 +168,21 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 authority: vec![0x30, 0x83],
                 not_after: NOON,
             },
+        },
+        Act::Proposed {
+            proposal: Proposal::Policy {
+                policy: Policy {
+                    two_admins: Some(TwoAdmins::ShorterRetention),
+                    ..Policy::initial()
+                },
+            },
+        },
+        Act::Approved {
+            proposal: StatementId {
+                author: AUTHOR,
+                seq: 300,
+            },
+            digest: HASH,
         },
     ]
 }
@@ -614,7 +629,7 @@ fn the_frozen_signatures_verify() {
 fn every_kind_of_statement_is_frozen() {
     let kinds = acts(&SampleClinic::of([])).into_iter();
     let numbers: Vec<u8> = kinds.map(|act| codec::encode(&act)[1]).collect();
-    assert_eq!(numbers, (0..15).collect::<Vec<u8>>());
+    assert_eq!(numbers, (0..17).collect::<Vec<u8>>());
     let deeds: Vec<u8> = deeds()
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])

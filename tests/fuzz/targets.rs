@@ -65,6 +65,8 @@ pub(crate) const ALL: &[Target] = &[
     target("web-ca", object::<WebCa>),
     target("record-file", record_file),
     target("recovery-page", recovery_page),
+    target("recovery-shares", recovery_shares),
+    target("shares-file", shares_file),
     target("renewal", renewal),
     target("policy-document", policy_document),
     target("scanned-parts", scanned_parts),
@@ -266,6 +268,10 @@ fn web_ca_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::web_ca_file(bytes))
 }
 
+fn shares_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::shares_file(bytes))
+}
+
 fn record_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::record_file(bytes))
 }
@@ -282,6 +288,11 @@ fn settled(text: &str, reread: impl Fn(&str) -> Option<String>) -> bool {
 fn recovery_page(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     settled(&text, authority::reread::recovery_page)
+}
+
+fn recovery_shares(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    settled(&text, authority::reread::recovery_shares)
 }
 
 fn node_settings(bytes: &[u8]) -> bool {
