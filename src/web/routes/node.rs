@@ -4,6 +4,7 @@ use axum::extract::State;
 
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
 use crate::api::login::Done;
+use crate::api::problem::{Code, Problem};
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
@@ -105,6 +106,11 @@ fn office(clinic: &Clinic, device: &DeviceId) -> Option<String> {
 
 pub(super) async fn clinic(State(api): State<Api>) -> Answer<ClinicView> {
     Ok(Json(ClinicView::from(&*api.clinic().await?)))
+}
+
+/// The store is open: whoever waited for it can go on.
+pub(super) async fn unlock() -> Problem {
+    Problem::new(Code::Refused, "this node is not locked").remedy("sign in as always")
 }
 
 pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {
