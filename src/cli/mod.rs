@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use node::reread_settings;
+pub use policy::{initial_policy, reread_policy};
 
 pub(crate) use client::Context;
 pub(crate) use failure::{Failure, Outcome};

@@ -30,6 +30,7 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
         "enrolment-answer" => vec![answer()],
         "mesh-keys" => vec![mesh_keys()],
         "web-ca" => vec![web_ca()],
+        "policy-document" => vec![clinic_mesh::cli::initial_policy().into_bytes()],
         _ => Vec::new(),
     }
 }
