@@ -53,7 +53,7 @@ async function keepListening(signal) {
 			await hints(hint => { if (!signal.aborted) hear(hint); }, signal);
 		} catch (error) {
 			if (signal.aborted) return;
-			if (error instanceof Problem && error.code.startsWith('login_')) {
+			if (error instanceof Problem && /^login_|^node_locked$/.test(error.code)) {
 				tell('gone', error);
 				return;
 			}

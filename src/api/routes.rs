@@ -89,6 +89,8 @@ pub enum RouteId {
     Lock,
     /// Coming back.
     Unlock,
+    /// Unlocking the node itself.
+    NodeUnlock,
     /// One's logins.
     Logins,
     /// Ending one of one's logins.
@@ -218,8 +220,11 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
     Route { query, ..route }
 }
 
+/// Where a locked node is unlocked.
+pub const NODE_UNLOCK: &str = "/v1/node/unlock";
+
 /// Every route.
-pub const ROUTES: [Route; 54] = [
+pub const ROUTES: [Route; 55] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -254,6 +259,14 @@ pub const ROUTES: [Route; 54] = [
         Access::Anyone,
         (Some("LoginRequest"), "LoginAnswer"),
         "Sign in with a password, or the first time with a one-time code and a password to be.",
+    ),
+    post(
+        RouteId::NodeUnlock,
+        NODE_UNLOCK,
+        Access::Anyone,
+        (Some("NodeUnlockRequest"), "Done"),
+        "Unlock a node that is locked (every other answer of it says `node_locked`), with the name and \
+         password of somebody who has signed in there with them before.",
     ),
     post(
         RouteId::Logout,

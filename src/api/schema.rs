@@ -55,6 +55,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("new_password", MaybeText),
         ],
     ),
+    ("NodeUnlockRequest", &[("name", Text), ("password", Text)]),
     (
         "LoginAnswer",
         &[

@@ -23,6 +23,7 @@ use clinic_mesh::domain::time::{Hlc, WallTime};
 use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
 use clinic_mesh::store;
+use clinic_mesh::web;
 use clinic_mesh::wire::Frame;
 use minicbor::{Decode, Encode};
 
@@ -56,6 +57,8 @@ pub(crate) const ALL: &[Target] = &[
     target("trail-file", trail_file),
     target("node-settings", node_settings),
     target("key-slots", key_slots),
+    target("staff-slots", staff_slots),
+    target("locked-door", locked_door),
     target("keyring", keyring),
     target("keyring-contents", keyring_contents),
     target("authority-key", authority_key),
@@ -243,6 +246,14 @@ fn same(bytes: &[u8], written: Option<Vec<u8>>) -> bool {
 
 fn key_slots(bytes: &[u8]) -> bool {
     same(bytes, store::reread::key_slots(bytes))
+}
+
+fn staff_slots(bytes: &[u8]) -> bool {
+    same(bytes, store::reread::staff_slots(bytes))
+}
+
+fn locked_door(bytes: &[u8]) -> bool {
+    same(bytes, web::reread_locked_door(bytes))
 }
 
 /// Every byte of a keyring is sealed, so it opens unchanged or not at all.

@@ -42,6 +42,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<problem::Problem>("Problem"),
         fits::<login::Done>("Done"),
         fits::<login::LoginRequest>("LoginRequest"),
+        fits::<login::NodeUnlockRequest>("NodeUnlockRequest"),
         fits::<login::LoginAnswer>("LoginAnswer"),
         fits::<login::MeView>("MeView"),
         fits::<login::FactorRequest>("FactorRequest"),

@@ -79,6 +79,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::StepUp => post(login::step_up_login),
         RouteId::Lock => post(login::lock),
         RouteId::Unlock => post(login::unlock_login),
+        RouteId::NodeUnlock => post(node::unlock),
         RouteId::Logins => get(login::logins),
         RouteId::LoginEnd => post(login::end_login),
         RouteId::Password => post(login::password),
