@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cert::DeviceKind;
+use super::contact::Contact;
 use super::id::DeviceId;
 use super::record::Clinic;
 use super::renewal::{self, Freshness};
@@ -23,6 +24,13 @@ pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Something that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
+    /// This node has been level with no other for longer than policy allows.
+    Contact {
+        /// When it was last level.
+        since: WallTime,
+        /// Whether it takes nothing more for people of other offices.
+        read_only: bool,
+    },
     /// A device's certificate was not renewed in time, or has ended.
     Certificate {
         /// Whose.
@@ -54,14 +62,29 @@ pub enum Concern {
 /// `offset` is the peers' median clock minus this node's, in milliseconds, where any peer has told. Where
 /// this node's clock is worth a warning, certificates are looked at by the peers' clocks: one clock that
 /// somebody set wrong is one concern, and not that every certificate of the clinic has ended.
-pub fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+pub fn concerns(
+    clinic: &Clinic,
+    now: WallTime,
+    offset: Option<i64>,
+    contact: Contact,
+) -> Vec<Concern> {
     let off = offset.filter(|offset| offset.unsigned_abs() > OFFSET_WORTH_A_WARNING);
     let now = off.map_or(now, |offset_ms| shifted(now, offset_ms));
-    let mut found = certificates(clinic, now);
+    let mut found: Vec<Concern> = out_of_contact(contact).into_iter().collect();
+    found.extend(certificates(clinic, now));
     found.extend(few_renewers(clinic));
     found.extend(old_mesh_key(clinic, now));
     found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
     found
+}
+
+fn out_of_contact(contact: Contact) -> Option<Concern> {
+    let (since, read_only) = match contact {
+        Contact::Fresh => return None,
+        Contact::Stale { since } => (since, false),
+        Contact::ReadOnly { since } => (since, true),
+    };
+    Some(Concern::Contact { since, read_only })
 }
 
 /// A moment as peers read it whose clocks are `offset_ms` ahead, or behind where that is negative.
@@ -114,12 +137,28 @@ mod tests {
     use crate::domain::statement::Act;
     use crate::domain::testing::{NOON, SampleClinic, days};
 
+    fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+        super::concerns(clinic, now, offset, Contact::Fresh)
+    }
+
     fn clinic() -> SampleClinic {
         let mut clinic = SampleClinic::of([]);
         for office in ["front-desk", "ward-2", "lab"] {
             clinic.enrol_renewer(office);
         }
         clinic
+    }
+
+    #[test]
+    fn a_node_that_hears_nobody_says_so_before_anything_else() {
+        let clinic = clinic().record();
+        let since = NOON;
+        let with = |contact| super::concerns(&clinic, NOON.plus(days(27)), None, contact);
+        let first = |contact| with(contact).into_iter().next();
+        let concern = |read_only| Some(Concern::Contact { since, read_only });
+        assert_eq!(first(Contact::Stale { since }), concern(false));
+        assert_eq!(first(Contact::ReadOnly { since }), concern(true));
+        assert_eq!(with(Contact::Fresh).len(), 3);
     }
 
     #[test]

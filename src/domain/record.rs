@@ -126,6 +126,11 @@ impl Device {
             .any(|span| at.plus(SKEW) >= span.from && at <= span.to.plus(SKEW))
     }
 
+    /// When it first held a certificate.
+    pub fn first_held(&self) -> Option<WallTime> {
+        self.held.first().map(|span| span.from)
+    }
+
     /// Takes a certificate that follows the one it has.
     fn renewed(&mut self, certificate: Certificate, signed: Signed) {
         let from = certificate.not_before;

@@ -18,6 +18,7 @@ use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
 use super::policy::{Network, Policy, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
+use super::sighting::Sighting;
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
@@ -449,6 +450,22 @@ fn words() -> [(&'static str, Word); 2] {
     ]
 }
 
+/// A policy that says how long a node may hear no other.
+fn strict_policy() -> Policy {
+    let mut policy = Policy::initial();
+    policy.staleness.warning_hours = 24;
+    policy.staleness.read_only_hours = 300;
+    policy
+}
+
+fn sighting() -> Sighting {
+    let mut sighting = Sighting::default();
+    (sighting.last, sighting.level) = (Some(NOON), None);
+    let (author, seq) = (AUTHOR, 412);
+    sighting.hear_of(StatementId { author, seq }, NOON);
+    sighting
+}
+
 fn all() -> Vectors {
     let clinic = SampleClinic::of(["front-desk"]);
     let mut found = Vectors::new();
@@ -508,6 +525,11 @@ fn all() -> Vectors {
     for (what, item) in staff_items() {
         put(format!("staff-item {what}"), item.to_body());
     }
+    put(
+        "policy with staleness".into(),
+        codec::encode(&strict_policy()),
+    );
+    put("sighting".into(), sighting().to_bytes());
     found.extend(codes(&clinic));
     found
 }
@@ -577,6 +599,14 @@ fn every_frozen_statement_record_and_message_is_read_back() {
         let read = StaffItem::from_body(&frozen(&format!("staff-item {what}")));
         assert_eq!(read, Ok(item), "{what}");
     }
+}
+
+#[test]
+fn a_frozen_policy_and_a_frozen_sighting_are_read_back() {
+    let policy = codec::strict::<Policy>(&frozen("policy with staleness"), 256);
+    assert_eq!(policy, Ok(strict_policy()));
+    let read = Sighting::from_bytes(&frozen("sighting"));
+    assert_eq!(read, Ok(sighting()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::platform::entropy;
 use crate::platform::files::FileError;
 
 pub(crate) use desk::Desk;
-pub(crate) use find::{device, room, staff};
+pub(crate) use find::{device, invitation, room, staff};
 
 /// Where the clinic's authority lies.
 #[derive(Clone, Debug, clap::Args)]

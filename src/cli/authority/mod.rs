@@ -14,6 +14,8 @@ mod words;
 
 use clap::Subcommand;
 
+pub(super) use end_admin::EndAdmin;
+
 use super::{Context, Outcome};
 
 /// The clinic's keys, and who may sign what

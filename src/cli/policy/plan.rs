@@ -86,6 +86,21 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             ),
             false,
         ),
+        "stale_warning_hours" => (
+            format!(
+                "A node that was level with no other for {} hours says so, from now on as well.",
+                then.staleness.warning_hours
+            ),
+            false,
+        ),
+        "stale_read_only_hours" => (
+            format!(
+                "A node that was level with no other for {} hours takes nothing more for people of \
+                 other offices; reading and conversations inside the office go on.",
+                then.staleness.read_only_hours
+            ),
+            false,
+        ),
         "networks" if then.networks.is_empty() => {
             ("Nodes may connect from any address.".to_owned(), false)
         }

@@ -16,7 +16,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting.
-pub(super) const SETTINGS: [Setting; 7] = [
+pub(super) const SETTINGS: [Setting; 9] = [
     Setting {
         name: "direct_days",
         about: "days that direct messages are kept",
@@ -54,6 +54,20 @@ pub(super) const SETTINGS: [Setting; 7] = [
         bounds: "2 to 120",
         get: |policy| policy.idle_logoff_minutes.to_string(),
         set: |policy, text| number(text).map(|minutes| policy.idle_logoff_minutes = minutes),
+    },
+    Setting {
+        name: "stale_warning_hours",
+        about: "hours without another node after which a node says so on every screen",
+        bounds: "1 to 1440",
+        get: |policy| policy.staleness.warning_hours.to_string(),
+        set: |policy, text| number(text).map(|hours| policy.staleness.warning_hours = hours),
+    },
+    Setting {
+        name: "stale_read_only_hours",
+        about: "hours without another node after which conversations across offices are read-only",
+        bounds: "stale_warning_hours to 1440",
+        get: |policy| policy.staleness.read_only_hours.to_string(),
+        set: |policy, text| number(text).map(|hours| policy.staleness.read_only_hours = hours),
     },
     Setting {
         name: "networks",
