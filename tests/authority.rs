@@ -45,7 +45,7 @@ fn words_of(file: &str) -> String {
 fn typed(clinic: &Clinic, sheets: &[&String]) -> std::fs::File {
     let path = clinic.path("typed");
     let text: Vec<&str> = sheets.iter().map(|sheet| sheet.as_str()).collect();
-    std::fs::write(&path, text.join("\n")).expect("room");
+    std::fs::write(&path, text.join("\n") + "\n").expect("room");
     let file = std::fs::File::open(&path).expect("written");
     std::fs::remove_file(path).expect("read while open");
     file
