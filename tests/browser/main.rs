@@ -182,6 +182,28 @@ fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
 }
 
 #[test]
+fn whatever_everybody_at_the_office_has_to_know_stands_above_the_conversation() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    assert_eq!(page.eval("document.querySelector('.banner').hidden"), true);
+    let warn = |kind: &str| {
+        page.eval(&format!(
+            "import('/assets/state.js').then(({{ known, tell }}) => {{ \
+             known.status.warnings = [{{ kind: '{kind}', message: 'No other <b>office</b>.', remedy: 'Look.' }}]; \
+             tell('link'); }})"
+        ));
+    };
+
+    warn("contact");
+    page.until("document.querySelector('.banner.bad')?.innerText.includes('No other <b>office</b>. Look.')");
+
+    // Other people's certificates are for an admin to look after.
+    warn("certificate");
+    page.until("document.querySelector('.banner').hidden");
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
 fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice() {
     let mut place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
