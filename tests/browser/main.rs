@@ -186,11 +186,17 @@ fn whatever_everybody_at_the_office_has_to_know_stands_above_the_conversation() 
     let place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
     assert_eq!(page.eval("document.querySelector('.banner').hidden"), true);
+    // As if the node said so, from now on.
+    page.eval(
+        "window.plain = window.fetch; window.fetch = async (...asked) => { \
+         const answer = await window.plain(...asked); \
+         if (!String(asked[0]).endsWith('/v1/status')) return answer; \
+         const warning = { kind: window.kind, message: 'No other <b>office</b>.', remedy: 'Look.' }; \
+         return Response.json({ ...await answer.json(), warnings: [warning] }); }; 0",
+    );
     let warn = |kind: &str| {
         page.eval(&format!(
-            "import('/assets/state.js').then(({{ known, tell }}) => {{ \
-             known.status.warnings = [{{ kind: '{kind}', message: 'No other <b>office</b>.', remedy: 'Look.' }}]; \
-             tell('link'); }})"
+            "window.kind = '{kind}'; import('/assets/state.js').then(state => state.loadStatus())"
         ));
     };
 
