@@ -17,6 +17,7 @@ mod inventory;
 mod manuals;
 mod node;
 mod output;
+mod pictures;
 mod policy;
 mod revoke;
 mod room;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use node::reread_settings;
+pub use policy::{initial_policy, reread_policy};
 
 pub(crate) use client::Context;
 pub(crate) use failure::{Failure, Outcome};

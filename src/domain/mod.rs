@@ -21,6 +21,7 @@ pub mod invitation;
 pub mod log;
 pub mod message;
 pub mod name;
+pub mod parts;
 pub mod passkey;
 pub mod password;
 pub mod policy;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use super::waiting::{self, Came};
@@ -13,6 +11,7 @@ use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::output::how_long;
+use crate::cli::pictures::picture;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
 use crate::domain::cert::DeviceKind;
@@ -44,13 +43,8 @@ pub(in crate::cli) struct Invite {
     #[arg(long, value_name = "INVITATION", conflicts_with_all = ["office", "name", "kind"])]
     again: Option<String>,
 
-    /// Minutes that the code is good for
-    #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
-    minutes: u64,
-
-    /// Print no QR code
-    #[arg(long)]
-    no_qr: bool,
+    #[command(flatten)]
+    code: CodeArgs,
 
     #[command(flatten)]
     key: AdminKey,
@@ -59,11 +53,30 @@ pub(in crate::cli) struct Invite {
     yes: YesFlag,
 }
 
-/// What a machine is to be.
-struct Terms {
-    office: Name,
-    name: Name,
-    kind: DeviceKind,
+/// How the one-time code is given.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct CodeArgs {
+    /// Minutes that the code is good for
+    #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    minutes: u64,
+
+    /// Print no QR code
+    #[arg(long)]
+    no_qr: bool,
+}
+
+/// A place in the clinic that one machine is invited to take.
+pub(super) struct Place {
+    /// Office that the machine stands in.
+    pub(super) office: Name,
+    /// Name of the machine.
+    pub(super) name: Name,
+    /// What it is to be.
+    pub(super) kind: DeviceKind,
+    /// How the code is given.
+    pub(super) code: CodeArgs,
+    /// Whether the person's word is taken as given.
+    pub(super) yes: YesFlag,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -98,39 +111,33 @@ struct Enrolled {
 
 impl Invite {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        context.block_on(self.invite(context))
+        context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            let place = self.place(context, &mut desk).await?;
+            place.invite(context, &mut desk).await
+        })
     }
 
-    async fn invite(&self, context: &Context) -> Outcome {
-        let mut desk = Desk::open(&self.key, context).await?;
-        let terms = self.terms(context, &mut desk).await?;
-        let secret = self.open(context, &mut desk, &terms).await?;
-        let invitation = secret.id();
-        let enrolled = tokio::select! {
-            enrolled = self.enrol(context, &mut desk, &terms, invitation) => enrolled,
-            _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
-        };
-        if enrolled.is_err() {
-            take_back(context, &mut desk, invitation).await;
-        }
-        enrolled
-    }
-
-    /// What the machine is to be: as asked for, or as an earlier invitation said.
-    async fn terms(&self, context: &Context, desk: &mut Desk) -> Result<Terms, Failure> {
+    /// The place as asked for, or as an earlier invitation said, which is over then.
+    async fn place(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
+        let (code, yes) = (self.code, self.yes);
         let Some(named) = &self.again else {
             let missing = || Failure::usage("office and name of the machine are missing");
-            return Ok(Terms {
+            return Ok(Place {
                 office: self.office.clone().ok_or_else(missing)?,
                 name: self.name.clone().ok_or_else(missing)?,
                 kind: self.kind.into(),
+                code,
+                yes,
             });
         };
         let (id, state) = invitation(desk.authority.clinic(), named)?;
-        let terms = Terms {
+        let place = Place {
             office: state.terms.office.clone(),
             name: state.terms.name.clone(),
             kind: state.terms.kind,
+            code,
+            yes,
         };
         if let Some(device) = state.by {
             return Err(Failure::refused(format!(
@@ -142,20 +149,31 @@ impl Invite {
         if !state.used {
             withdraw(desk, id, context.clock.now()).await?;
         }
-        Ok(terms)
+        Ok(place)
+    }
+}
+
+impl Place {
+    /// Has one machine take the place: from the code to the certificate.
+    pub(super) async fn invite(&self, context: &Context, desk: &mut Desk) -> Outcome {
+        let secret = self.open(context, desk).await?;
+        let invitation = secret.id();
+        let enrolled = tokio::select! {
+            enrolled = self.enrol(context, desk, invitation) => enrolled,
+            _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
+        };
+        if enrolled.is_err() {
+            take_back(context, desk, invitation).await;
+        }
+        enrolled
     }
 
     /// Signs the invitation, has the node host it, shows the code.
-    async fn open(
-        &self,
-        context: &Context,
-        desk: &mut Desk,
-        terms: &Terms,
-    ) -> Result<InvitationSecret, Failure> {
+    async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
         let now = context.clock.now();
-        let life = Duration::from_secs(self.minutes * 60);
-        let (office, name) = (terms.office.clone(), terms.name.clone());
-        let invited = desk.authority.invite(office, name, terms.kind, life, now)?;
+        let life = Duration::from_secs(self.code.minutes * 60);
+        let (office, name) = (self.office.clone(), self.name.clone());
+        let invited = desk.authority.invite(office, name, self.kind, life, now)?;
         desk.submit(&invited.segment).await?;
         let secret = invited.made;
         let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
@@ -174,13 +192,13 @@ impl Invite {
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
-        let picture = if self.no_qr {
+        let drawn = if self.code.no_qr {
             String::new()
         } else {
-            qr(&opened.code)
+            picture(&opened.code.replace('-', ""))
         };
         format!(
-            "{picture}\n\n    {}\n\n\
+            "{drawn}\n\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
              clinic-mesh node join {}\n\n\
              If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
@@ -191,13 +209,7 @@ impl Invite {
         )
     }
 
-    async fn enrol(
-        &self,
-        context: &Context,
-        desk: &mut Desk,
-        terms: &Terms,
-        invitation: InvitationId,
-    ) -> Outcome {
+    async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
         let came = waiting::for_machine(context, &desk.client, invitation).await?;
         let now = context.clock.now();
         let (request, _) = desk
@@ -216,8 +228,8 @@ impl Invite {
         let enrolled = Enrolled {
             event: "done",
             device: device.to_string(),
-            name: terms.name.to_string(),
-            office: terms.office.to_string(),
+            name: self.name.to_string(),
+            office: self.office.to_string(),
             certified_until: until.into(),
             second_uses: view.second_uses,
         };
@@ -330,26 +342,13 @@ pub(in crate::cli) async fn withdraw(
     Ok(())
 }
 
-/// The code as a picture of half blocks, for a phone's camera.
-fn qr(code: &str) -> String {
-    let compact = code.replace('-', "");
-    match QrCode::new(compact) {
-        Ok(qr) => qr
-            .render::<Dense1x2>()
-            .dark_color(Dense1x2::Light)
-            .light_color(Dense1x2::Dark)
-            .build(),
-        Err(_) => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_picture_of_a_code_fits_a_terminal() {
-        let picture = qr(&InvitationSecret::new([7; 16]).code());
+        let picture = picture(&InvitationSecret::new([7; 16]).code());
         assert!(picture.lines().count() <= 24, "{picture}");
         assert!(picture.lines().all(|line| line.chars().count() <= 80));
     }

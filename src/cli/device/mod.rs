@@ -6,6 +6,7 @@ mod invitations;
 mod invite;
 mod list;
 mod renew;
+mod replace;
 mod revoke;
 mod waiting;
 
@@ -18,7 +19,7 @@ use super::{Context, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 
-/// The machines of the clinic: invite, enrol, look at, renew, revoke
+/// The machines of the clinic: invite, enrol, look at, renew, revoke, replace
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     Invite(invite::Invite),
@@ -28,6 +29,7 @@ pub(super) enum Device {
     Inspect(inspect::Inspect),
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
+    Replace(replace::Replace),
 }
 
 impl Device {
@@ -40,6 +42,7 @@ impl Device {
             Self::Inspect(command) => command.run(context),
             Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
+            Self::Replace(command) => command.run(context),
         }
     }
 }
