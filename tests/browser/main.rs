@@ -6,6 +6,7 @@ mod cdp;
 mod clinic;
 mod doors;
 mod looks;
+mod parted;
 #[path = "../support/processes.rs"]
 mod processes;
 mod strings;
