@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cdp::Chromium;
+use crate::parted::Cable;
 use crate::processes::{Clinic, Node, Say as _, eventually, free_address};
 use crate::window::Window;
 
@@ -23,10 +24,23 @@ pub(crate) struct Place {
 impl Place {
     /// A clinic whose nodes run and know each other.
     pub(crate) fn of(offices: &[&str]) -> Self {
-        Self::of_with(offices, "web_loopback")
+        Self::of_with(offices, "web_loopback", |_, _| {})
     }
 
-    fn of_with(offices: &[&str], setting: &str) -> Self {
+    /// The same, where the second node reaches the first by a cable alone.
+    pub(crate) fn by_cable(offices: &[&str; 2]) -> (Self, Cable) {
+        let mut cable = None;
+        let place = Self::of_with(offices, "web_loopback", |first, node| {
+            let laid = cable.insert(Cable::to(first.listen.clone()));
+            change(node.dir(), |settings| {
+                settings.replace(&first.listen, &laid.address)
+            });
+        });
+        (place, cable.expect("laid for the second node"))
+    }
+
+    /// `joined` is told the first node and one that joins it, before that one runs.
+    fn of_with(offices: &[&str], setting: &str, mut joined: impl FnMut(&Node, &Node)) -> Self {
         let mut place = Self {
             clinic: Clinic::found(),
             nodes: Vec::new(),
@@ -39,6 +53,9 @@ impl Place {
                 Some(first) => place.clinic.join(first, office),
             };
             place.doors.push(open_door(node.dir(), setting));
+            if let Some(first) = place.nodes.first() {
+                joined(first, &node);
+            }
             node.start(&place.clinic);
             place.nodes.push(node);
         }
@@ -47,7 +64,7 @@ impl Place {
 
     /// The same by TLS, and a browser that trusts the clinic's web CA.
     pub(crate) fn by_tls(offices: &[&str]) -> Self {
-        let mut place = Self::of_with(offices, "web_listen");
+        let mut place = Self::of_with(offices, "web_listen", |_, _| {});
         let authority = place.clinic.path("web-ca.crt");
         for (node, door) in place.nodes.iter().zip(&mut place.doors) {
             let view = eventually("it has a certificate", || {
@@ -103,9 +120,9 @@ impl Place {
     pub(crate) fn let_staff_unlock(&mut self, office: usize) {
         let node = &mut self.nodes[office];
         node.stop();
-        let file = node.dir().join("node.toml");
-        let settings = std::fs::read_to_string(&file).expect("the node's settings");
-        std::fs::write(&file, format!("staff_unlock = true\n{settings}")).expect("room");
+        change(node.dir(), |settings| {
+            format!("staff_unlock = true\n{settings}")
+        });
         node.start(&self.clinic);
     }
 
@@ -267,14 +284,20 @@ pub(crate) fn say(window: &Window, text: &str) {
     window.shows(text);
 }
 
+/// Changes the settings of a node that does not run.
+fn change(dir: &Path, with: impl FnOnce(String) -> String) {
+    let file = dir.join("node.toml");
+    let settings = std::fs::read_to_string(&file).expect("the node's settings");
+    std::fs::write(&file, with(settings)).expect("room");
+}
+
 /// Turns on a node's door for browsers; gives its address.
 fn open_door(dir: &Path, setting: &str) -> String {
     let address = free_address();
-    let file = dir.join("node.toml");
-    let settings = std::fs::read_to_string(&file).expect("the node's settings");
-    let line = format!("{setting} = \"{address}\"\n");
     // Before everything else, so that it stands in no table.
-    std::fs::write(&file, line + &settings).expect("room");
+    change(dir, |settings| {
+        format!("{setting} = \"{address}\"\n{settings}")
+    });
     let port = address.rsplit(':').next().expect("a port");
     format!("http://localhost:{port}/")
 }
