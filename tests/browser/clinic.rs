@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cdp::Chromium;
-use crate::parted::Cable;
 use crate::processes::{Clinic, Node, Say as _, eventually, free_address};
 use crate::window::Window;
 
@@ -27,20 +26,13 @@ impl Place {
         Self::of_with(offices, "web_loopback", |_, _| {})
     }
 
-    /// The same, where the second node reaches the first by a cable alone.
-    pub(crate) fn by_cable(offices: &[&str; 2]) -> (Self, Cable) {
-        let mut cable = None;
-        let place = Self::of_with(offices, "web_loopback", |first, node| {
-            let laid = cable.insert(Cable::to(first.listen.clone()));
-            change(node.dir(), |settings| {
-                settings.replace(&first.listen, &laid.address)
-            });
-        });
-        (place, cable.expect("laid for the second node"))
-    }
-
-    /// `joined` is told the first node and one that joins it, before that one runs.
-    fn of_with(offices: &[&str], setting: &str, mut joined: impl FnMut(&Node, &Node)) -> Self {
+    /// The same with this door; `joined` is told the first node and one that joins it, before that one
+    /// runs.
+    pub(crate) fn of_with(
+        offices: &[&str],
+        setting: &str,
+        mut joined: impl FnMut(&Node, &Node),
+    ) -> Self {
         let mut place = Self {
             clinic: Clinic::found(),
             nodes: Vec::new(),
@@ -285,7 +277,7 @@ pub(crate) fn say(window: &Window, text: &str) {
 }
 
 /// Changes the settings of a node that does not run.
-fn change(dir: &Path, with: impl FnOnce(String) -> String) {
+pub(crate) fn change(dir: &Path, with: impl FnOnce(String) -> String) {
     let file = dir.join("node.toml");
     let settings = std::fs::read_to_string(&file).expect("the node's settings");
     std::fs::write(&file, with(settings)).expect("room");

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::clinic::{Place, open, say};
+use crate::clinic::{Place, change, open, say};
 use crate::window::Window;
 
 /// The only way from one node to another: a cable that can be cut.
 #[derive(Clone)]
-pub(crate) struct Cable {
+struct Cable {
     /// Where whoever dials through it connects.
-    pub(crate) address: String,
+    address: String,
     cut: Arc<AtomicBool>,
     live: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Cable {
     /// A cable to this address.
-    pub(crate) fn to(target: String) -> Self {
+    fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let cable = Self {
             address: listener.local_addr().expect("it is bound").to_string(),
@@ -68,6 +68,18 @@ impl Cable {
     }
 }
 
+/// Two offices, of which the second reaches the first by a cable alone.
+fn by_cable(offices: &[&str; 2]) -> (Place, Cable) {
+    let mut cable = None;
+    let place = Place::of_with(offices, "web_loopback", |first, node| {
+        let laid = cable.insert(Cable::to(first.listen.clone()));
+        change(node.dir(), |settings| {
+            settings.replace(&first.listen, &laid.address)
+        });
+    });
+    (place, cable.expect("laid for the second node"))
+}
+
 /// Passes bytes on until either end is closed.
 fn pass(mut from: TcpStream, mut to: TcpStream) {
     let mut bytes = [0; 16 * 1024];
@@ -96,7 +108,7 @@ fn texts(page: &Window) -> Vec<String> {
 
 #[test]
 fn what_is_written_while_offices_are_apart_waits_and_arrives_once_when_they_are_together_again() {
-    let (place, cable) = Place::by_cable(&["front-desk", "ward-2"]);
+    let (place, cable) = by_cable(&["front-desk", "ward-2"]);
     let ana = place.first_sign_in("Ana", 0);
     let ben = place.first_sign_in("Ben", 1);
     place.room("rounds", &["Ana", "Ben"]);
