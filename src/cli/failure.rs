@@ -115,6 +115,7 @@ impl From<Problem> for Failure {
             | Code::Locked
             | Code::FactorRequired
             | Code::StepUpRequired
+            | Code::StaleProof
             | Code::Forbidden
             | Code::Misdirected
             | Code::Refused
