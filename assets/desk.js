@@ -9,10 +9,7 @@ import { conversation, known, on, tell, unreadTotal } from './state.js';
 import { face, named, spoken, visible } from './text.js';
 import { openMenu, Timeline } from './timeline.js';
 
-/**
- * The conversation each person had open last, while this page is open.
- * @type {Map<string, string>}
- */
+/** @type {Map<string, string>} the conversation each person had open last, while this page is open */
 const lastOpen = new Map();
 
 export class Desk {
@@ -179,20 +176,21 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		this.banner.className = known.link === 'lost' || revoked ? 'banner bad' : 'banner';
-		this.banner.hidden = known.link !== 'lost' && !revoked;
-		const shows = `${known.link}${waiting}${revoked}`;
+		// What everybody at this office has to know; certificates are for admins to look after.
+		const warning = known.status?.warnings.find(one => one.kind === 'contact' || one.kind === 'clock');
+		this.banner.hidden = known.link !== 'lost' && !revoked && !warning;
+		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
 		refill(this.banner);
+		/** @param {string} what @param {...Child} words */
+		const say = (what, ...words) => fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${what} `), ...words));
 		if (known.link === 'lost') {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This office’s node does not answer. '),
-				'You can read what is here and go on writing. ',
-				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.'),
-			button('Try now', this.acts.retry));
-		} else if (revoked) {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This node is no longer part of the clinic. '), 'Tell an admin; nothing from here reaches other offices.'));
-		}
+			say('This office’s node does not answer.', 'You can read what is here and go on writing. ',
+				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.');
+			fill(this.banner, button('Try now', this.acts.retry));
+		} else if (revoked) say('This node is no longer part of the clinic.', 'Tell an admin; nothing from here reaches other offices.');
+		else if (warning) say(warning.message, warning.remedy);
 	}
 
 	explainLink() {

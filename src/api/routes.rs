@@ -53,6 +53,8 @@ pub enum RouteId {
     Status,
     /// The directory.
     Clinic,
+    /// The asset list.
+    Inventory,
     /// Signing in.
     Login,
     /// Signing out.
@@ -135,6 +137,8 @@ pub enum RouteId {
     Submit,
     /// Where a device's logs end here.
     Ends,
+    /// Where revocations are enforced.
+    Revocations,
     /// The epochs of an audit trail and its witnesses.
     Trail,
     /// Audit records for reading.
@@ -224,7 +228,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 pub const NODE_UNLOCK: &str = "/v1/node/unlock";
 
 /// Every route.
-pub const ROUTES: [Route; 55] = [
+pub const ROUTES: [Route; 57] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -245,6 +249,13 @@ pub const ROUTES: [Route; 55] = [
         Access::StaffOrOperator,
         "ClinicView",
         "The clinic's staff, rooms, devices, admins and policy.",
+    ),
+    get(
+        RouteId::Inventory,
+        "/v1/inventory",
+        Access::AuditorOrOperator,
+        "InventoryView",
+        "Every machine with its key and certificate, when it was last heard, and who may sign in there.",
     ),
     post(
         RouteId::Login,
@@ -552,6 +563,13 @@ pub const ROUTES: [Route; 55] = [
         Access::Operator,
         "EndsView",
         "Where the logs of a device end at this node: what its revocation names.",
+    ),
+    get(
+        RouteId::Revocations,
+        "/v1/revocations",
+        Access::AuditorOrOperator,
+        "RevocationsView",
+        "Where revocations are enforced since when, and until when they could be ignored elsewhere.",
     ),
     get(
         RouteId::Trail,

@@ -13,10 +13,13 @@ mod client;
 mod demo;
 mod device;
 mod failure;
+mod inventory;
 mod manuals;
 mod node;
 mod output;
+mod pictures;
 mod policy;
+mod revoke;
 mod room;
 mod secret;
 mod staff;
@@ -114,6 +117,9 @@ enum Noun {
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
+    Revoke(revoke::Revoke),
+    Inventory(inventory::Inventory),
+    #[command(subcommand)]
     Web(web::Web),
     #[command(subcommand)]
     Node(node::Node),
@@ -156,6 +162,8 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Staff(command) => command.run(context),
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
+        Noun::Revoke(command) => command.run(context),
+        Noun::Inventory(command) => command.run(context),
         Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
         Noun::Demo(command) => command.run(context),

@@ -22,6 +22,7 @@ type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy 
 type Status = {
   name: string, office: string | null, clinic_name: string | null, standing: string,
   peers: { name: string, office: string | null }[], away: string[],
+  warnings: { kind: string, message: string, remedy: string }[],
 };
 type Me = {
   staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,

@@ -13,6 +13,7 @@ use clinic_mesh::domain::id::{ClinicId, RoomId};
 use clinic_mesh::domain::invitation::{InvitationSecret, SignInSecret};
 use clinic_mesh::domain::message::{Message, StaffItem};
 use clinic_mesh::domain::name::Name;
+use clinic_mesh::domain::parts::{self, Gathering};
 use clinic_mesh::domain::policy::Network;
 use clinic_mesh::domain::renewal::{self, Renewal};
 use clinic_mesh::domain::sign::{Signed, SigningKey};
@@ -67,8 +68,11 @@ pub(crate) const ALL: &[Target] = &[
     target("web-ca", object::<WebCa>),
     target("record-file", record_file),
     target("recovery-page", recovery_page),
+    target("recovery-shares", recovery_shares),
+    target("shares-file", shares_file),
     target("renewal", renewal),
     target("policy-document", policy_document),
+    target("scanned-parts", scanned_parts),
 ];
 
 /// The key that the keyring of the corpus is sealed under.
@@ -275,6 +279,10 @@ fn web_ca_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::web_ca_file(bytes))
 }
 
+fn shares_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::shares_file(bytes))
+}
+
 fn record_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::record_file(bytes))
 }
@@ -293,12 +301,33 @@ fn recovery_page(bytes: &[u8]) -> bool {
     settled(&text, authority::reread::recovery_page)
 }
 
+fn recovery_shares(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    settled(&text, authority::reread::recovery_shares)
+}
+
 fn node_settings(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_settings)
 }
 
 fn policy_document(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_policy)
+}
+
+/// Lines that a scanner types: whatever comes of them is the file that one of them was a part of.
+fn scanned_parts(bytes: &[u8]) -> bool {
+    let mut gathering = Gathering::default();
+    for line in String::from_utf8_lossy(bytes).lines() {
+        let _ = gathering.take(line);
+    }
+    let Ok(Some(file)) = gathering.file() else {
+        return false;
+    };
+    let lines = parts::of_file(&file, parts::LARGE).expect("no longer than what was shown");
+    let mut again = Gathering::default();
+    assert!(lines.iter().all(|line| again.take(line).is_ok()));
+    assert_eq!(again.file(), Ok(Some(file)));
+    true
 }
 
 fn codes(bytes: &[u8]) -> bool {

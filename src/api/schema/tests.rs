@@ -2,7 +2,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, backup, clinic, conversation, enrolment, login, moment, problem, record, status, web,
+    audit, backup, clinic, conversation, enrolment, inventory, login, moment, problem, record,
+    revocation, status, web,
 };
 
 /// A value with every field of a schema filled.
@@ -101,6 +102,12 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<record::Submitted>("Submitted"),
         fits::<record::VoidStatement>("VoidStatement"),
         fits::<record::EndsView>("EndsView"),
+        fits::<inventory::InventoryView>("InventoryView"),
+        fits::<inventory::AssetView>("AssetView"),
+        fits::<inventory::AccessView>("AccessView"),
+        fits::<revocation::RevocationsView>("RevocationsView"),
+        fits::<revocation::RevocationView>("RevocationView"),
+        fits::<revocation::EnforcementView>("EnforcementView"),
         fits::<enrolment::MeshKeysView>("MeshKeysView"),
         fits::<web::WebView>("WebView"),
         fits::<enrolment::InvitationOpening>("InvitationOpening"),

@@ -2,7 +2,7 @@
 //! that is readable before the store is.
 //!
 //! Whoever takes the disk has them too, and can show a page under the node's own names until the
-//! certificate ends; decision 17 weighs that.
+//! certificate ends; decision 15 weighs that.
 
 use std::path::Path;
 
