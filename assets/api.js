@@ -32,10 +32,7 @@ export function setProof(value) {
 	proof = value ?? '';
 }
 
-/**
- * Hears of every call that went wrong, before its caller does.
- * @type {(error: Problem | Unreachable) => void}
- */
+/** @type {(error: Problem | Unreachable) => void} hears of every call that went wrong, before its caller does */
 let watcher = () => undefined;
 
 /** @param {(error: Problem | Unreachable) => void} hear */
@@ -43,10 +40,7 @@ export function watchCalls(hear) {
 	watcher = hear;
 }
 
-/**
- * What helps against a refusal, by its code; each says whether the same is worth another try.
- * @type {Record<string, () => Promise<boolean>>}
- */
+/** @type {Record<string, () => Promise<boolean>>} what helps against a refusal, by its code; each says whether the same is worth another try */
 const cures = {};
 
 /** @param {string} code @param {() => Promise<boolean>} help */

@@ -1,7 +1,7 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
 import { cure, get, post, Problem, watchCalls } from './api.js';
-import { closeDialogs, hushAnnouncements, refill } from './dom.js';
+import { closeDialogs, hushAnnouncements, refill, settleOn, sleep } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
 import { hushIdle, watchIdle } from './idle.js';
@@ -95,10 +95,7 @@ function leave(why, page = signIn(ways, why)) {
 	forget();
 }
 
-/**
- * Another page of this browser may have gone on with the login, which has another token since: then so
- * does this page, if it is still the same person's.
- */
+/** Goes on with the token that another page of this browser got, if the login is the same person's. */
 async function goOn() {
 	const { me: before } = known;
 	const me = await get('/me', { background: true }).catch(() => null);
@@ -121,7 +118,7 @@ async function waitLocked() {
 	leave(undefined, page);
 	let waits = true;
 	while (page.isConnected && waits) {
-		await new Promise(done => setTimeout(done, 700));
+		await sleep(700);
 		// No answer: its doors change hands, and it is asked again.
 		waits = await get('/me', { background: true }).then(() => false, error => !(error instanceof Problem) || error.code === 'node_locked');
 	}
@@ -129,9 +126,8 @@ async function waitLocked() {
 }
 
 /**
- * Signs out. What was on the screen goes at once; the form for the next person comes when the node has
- * answered, and once: what somebody types into it is not taken away again, and no late answer ends the
- * login that follows.
+ * Signs out. The screen is empty at once; the form for the next person comes when the node has answered,
+ * and once: nothing typed into it is taken away, and no late answer ends the login that follows.
  */
 async function out() {
 	await keepAll();
@@ -154,7 +150,7 @@ async function lock() {
 	forgetRead(me);
 	// Until the node has heard of it, whoever loads the page anew would find it open.
 	while (known.me?.state === 'locked' && !await post('/lock').catch(error => error instanceof Problem && post('/logout')).catch(() => false)) {
-		await new Promise(done => setTimeout(done, 1000));
+		await sleep(1000);
 	}
 }
 
@@ -171,7 +167,7 @@ function forgetRead(me) {
 /** Gives the node what has been written but not sent. */
 async function keepAll() {
 	desk?.leave();
-	await Promise.race([storeDrafts(), new Promise(done => setTimeout(done, 1500))]);
+	await Promise.race([storeDrafts(), sleep(1500)]);
 }
 
 function search() {
@@ -245,7 +241,7 @@ function key(event) {
 	} else if (event.key === 'ArrowUp' && event.target instanceof HTMLTextAreaElement && event.target.value === '') {
 		const { timeline } = desk;
 		if (!timeline || timeline.items.length === 0) return;
-		timeline.scroll.reveal(timeline.items.length - 1)?.focus({ preventScroll: true });
+		settleOn(timeline.scroll.reveal(timeline.items.length - 1));
 	} else if (writes(event.target)) return;
 	else if (event.key === '?') openHelp();
 	else if (event.key === '/') search();

@@ -55,10 +55,7 @@ export function picture(svg, label) {
 	return image;
 }
 
-/**
- * Outlines on a 24 by 24 grid.
- * @type {Record<string, string>}
- */
+/** @type {Record<string, string>} outlines on a 24 by 24 grid */
 const SHAPES = {
 	search: 'M10.5 4a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13M15.5 15.5L20 20',
 	lock: 'M7 10.5V8a5 5 0 0 1 10 0v2.5M5.5 10.5h13v9h-13zM12 14v2.5',
@@ -157,12 +154,21 @@ export function openDialog(title, how, ...children) {
 }
 
 /**
+ * Puts the focus there; what is on the screen stays where it is.
+ * @param {HTMLElement | null | undefined} node
+ */
+export const settleOn = node => node?.focus({ preventScroll: true });
+
+/** @param {number} ms */
+export const sleep = ms => new Promise(done => setTimeout(done, ms));
+
+/**
  * Gives the focus back to where it was, unless something else has taken it on purpose.
  * @param {Element | null} before
  */
 export function giveBack(before) {
 	const active = document.activeElement;
-	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) settleOn(before);
 }
 
 /** Closes every dialog, for instance because the person has gone. */

@@ -8,6 +8,9 @@ import { settle } from './dom.js';
 /** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
 const WAITS = [300, 700, 1500, 3000, 5000];
 
+/** How often the node's state is looked at though nothing happens, in ms: hearing nobody is no event. */
+const LOOK = 5 * 60 * 1000;
+
 /** @type {AbortController | null} */
 let running = null;
 let tries = 0;
@@ -65,8 +68,7 @@ async function keepListening(signal) {
 const soon = (load, wait) => settle(() => { load().catch(() => undefined); }, wait);
 const conversationsSoon = soon(loadConversations, 120);
 const statusSoon = soon(loadStatus, 150);
-// Hearing nobody is no event.
-setInterval(() => { if (running) statusSoon(); }, 300_000);
+setInterval(() => { if (running) statusSoon(); }, LOOK);
 const presenceSoon = soon(loadPresence, 300);
 const clinicSoon = soon(loadClinic, 200);
 

@@ -1,6 +1,6 @@
 // The conversations: what is unread, where somebody was mentioned, where a draft waits.
 
-import { el, icon, iconButton, refill } from './dom.js';
+import { el, icon, iconButton, refill, settleOn } from './dom.js';
 import { draft } from './outbox.js';
 import { isHere, known, on, staffCalled, writers } from './state.js';
 import { face, named, visible } from './text.js';
@@ -20,10 +20,7 @@ export class List {
 		/** @type {Topic[]} */
 		const topics = ['conversations', 'drafts', 'open', 'typing', 'clinic'];
 		this.off = topics.map(topic => on(topic, () => this.show()));
-		/**
-		 * What each row shows, so that only changed rows are made anew.
-		 * @type {Map<string, { node: HTMLElement, shows: string }>}
-		 */
+		/** @type {Map<string, { node: HTMLElement, shows: string }>} what each row shows, so that only changed rows are made anew */
 		this.rows = new Map();
 		this.show();
 	}
@@ -45,7 +42,7 @@ export class List {
 		const nodes = [...rows.values()].map(row => row.node);
 		if (nodes.length !== this.items.children.length || nodes.some((node, index) => this.items.children[index] !== node)) {
 			refill(this.items, ...nodes);
-			if (id) rows.get(id)?.node.querySelector('button')?.focus({ preventScroll: true });
+			if (id) settleOn(rows.get(id)?.node.querySelector('button'));
 		}
 		if (nodes.length === 0) refill(this.items, el('li', 'wait', 'No conversation yet. Begin one with +.'));
 		this.rows = rows;

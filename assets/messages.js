@@ -16,22 +16,13 @@ export class Messages {
 	/** @param {string} conversation */
 	constructor(conversation) {
 		this.conversation = conversation;
-		/**
-		 * Oldest first.
-		 * @type {Message[]}
-		 */
+		/** @type {Message[]} oldest first */
 		this.list = [];
-		/**
-		 * Where the page before the first one begins; null when there is none.
-		 * @type {string | null}
-		 */
+		/** @type {string | null} where the page before the first one begins; null when there is none */
 		this.earlier = null;
 		this.loaded = false;
 		this.loading = false;
-		/**
-		 * The cursors that began the pages, by the id of their newest message.
-		 * @type {Map<string, string>}
-		 */
+		/** @type {Map<string, string>} the cursors that began the pages, by the id of their newest message */
 		this.cursors = new Map();
 	}
 

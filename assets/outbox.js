@@ -8,15 +8,9 @@ import { known, tell } from './state.js';
 /** @type {Pending[]} */
 let pending = [];
 
-/**
- * Drafts of everybody who has been here: staff id and conversation, text.
- * @type {Map<string, string>}
- */
+/** @type {Map<string, string>} drafts of everybody who has been here: staff id and conversation, text */
 const drafts = new Map();
-/**
- * What the node has of them.
- * @type {Map<string, string>}
- */
+/** @type {Map<string, string>} what the node has of them */
 const stored = new Map();
 
 /** @param {string} conversation */

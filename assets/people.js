@@ -58,7 +58,7 @@ export function openBegin(open) {
 			},
 		},
 	}, filter, list, who, el('div', 'choices', button('Cancel', () => dialog.close()), go));
-	// Somebody may be added just now; the list is made anew for that only, so that nobody loses their place in it.
+	// The list is made anew only when somebody was added, so that nobody loses their place in it.
 	const deaf = on('clinic', () => {
 		if (everybody().length === people.length) return;
 		people = everybody();

@@ -1,7 +1,7 @@
 // A list of any length of which only the part on the screen is in the page. Heights are guessed until
 // a row has been seen; what is being read stays where it is while heights are corrected.
 
-import { el } from './dom.js';
+import { el, settleOn } from './dom.js';
 
 /** Rows are kept ready this far beyond the screen, in pixels. */
 const BEYOND = 300;
@@ -220,7 +220,7 @@ export class Scroll {
 			if (wanted.has(item)) continue;
 			if (row.node.contains(document.activeElement)) {
 				lost = row.node.dataset.id;
-				this.node.focus({ preventScroll: true });
+				settleOn(this.node);
 			}
 			row.node.remove();
 			shown.delete(item);
@@ -241,14 +241,14 @@ export class Scroll {
 				if (next === row.node) next = next.nextElementSibling;
 				const focused = row.node.contains(document.activeElement);
 				row.node.replaceWith(fresh);
-				if (focused) fresh.focus({ preventScroll: true });
+				if (focused) settleOn(fresh);
 				this.measured.delete(item);
 			} else {
 				rows.insertBefore(fresh, next);
 			}
 			shown.set(item, { node: fresh, depends, top: -1, index: -1, of: -1 });
 			// What is read anew is another item for the same message: whoever is on it stays on it.
-			if (lost && fresh.dataset.id === lost) fresh.focus({ preventScroll: true });
+			if (lost && fresh.dataset.id === lost) settleOn(fresh);
 		}
 	}
 

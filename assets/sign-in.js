@@ -1,7 +1,7 @@
 // The door: signing in the first time and every other time, the second factor, and the lock.
 
 import { get, post, Problem, setProof } from './api.js';
-import { button, el, field, fill, icon, picture, refill } from './dom.js';
+import { button, el, field, fill, icon, picture, refill, sleep } from './dom.js';
 import { addPasskey, passkeysHere, showPasskey } from './passkey.js';
 import { named, saying, visible } from './text.js';
 
@@ -103,7 +103,7 @@ export function nodeLocked() {
 			// Refused: somebody else was faster.
 			await post('/node/unlock', { name: name.input.value, password: password.input.value }).catch(error => { if (error.code !== 'refused') throw error; });
 			password.input.value = '';
-			while (page.isConnected) await new Promise(done => setTimeout(done, 100));
+			while (page.isConnected) await sleep(100);
 		}),
 		el('p', 'hint', 'If nobody can, whoever runs this machine starts the node with its passphrase or key file.'));
 	return page;

@@ -1,7 +1,7 @@
 // The conversation on the screen: its messages, what can be done with one, and what was missed.
 
 import { at, get, post, Problem } from './api.js';
-import { announce, button, el, field, fill, giveBack, icon, openDialog, refill, settle } from './dom.js';
+import { announce, button, el, field, fill, giveBack, icon, openDialog, refill, settle, settleOn } from './dom.js';
 import { Messages } from './messages.js';
 import { drop, pendingIn, settled } from './outbox.js';
 import { detailsList, isMine, messageRow, pendingRow } from './row.js';
@@ -230,7 +230,7 @@ export class Timeline {
 			return;
 		}
 		const node = this.scroll.toRow(index);
-		node?.focus({ preventScroll: true });
+		settleOn(node);
 		node?.classList.add('pointed');
 		setTimeout(() => node?.classList.remove('pointed'), 2500);
 	}
@@ -274,7 +274,7 @@ export class Timeline {
 		const onRow = event.target.matches('[aria-posinset]');
 		if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
 			const next = here < 0 ? this.scroll.last : here + (event.key === 'ArrowUp' ? -1 : 1);
-			if (next >= 0 && next < this.items.length) this.scroll.reveal(next)?.focus({ preventScroll: true });
+			if (next >= 0 && next < this.items.length) settleOn(this.scroll.reveal(next));
 		} else if (event.key === 'End') this.scroll.toEnd();
 		else if (event.key === 'Home') this.scroll.toRow(0, 0);
 		else if (!item || isPending(item) || !onRow) return;
