@@ -8,28 +8,24 @@ const REFUSED = /^(on.+|style|href|src|srcdoc|action|formaction|data|code)$/i;
  * An element with its attributes, listeners and children.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
- * @param {Props} [props]
+ * @param {Props | string} [props] or the class alone
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function el(tag, props = {}, ...children) {
+	if (typeof props === 'string') props = { class: props };
 	const node = document.createElement(tag);
 	if (node instanceof HTMLButtonElement) node.type = 'button';
 	for (const [name, value] of Object.entries(props)) {
 		if (value === undefined || value === null || value === false) continue;
 		if (name === 'class') node.className = value;
 		else if (name === 'data') Object.assign(node.dataset, value);
-		else if (name === 'on') listen(node, value);
+		else if (name === 'on') for (const [event, hear] of Object.entries(value)) node.addEventListener(event, hear);
 		else if (REFUSED.test(name)) throw new Error(`the attribute ${name} is not set here`);
 		else node.setAttribute(name, value === true ? '' : String(value));
 	}
 	fill(node, ...children);
 	return node;
-}
-
-/** @param {EventTarget} node @param {Record<string, (event: any) => void>} handlers */
-function listen(node, handlers) {
-	for (const [event, handler] of Object.entries(handlers)) node.addEventListener(event, handler);
 }
 
 /** @param {Node & ParentNode} node @param {...Child} children */
@@ -41,8 +37,7 @@ export function fill(node, ...children) {
 
 /**
  * Replaces what is inside.
- * @param {Element} node
- * @param {...Child} children
+ * @param {Element} node @param {...Child} children
  */
 export function refill(node, ...children) {
 	node.replaceChildren();
@@ -51,8 +46,7 @@ export function refill(node, ...children) {
 
 /**
  * A picture the node drew, such as a QR code; as an image it can run nothing.
- * @param {string} svg
- * @param {string} label
+ * @param {string} svg @param {string} label
  */
 export function picture(svg, label) {
 	const image = el('img', { alt: label, class: 'qr' });
@@ -107,10 +101,7 @@ export function icon(name) {
 
 /**
  * A button with an icon; the label is read out and shown as a hint.
- * @param {string} shape
- * @param {string} label
- * @param {() => void} press
- * @param {Props} [more]
+ * @param {string} shape @param {string} label @param {() => void} press @param {Props} [more]
  */
 export function iconButton(shape, label, press, more = {}) {
 	return el('button', { class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
@@ -125,37 +116,37 @@ let fields = 0;
 
 /**
  * An input with its label and what helps to fill it in.
- * @param {string} label
- * @param {Props} props
- * @param {string} [hint]
+ * @param {string} label @param {Props} props @param {string} [hint]
  */
 export function field(label, props, hint) {
 	const id = `field-${++fields}`;
 	const input = el('input', { id, 'aria-describedby': hint && `${id}-hint`, ...props });
-	const box = el('div', { class: 'field' },
+	const box = el('div', 'field',
 		el('label', { for: id }, label), input,
 		hint && el('p', { id: `${id}-hint`, class: 'hint' }, hint));
 	return { box, input };
 }
 
 /**
+ * Where somebody types what they look for.
+ * @param {string} id @param {string} label @param {string} placeholder
+ */
+export const searchBox = (id, label, placeholder) => el('input', { id, type: 'text', role: 'searchbox', 'aria-label': label, placeholder, autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
+
+/**
  * Opens a dialog. Escape and the cross close it, and the focus goes back to where it was.
- * @param {string} title
- * @param {{ class?: string, closed?: () => void, kind?: string }} how
- * @param {...Child} children
+ * @param {string} title @param {DialogLook} how @param {...Child} children
  */
 export function openDialog(title, how, ...children) {
 	const id = `dialog-${++fields}`;
 	const before = document.activeElement;
 	const dialog = el('dialog', { class: how.class, 'aria-labelledby': id, role: how.kind });
 	const head = el('header', {}, el('h2', { id }, title), iconButton('close', 'Close', () => dialog.close()));
-	fill(dialog, head, el('div', { class: 'inside' }, ...children));
+	fill(dialog, head, el('div', 'inside', ...children));
 	dialog.addEventListener('close', () => {
 		dialog.remove();
 		how.closed?.();
-		// Unless something else has taken it on purpose.
-		const active = document.activeElement;
-		if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) before.focus();
+		giveBack(before);
 	});
 	dialog.addEventListener('click', event => {
 		if (event.target === dialog) dialog.close();
@@ -163,6 +154,15 @@ export function openDialog(title, how, ...children) {
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;
+}
+
+/**
+ * Gives the focus back to where it was, unless something else has taken it on purpose.
+ * @param {Element | null} before
+ */
+export function giveBack(before) {
+	const active = document.activeElement;
+	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
 }
 
 /** Closes every dialog, for instance because the person has gone. */
@@ -183,8 +183,7 @@ export function hushAnnouncements() {
 
 /**
  * Says something to those who listen rather than look.
- * @param {string} text
- * @param {'live' | 'alert'} where
+ * @param {string} text @param {'live' | 'alert'} where
  */
 export function announce(text, where = 'live') {
 	const region = document.getElementById(where);
@@ -196,8 +195,7 @@ export function announce(text, where = 'live') {
 
 /**
  * Runs at most once a frame's worth of time after the last call.
- * @param {() => void} work
- * @param {number} wait
+ * @param {() => void} work @param {number} wait
  */
 export function settle(work, wait) {
 	let timer = 0;

@@ -22,9 +22,7 @@ const stored = new Map();
 /** @param {string} conversation */
 const mine = conversation => `${known.me?.staff} ${conversation}`;
 
-export function newKey() {
-	return [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
-}
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
 
 /** @param {string} conversation */
 export const pendingIn = conversation => pending.filter(one => one.conversation === conversation && one.owner === known.me?.staff);
@@ -33,10 +31,7 @@ export const pendingCount = () => pending.filter(one => one.state === 'waiting' 
 
 /**
  * Takes a message and sends it as soon as the node answers.
- * @param {string} conversation
- * @param {string} text
- * @param {Quoted | null} reply
- * @param {string[]} mentions
+ * @param {string} conversation @param {string} text @param {Quoted | null} reply @param {string[]} mentions
  */
 export function send(conversation, text, reply, mentions) {
 	/** @type {Pending} */
@@ -67,10 +62,7 @@ async function deliver(one) {
 	one.state = 'sending';
 	try {
 		const sent = await post(`${at(one.conversation)}/messages`, {
-			text: one.text,
-			key: one.key,
-			...one.reply ? { reply_to: one.reply.id } : {},
-			...one.mentions.length ? { mentions: one.mentions } : {},
+			text: one.text, key: one.key, reply_to: one.reply?.id, mentions: one.mentions,
 		});
 		one.state = 'sent';
 		one.id = sent.id;
@@ -80,13 +72,13 @@ async function deliver(one) {
 	} catch (error) {
 		if (error instanceof Problem && !passing(error)) {
 			one.state = 'refused';
-			one.why = [error.message, error.remedy].filter(Boolean).join('; ');
+			one.why = error.whole;
 			tell('outbox', one);
 			return true;
 		}
 		one.state = 'waiting';
 		tell('outbox', one);
-		if (error instanceof Problem && error.code !== 'locked' && !error.code.startsWith('login_')) {
+		if (error instanceof Problem && !error.code.endsWith('locked') && !error.code.startsWith('login_')) {
 			setTimeout(() => { void flush(); }, Math.max(error.retryAfter, 1) * 1000);
 		}
 		return false;
@@ -98,7 +90,7 @@ async function deliver(one) {
  * @param {Problem} error
  */
 function passing(error) {
-	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked'].includes(error.code) || error.code.startsWith('login_');
+	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked', 'node_locked'].includes(error.code) || error.code.startsWith('login_');
 }
 
 /** @param {string} key */

@@ -60,11 +60,7 @@ class Heights {
 
 /** @template {object} T */
 export class Scroll {
-	/**
-	 * @param {{ label: string, row: (item: T, index: number) => HTMLElement, guess: (item: T, width: number) => number,
-	 *   same: (item: T, index: number) => unknown, start: () => void, moved: () => void }} how
-	 *   `same` gives what a row depends on besides its item; `start` is called near the beginning
-	 */
+	/** @param {Scrolled<T>} how */
 	constructor(how) {
 		this.how = how;
 		this.rows = el('div', { class: 'rows', role: 'feed', 'aria-label': how.label });
@@ -74,7 +70,7 @@ export class Scroll {
 		this.heights = new Heights(new Float64Array(0));
 		/** @type {WeakMap<T, number>} */
 		this.measured = new WeakMap();
-		/** @type {Map<T, { node: HTMLElement, depends: unknown, top: number, index: number, of: number }>} */
+		/** @type {Map<T, Drawn>} */
 		this.shown = new Map();
 		this.atEnd = true;
 		// What the browser would have to lay out the page for to tell is kept here.
@@ -102,9 +98,13 @@ export class Scroll {
 			// What moved may be the window's edge, of which the observer tells later.
 			if (this.node.clientHeight !== this.view || this.node.clientWidth !== this.width) return this.resize();
 			this.top = this.node.scrollTop;
-			this.atEnd = this.total() - this.top - this.view < AT_END;
+			this.judge();
 			this.draw();
 		});
+	}
+
+	judge() {
+		this.atEnd = this.total() - this.top - this.view < AT_END;
 	}
 
 	total() {
@@ -270,8 +270,7 @@ export class Scroll {
 
 	/**
 	 * Puts a row on the screen, its top at a share of the height, and gives its node.
-	 * @param {number} index
-	 * @param {number} [share]
+	 * @param {number} index @param {number} [share]
 	 */
 	toRow(index, share = 0.3) {
 		for (let tries = 0; tries < 3; tries++) this.to(this.heights.before(index) - this.view * share);
@@ -294,7 +293,7 @@ export class Scroll {
 	to(top) {
 		this.atEnd = false;
 		this.go(top);
-		this.atEnd = this.total() - this.top - this.view < AT_END;
+		this.judge();
 		this.draw();
 	}
 

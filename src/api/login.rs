@@ -26,6 +26,22 @@ pub struct LoginRequest {
     pub new_password: Option<String>,
 }
 
+/// Who unlocks a locked node.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUnlockRequest {
+    /// The staff member's name.
+    pub name: String,
+    /// The password, as typed.
+    pub password: String,
+}
+
+impl fmt::Debug for NodeUnlockRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeUnlockRequest(..)")
+    }
+}
+
 /// What proves who someone is.
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {
@@ -314,6 +330,22 @@ pub struct UnlockRequest {
 pub struct LoginsView {
     /// The oldest first.
     pub logins: Vec<LoginLine>,
+}
+
+/// Which of somebody's logins an admin ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginsEnding {
+    /// The one with this name; all of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+}
+
+/// What was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginsEnded {
+    /// How many logins.
+    pub ended: u32,
 }
 
 /// One login.

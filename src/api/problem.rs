@@ -20,10 +20,15 @@ pub enum Code {
     LoginRefused,
     /// The login is locked until its owner shows the password.
     Locked,
+    /// The node itself is locked until somebody unlocks its store.
+    NodeLocked,
     /// The second factor is still to be shown or set up.
     FactorRequired,
     /// The person has to prove once more who they are.
     StepUpRequired,
+    /// The page that acts shows the proof of another login, or none: it is not ours, or the login has
+    /// another token since.
+    StaleProof,
     /// Signed in, but not entitled to this.
     Forbidden,
     /// There is no such thing.
@@ -48,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
@@ -56,8 +61,10 @@ impl Code {
         Self::LoginEnded,
         Self::LoginRefused,
         Self::Locked,
+        Self::NodeLocked,
         Self::FactorRequired,
         Self::StepUpRequired,
+        Self::StaleProof,
         Self::Forbidden,
         Self::NotFound,
         Self::Ambiguous,
@@ -77,7 +84,7 @@ impl Code {
             Self::LoginRequired | Self::LoginEnded | Self::LoginRefused | Self::FactorRequired => {
                 401
             }
-            Self::Forbidden | Self::StepUpRequired => 403,
+            Self::Forbidden | Self::StepUpRequired | Self::StaleProof => 403,
             Self::NotFound => 404,
             Self::TooSlow => 408,
             Self::Ambiguous | Self::Refused => 409,
@@ -86,7 +93,7 @@ impl Code {
             Self::Locked => 423,
             Self::Throttled => 429,
             Self::Internal => 500,
-            Self::Busy | Self::Stopping => 503,
+            Self::NodeLocked | Self::Busy | Self::Stopping => 503,
             Self::DiskFull => 507,
         }
     }

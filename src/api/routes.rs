@@ -89,10 +89,16 @@ pub enum RouteId {
     Lock,
     /// Coming back.
     Unlock,
+    /// Unlocking the node itself.
+    NodeUnlock,
     /// One's logins.
     Logins,
     /// Ending one of one's logins.
     LoginEnd,
+    /// Somebody else's logins.
+    StaffLogins,
+    /// Ending somebody else's logins.
+    StaffLoginsEnd,
     /// Changing one's password.
     Password,
     /// The list of conversations.
@@ -218,8 +224,11 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
     Route { query, ..route }
 }
 
+/// Where a locked node is unlocked.
+pub const NODE_UNLOCK: &str = "/v1/node/unlock";
+
 /// Every route.
-pub const ROUTES: [Route; 54] = [
+pub const ROUTES: [Route; 57] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -254,6 +263,14 @@ pub const ROUTES: [Route; 54] = [
         Access::Anyone,
         (Some("LoginRequest"), "LoginAnswer"),
         "Sign in with a password, or the first time with a one-time code and a password to be.",
+    ),
+    post(
+        RouteId::NodeUnlock,
+        NODE_UNLOCK,
+        Access::Anyone,
+        (Some("NodeUnlockRequest"), "Done"),
+        "Unlock a node that is locked (every other answer of it says `node_locked`), with the name and \
+         password of somebody who has signed in there with them before.",
     ),
     post(
         RouteId::Logout,
@@ -383,6 +400,20 @@ pub const ROUTES: [Route; 54] = [
         Access::Staff,
         (None, "Done"),
         "End one of one's own logins.",
+    ),
+    get(
+        RouteId::StaffLogins,
+        "/v1/staff/{staff}/logins",
+        Access::Operator,
+        "LoginsView",
+        "The logins of a staff member at this node, for the clinic's admins.",
+    ),
+    post(
+        RouteId::StaffLoginsEnd,
+        "/v1/staff/{staff}/logins/end",
+        Access::Operator,
+        (Some("LoginsEnding"), "LoginsEnded"),
+        "End one login of a staff member at this node, or all of them; half ones end too.",
     ),
     post(
         RouteId::Password,

@@ -55,6 +55,9 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("new_password", MaybeText),
         ],
     ),
+    ("NodeUnlockRequest", &[("name", Text), ("password", Text)]),
+    ("LoginsEnding", &[("login", MaybeText)]),
+    ("LoginsEnded", &[("ended", Number)]),
     (
         "LoginAnswer",
         &[

@@ -57,7 +57,7 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `contact`, `certificate`, `renewers` or `clock`.
+    /// `contact`, `certificate`, `renewers`, `mesh_key` or `clock`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -90,6 +90,12 @@ impl WarningView {
                 "renewers",
                 format!("Only {count} of the clinic's nodes can renew certificates."),
                 "Enrol a second node, so that no certificate ends while one office is closed.",
+            ),
+            Concern::OldMeshKey { since } => (
+                "mesh_key",
+                format!("The mesh key has been in use since {}.", since.day()),
+                "Have an admin change it: `clinic-mesh authority rotate-mesh-key`. Nobody is cut off \
+                 by that.",
             ),
             Concern::Clock { offset_ms } => (
                 "clock",

@@ -115,11 +115,12 @@ impl From<Problem> for Failure {
             | Code::Locked
             | Code::FactorRequired
             | Code::StepUpRequired
+            | Code::StaleProof
             | Code::Forbidden
             | Code::Misdirected
             | Code::Refused
             | Code::Throttled => Exit::Refused,
-            Code::Stopping => Exit::Unreachable,
+            Code::Stopping | Code::NodeLocked => Exit::Unreachable,
             Code::Busy | Code::TooLarge | Code::TooSlow | Code::DiskFull | Code::Internal => {
                 Exit::Error
             }

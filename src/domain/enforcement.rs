@@ -178,7 +178,9 @@ fn target(act: &Act) -> Option<Target> {
         | Act::MembersChanged { .. }
         | Act::InvitationIssued { .. }
         | Act::InvitationUsed { by: Some(_), .. }
-        | Act::WebCertified { .. } => None,
+        | Act::WebCertified { .. }
+        | Act::Proposed { .. }
+        | Act::Approved { .. } => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a person should look at before it becomes an outage.
 
+use std::time::Duration;
+
 use super::cert::DeviceKind;
 use super::contact::Contact;
 use super::id::DeviceId;
@@ -12,6 +14,12 @@ use super::time::WallTime;
 /// Two minutes: machines that ask a time server differ by less than a second, and entries are held
 /// back from five minutes on.
 pub const OFFSET_WORTH_A_WARNING: u64 = 2 * 60 * 1000;
+
+/// How long a mesh key is used before somebody should change it.
+///
+/// 90 days: whoever once learnt it, from a laptop or a backup that nobody missed, hears the clinic's
+/// names for so long and no longer.
+pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Something that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +45,11 @@ pub enum Concern {
         /// How many there are.
         count: usize,
     },
+    /// The mesh key has been in use for long.
+    OldMeshKey {
+        /// Since when.
+        since: WallTime,
+    },
     /// This node's clock is not what its peers' clocks are.
     Clock {
         /// Peers' median minus this node's clock, in milliseconds.
@@ -60,6 +73,7 @@ pub fn concerns(
     let mut found: Vec<Concern> = out_of_contact(contact).into_iter().collect();
     found.extend(certificates(clinic, now));
     found.extend(few_renewers(clinic));
+    found.extend(old_mesh_key(clinic, now));
     found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
     found
 }
@@ -112,15 +126,20 @@ fn few_renewers(clinic: &Clinic) -> Option<Concern> {
     (nodes >= 3 && count < 2).then_some(Concern::FewRenewers { count })
 }
 
+fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
+    let since = clinic.mesh_key_since?;
+    (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::statement::Act;
+    use crate::domain::testing::{NOON, SampleClinic, days};
 
     fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
         super::concerns(clinic, now, offset, Contact::Fresh)
     }
-
-    use crate::domain::testing::{NOON, SampleClinic, days};
 
     fn clinic() -> SampleClinic {
         let mut clinic = SampleClinic::of([]);
@@ -191,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mesh_key_is_a_concern_after_ninety_days_and_until_it_is_changed() {
+        let mut clinic = SampleClinic::of(["front-desk"]);
+        let since = clinic.record().mesh_key_since.expect("made");
+        let old = Concern::OldMeshKey { since };
+        let has = |clinic: &SampleClinic, at: WallTime| {
+            concerns(&clinic.record(), at, None).contains(&old)
+        };
+        assert!(!has(&clinic, since.plus(MESH_KEY_LIFE)));
+        let late = since.plus(MESH_KEY_LIFE).plus(days(1));
+        assert!(has(&clinic, late));
+        clinic.now = late;
+        let commitment = crate::domain::testing::mesh_key(2).commitment(&clinic.id, 2);
+        clinic.say(Act::MeshKeyRotated {
+            epoch: 2,
+            commitment,
+        });
+        assert!(!has(&clinic, late.plus(days(80))));
+    }
+
+    #[test]
     fn a_clock_is_a_concern_from_two_minutes_on_in_either_direction() {
         let clinic = clinic().record();
         for offset_ms in [120_001, -120_001, 10_800_000] {
@@ -207,6 +246,7 @@ mod tests {
         assert_eq!(ahead, [Concern::Clock { offset_ms: -year }]);
         // And one that is behind hides nothing.
         let behind = concerns(&clinic, NOON, Some(year));
-        assert_eq!(behind.len(), 4, "{behind:?}");
+        // Three certificates, the mesh key, the clock.
+        assert_eq!(behind.len(), 5, "{behind:?}");
     }
 }

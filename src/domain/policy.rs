@@ -170,6 +170,18 @@ pub struct Policy {
     #[n(7)]
     #[cbor(skip_if = "Staleness::is_usual", default)]
     pub staleness: Staleness,
+    /// What no admin does alone; absent where every admin may do everything that their scopes say.
+    #[n(12)]
+    pub two_admins: Option<TwoAdmins>,
+}
+
+/// What takes effect only once a second admin has approved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum TwoAdmins {
+    /// Keeping messages or audit records shorter, and giving up this very rule.
+    #[n(0)]
+    ShorterRetention,
 }
 
 /// A setting outside its bounds.
@@ -194,6 +206,30 @@ impl Policy {
             idle_logoff_minutes: 10,
             networks: Vec::new(),
             staleness: Staleness::USUAL,
+            two_admins: None,
+        }
+    }
+
+    /// Whether replacing this policy by `next` takes two admins.
+    pub const fn needs_second_admin(&self, next: &Self) -> bool {
+        match self.two_admins {
+            None => false,
+            Some(TwoAdmins::ShorterRetention) => {
+                next.direct_days < self.direct_days
+                    || next.room_days < self.room_days
+                    || next.audit_days < self.audit_days
+                    || next.two_admins.is_none()
+            }
+        }
+    }
+
+    /// This policy, with whatever `other` keeps longer.
+    pub fn keeping_at_least(&self, other: &Self) -> Self {
+        Self {
+            direct_days: self.direct_days.max(other.direct_days),
+            room_days: self.room_days.max(other.room_days),
+            audit_days: self.audit_days.max(other.audit_days),
+            ..self.clone()
         }
     }
 
@@ -375,6 +411,33 @@ mod tests {
         spelled.push(7);
         spelled.extend(codec::encode(&Staleness::USUAL));
         assert!(codec::strict::<Policy>(&spelled, 1024).is_err());
+    }
+
+    #[test]
+    fn keeping_less_takes_two_admins_where_policy_says_so_and_so_does_giving_that_up() {
+        let free = Policy::initial();
+        let mut guarded = free.clone();
+        guarded.two_admins = Some(TwoAdmins::ShorterRetention);
+        let shorter: [fn(&mut Policy); 4] = [
+            |p| p.direct_days -= 1,
+            |p| p.room_days -= 1,
+            |p| p.audit_days -= 1,
+            |p| p.two_admins = None,
+        ];
+        for change in shorter {
+            let mut next = guarded.clone();
+            change(&mut next);
+            assert!(guarded.needs_second_admin(&next), "{next:?}");
+            assert!(!free.needs_second_admin(&next), "{next:?}");
+        }
+        let mut longer = guarded.clone();
+        (longer.direct_days, longer.room_days, longer.audit_days) = (31, 365, 3000);
+        (longer.opened_receipts, longer.idle_logoff_minutes) = (Switch::Off, 2);
+        assert!(!guarded.needs_second_admin(&longer));
+        assert!(
+            !free.needs_second_admin(&guarded),
+            "one admin may set the rule"
+        );
     }
 
     #[test]

@@ -15,15 +15,15 @@ use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
-use super::policy::{Network, Policy};
+use super::policy::{Network, Policy, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
 use super::sighting::Sighting;
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
-    Act, History, Invitation, LogEnd, Revocation, Role, Seen, SignInCode, StaffFacts, Statement,
-    StatementId,
+    Act, History, Invitation, LogEnd, Proposal, Revocation, Role, Seen, SignInCode, StaffFacts,
+    Statement, StatementId,
 };
 use super::testing::{ADMIN, NOON, SampleClinic, name, passkey};
 use super::time::Day;
@@ -169,6 +169,21 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 not_after: NOON,
             },
         },
+        Act::Proposed {
+            proposal: Proposal::Policy {
+                policy: Policy {
+                    two_admins: Some(TwoAdmins::ShorterRetention),
+                    ..Policy::initial()
+                },
+            },
+        },
+        Act::Approved {
+            proposal: StatementId {
+                author: AUTHOR,
+                seq: 300,
+            },
+            digest: HASH,
+        },
     ]
 }
 
@@ -239,6 +254,13 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
         ("passkey-copied", Deed::PasskeyCopied),
+        (
+            "logins-ended",
+            Deed::LoginsEnded {
+                staff: StaffId::new([0xa1; 16]),
+                count: 2,
+            },
+        ),
         ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "certificate-renewed",
@@ -614,12 +636,12 @@ fn the_frozen_signatures_verify() {
 fn every_kind_of_statement_is_frozen() {
     let kinds = acts(&SampleClinic::of([])).into_iter();
     let numbers: Vec<u8> = kinds.map(|act| codec::encode(&act)[1]).collect();
-    assert_eq!(numbers, (0..15).collect::<Vec<u8>>());
+    assert_eq!(numbers, (0..17).collect::<Vec<u8>>());
     let deeds: Vec<u8> = deeds()
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..22).chain([0x18; 4]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..23).chain([0x18; 4]).collect::<Vec<u8>>());
 }
 
 #[test]

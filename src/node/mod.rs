@@ -12,7 +12,10 @@ mod search;
 mod start;
 
 pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};
-pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock};
+pub use crate::store::{
+    Options as StoreOptions, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, Store,
+    StoreError, Unlock, has_staff_slots, remove_staff_slots, unlock_by_staff,
+};
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};
 pub use identity::{DeviceKeys, Identity, IdentityError};

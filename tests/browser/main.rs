@@ -6,6 +6,7 @@ mod cdp;
 mod clinic;
 mod doors;
 mod looks;
+mod parted;
 #[path = "../support/processes.rs"]
 mod processes;
 mod strings;
@@ -149,7 +150,7 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ana.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
     ana.key("Enter");
     ana.press("Retract");
-    ana.until("document.activeElement?.id === 'reason'");
+    ana.until("document.activeElement?.matches('dialog input')");
     ana.type_text("wrong pump");
     ana.key("Enter");
     ben.shows("wrong pump");
@@ -201,7 +202,7 @@ fn whatever_everybody_at_the_office_has_to_know_stands_above_the_conversation() 
     };
 
     warn("contact");
-    page.until("document.querySelector('.banner.bad')?.innerText.includes('No other <b>office</b>. Look.')");
+    page.until("document.querySelector('.banner:not([hidden])')?.innerText.includes('No other <b>office</b>. Look.')");
 
     // Other people's certificates are for an admin to look after.
     warn("certificate");
@@ -218,7 +219,7 @@ fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice
     say(&page, "before");
 
     place.nodes[0].kill();
-    page.until("document.querySelector('.banner.bad') !== null");
+    page.until("document.querySelector('.banner:not([hidden])') !== null");
     page.shows("This office’s node does not answer");
     page.shows("before");
     page.type_text("written meanwhile");

@@ -23,6 +23,7 @@ use clinic_mesh::domain::time::{Hlc, WallTime};
 use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
 use clinic_mesh::store;
+use clinic_mesh::web;
 use clinic_mesh::wire::Frame;
 use minicbor::{Decode, Encode};
 
@@ -56,6 +57,8 @@ pub(crate) const ALL: &[Target] = &[
     target("trail-file", trail_file),
     target("node-settings", node_settings),
     target("key-slots", key_slots),
+    target("staff-slots", staff_slots),
+    target("locked-door", locked_door),
     target("keyring", keyring),
     target("keyring-contents", keyring_contents),
     target("authority-key", authority_key),
@@ -65,6 +68,8 @@ pub(crate) const ALL: &[Target] = &[
     target("web-ca", object::<WebCa>),
     target("record-file", record_file),
     target("recovery-page", recovery_page),
+    target("recovery-shares", recovery_shares),
+    target("shares-file", shares_file),
     target("renewal", renewal),
     target("policy-document", policy_document),
     target("scanned-parts", scanned_parts),
@@ -243,6 +248,14 @@ fn key_slots(bytes: &[u8]) -> bool {
     same(bytes, store::reread::key_slots(bytes))
 }
 
+fn staff_slots(bytes: &[u8]) -> bool {
+    same(bytes, store::reread::staff_slots(bytes))
+}
+
+fn locked_door(bytes: &[u8]) -> bool {
+    same(bytes, web::reread_locked_door(bytes))
+}
+
 /// Every byte of a keyring is sealed, so it opens unchanged or not at all.
 fn keyring(bytes: &[u8]) -> bool {
     let opens = store::reread::keyring(bytes, KEK).is_some();
@@ -266,6 +279,10 @@ fn web_ca_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::web_ca_file(bytes))
 }
 
+fn shares_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::shares_file(bytes))
+}
+
 fn record_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::record_file(bytes))
 }
@@ -282,6 +299,11 @@ fn settled(text: &str, reread: impl Fn(&str) -> Option<String>) -> bool {
 fn recovery_page(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     settled(&text, authority::reread::recovery_page)
+}
+
+fn recovery_shares(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    settled(&text, authority::reread::recovery_shares)
 }
 
 fn node_settings(bytes: &[u8]) -> bool {

@@ -448,9 +448,32 @@ impl Node {
         self.start_with(clinic, &[]);
     }
 
+    /// Starts `node run` without its key at hand, and waits until it answers that it is locked.
+    #[track_caller]
+    pub(crate) fn start_locked(&mut self, clinic: &Clinic) {
+        self.spawn(clinic, &[]);
+        eventually("the node says that it is locked", || {
+            let process = self.process.as_mut().expect("started");
+            let ended = process.try_wait().expect("ours");
+            assert!(ended.is_none(), "the node ended:\n{}", self.said());
+            let said = clinic.on(self, &["node", "status"]).said();
+            (said.code == 5 && said.err.contains("is locked")).then_some(())
+        });
+    }
+
     /// The same, with more in its environment.
     #[track_caller]
     pub(crate) fn start_with(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
+        self.spawn(clinic, environment);
+        eventually("the node answers", || {
+            let process = self.process.as_mut().expect("started");
+            let ended = process.try_wait().expect("ours");
+            assert!(ended.is_none(), "the node ended:\n{}", self.said());
+            self.status(clinic)
+        });
+    }
+
+    fn spawn(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -464,12 +487,6 @@ impl Node {
             .spawn()
             .expect("the binary runs");
         self.process = Some(child);
-        eventually("the node answers", || {
-            let process = self.process.as_mut().expect("started");
-            let ended = process.try_wait().expect("ours");
-            assert!(ended.is_none(), "the node ended:\n{}", self.said());
-            self.status(clinic)
-        });
     }
 
     /// What `node status` says, if the node answers.

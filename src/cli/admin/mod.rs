@@ -78,6 +78,11 @@ impl AdminKey {
         )?)
     }
 
+    /// Whether nobody was named and the directory holds no admin's key.
+    pub(crate) fn is_absent(&self, path: &Path) -> Result<bool, Failure> {
+        Ok(self.admin.is_none() && authority::admins(path)?.is_empty())
+    }
+
     fn name(&self, path: &Path) -> Result<Name, Failure> {
         if let Some(name) = &self.admin {
             return Ok(name.clone());

@@ -4,7 +4,7 @@ use crate::api::clinic::{device_name, role_name, staff_name};
 use crate::cli::output::when_exactly;
 use crate::domain::cert::{Certificate, DeviceKind, Grant};
 use crate::domain::record::Clinic;
-use crate::domain::statement::{Act, History, StaffFacts};
+use crate::domain::statement::{Act, History, Proposal, StaffFacts};
 
 /// What the act says, as a sentence without its subject.
 pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
@@ -74,6 +74,18 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             list(&certificate.names),
             when_exactly(certificate.not_after)
         ),
+        Act::Proposed { proposal } => format!("proposed to {}", wanted(clinic, proposal)),
+        Act::Approved { proposal, .. } => {
+            let known = clinic.admins.get(&proposal.author.as_admin());
+            let name = known.map_or_else(
+                || proposal.author.short(),
+                |known| known.grant.name.to_string(),
+            );
+            format!(
+                "approved what {name} proposed in statement {}",
+                proposal.seq
+            )
+        }
         Act::InvitationUsed { by: Some(by), .. } => {
             format!(
                 "noted that {} has used its invitation",
@@ -90,6 +102,26 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             format!("withdrew the invitation for {name}")
         }
     }
+}
+
+/// What a proposal is about, to follow "wants to".
+pub(super) fn wanted(clinic: &Clinic, proposal: &Proposal) -> String {
+    let Proposal::Policy { policy } = proposal;
+    let now = &clinic.policy;
+    let days = [
+        ("direct messages", now.direct_days, policy.direct_days),
+        ("messages in rooms", now.room_days, policy.room_days),
+        ("audit records", now.audit_days, policy.audit_days),
+    ];
+    let shorter = days.iter().filter(|(_, now, then)| then < now);
+    let mut changes: Vec<String> = shorter
+        .map(|(what, now, then)| format!("keep {what} {then} days, not {now}"))
+        .collect();
+    if now.two_admins.is_some() && policy.two_admins.is_none() {
+        changes.push("do without a second admin from then on".to_owned());
+    }
+    changes.insert(0, format!("set policy version {}", policy.version));
+    list(&changes)
 }
 
 fn granted(clinic: &Clinic, grant: &crate::domain::sign::Signed) -> String {
@@ -157,6 +189,9 @@ fn list(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::Hash;
+    use crate::domain::policy::TwoAdmins;
+    use crate::domain::statement::StatementId;
     use crate::domain::testing::SampleClinic;
 
     #[test]
@@ -184,6 +219,29 @@ mod tests {
                 "{expected}: {said:#?}"
             );
         }
+    }
+
+    #[test]
+    fn a_proposal_says_what_would_be_kept_shorter_and_that_a_rule_is_given_up() {
+        let clinic = SampleClinic::of([]);
+        let mut record = clinic.record();
+        record.policy.two_admins = Some(TwoAdmins::ShorterRetention);
+        let mut policy = record.policy.clone();
+        (policy.version, policy.room_days, policy.two_admins) = (2, 7, None);
+        let said = wanted(&record, &Proposal::Policy { policy });
+        assert_eq!(
+            said,
+            "set policy version 2, keep messages in rooms 7 days, not 30 and do without a second \
+             admin from then on"
+        );
+        let robin = record.admins.values().next().expect("Robin");
+        let proposal = StatementId {
+            author: robin.grant.admin.into(),
+            seq: 12,
+        };
+        let digest = Hash::ZERO;
+        let approved = of(&record, &Act::Approved { proposal, digest });
+        assert_eq!(approved, "approved what Robin proposed in statement 12");
     }
 
     #[test]

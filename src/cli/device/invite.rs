@@ -118,27 +118,23 @@ impl Invite {
         })
     }
 
-    /// The place as asked for, or as an earlier invitation said, which is over then.
+    /// The place: as asked for, or as an earlier invitation said.
     async fn place(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
-        let (code, yes) = (self.code, self.yes);
+        let place = |office, name, kind| Place {
+            office,
+            name,
+            kind,
+            code: self.code,
+            yes: self.yes,
+        };
         let Some(named) = &self.again else {
             let missing = || Failure::usage("office and name of the machine are missing");
-            return Ok(Place {
-                office: self.office.clone().ok_or_else(missing)?,
-                name: self.name.clone().ok_or_else(missing)?,
-                kind: self.kind.into(),
-                code,
-                yes,
-            });
+            let office = self.office.clone().ok_or_else(missing)?;
+            let name = self.name.clone().ok_or_else(missing)?;
+            return Ok(place(office, name, self.kind.into()));
         };
         let (id, state) = invitation(desk.authority.clinic(), named)?;
-        let place = Place {
-            office: state.terms.office.clone(),
-            name: state.terms.name.clone(),
-            kind: state.terms.kind,
-            code,
-            yes,
-        };
+        let (terms, used) = (state.terms.clone(), state.used);
         if let Some(device) = state.by {
             return Err(Failure::refused(format!(
                 "the invitation let {} in already",
@@ -146,10 +142,10 @@ impl Invite {
             ))
             .remedy("invite another machine with --office and --name"));
         }
-        if !state.used {
+        if !used {
             withdraw(desk, id, context.clock.now()).await?;
         }
-        Ok(place)
+        Ok(place(terms.office, terms.name, terms.kind))
     }
 }
 

@@ -108,6 +108,10 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             "Nodes at addresses outside these networks are cut off at once.".to_owned(),
             true,
         ),
+        "two_admins" if then.two_admins.is_some() => (
+            "Keeping anything shorter, and turning this off, takes a second admin.".to_owned(),
+            false,
+        ),
         _ => ("It holds from the next act on.".to_owned(), false),
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of the policy by name.
 
-use crate::domain::policy::{Network, Policy, Switch};
+use crate::domain::policy::{Network, Policy, Switch, TwoAdmins};
 
 /// One setting: how it is called, shown and read.
 pub(super) struct Setting {
@@ -16,7 +16,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting.
-pub(super) const SETTINGS: [Setting; 8] = [
+pub(super) const SETTINGS: [Setting; 9] = [
     Setting {
         name: "direct_days",
         about: "days that direct messages are kept",
@@ -82,6 +82,20 @@ pub(super) const SETTINGS: [Setting; 8] = [
             }
         },
         set: |policy, text| networks(text).map(|networks| policy.networks = networks),
+    },
+    Setting {
+        name: "two_admins",
+        about: "whether keeping messages or audit records shorter takes a second admin: on or off",
+        bounds: "on or off",
+        get: |policy| match policy.two_admins {
+            Some(TwoAdmins::ShorterRetention) => "on".to_owned(),
+            None => "off".to_owned(),
+        },
+        set: |policy, text| {
+            let wanted = switch(text)?;
+            policy.two_admins = (wanted == Switch::On).then_some(TwoAdmins::ShorterRetention);
+            Ok(())
+        },
     },
 ];
 

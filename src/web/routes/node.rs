@@ -5,6 +5,7 @@ use axum::extract::State;
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
 use crate::api::inventory::{InventoryView, Known};
 use crate::api::login::Done;
+use crate::api::problem::{Code, Problem};
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
@@ -122,6 +123,11 @@ pub(super) async fn inventory(State(api): State<Api>) -> Answer<InventoryView> {
         last_heard: status.last_heard,
     };
     Ok(Json(InventoryView::of(&clinic, &known)))
+}
+
+/// The store is open: whoever waited for it can go on.
+pub(super) async fn unlock() -> Problem {
+    Problem::new(Code::Refused, "this node is not locked").remedy("sign in as always")
 }
 
 pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {

@@ -18,7 +18,10 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
     };
     status.concerns.iter().find_map(|concern| match concern {
         Concern::Contact { read_only, .. } => Some(*read_only),
-        Concern::Certificate { .. } | Concern::FewRenewers { .. } | Concern::Clock { .. } => None,
+        Concern::Certificate { .. }
+        | Concern::FewRenewers { .. }
+        | Concern::OldMeshKey { .. }
+        | Concern::Clock { .. } => None,
     })
 }
 
