@@ -147,6 +147,8 @@ pub enum RouteId {
     InvitationDecide,
     /// Taking an invitation back.
     InvitationCancel,
+    /// What the node has seen of others.
+    Doctor,
     /// A backup of everything.
     Backup,
     /// Stopping the node.
@@ -215,7 +217,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 }
 
 /// Every route.
-pub const ROUTES: [Route; 52] = [
+pub const ROUTES: [Route; 53] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -593,6 +595,13 @@ pub const ROUTES: [Route; 52] = [
         Access::Operator,
         (None, "Done"),
         "Hear nobody with this invitation any more.",
+    ),
+    post(
+        RouteId::Doctor,
+        "/v1/doctor",
+        Access::Operator,
+        (Some("DoctorRequest"), "DoctorView"),
+        "What this node has seen of others: links, refusals, announcements; those who are away are tried.",
     ),
     Route {
         span: Span::File,

@@ -392,6 +392,11 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("author", Text), ("seq", Number), ("why", Text)],
     ),
     ("EndsView", &[("ends", Texts)]),
+    (
+        "DoctorRequest",
+        &[("addresses", Texts), ("patience", Number)],
+    ),
+    ("DoctorView", &[("node", Foreign)]),
     ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
         "WebView",

@@ -7,12 +7,13 @@ pub mod enrolment;
 mod handle;
 mod identity;
 pub mod join;
+pub mod observe;
 mod runner;
 mod search;
 mod start;
 
-pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};
-pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock};
+pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery, look_around};
+pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock, check_key};
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};
 pub use identity::{DeviceKeys, Identity, IdentityError};

@@ -23,6 +23,7 @@ use super::engine::{Command, CommandRefusal, Engine, Now, Reply, Room};
 use super::enrolment::Enrolment;
 use super::handle::{Handle, WeakHandle};
 use super::identity::{Identity, IdentityError};
+use super::observe::Observer;
 use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
 
 /// How a node runs on this machine.
@@ -67,6 +68,8 @@ pub struct Running {
     pub enrolment: Enrolment,
     /// Makes backups of its store.
     pub backups: Backups,
+    /// Sees what its network has seen.
+    pub observer: Observer,
     /// Who it is.
     pub identity: Identity,
     task: JoinHandle<Result<(), RunError>>,
@@ -156,11 +159,12 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let task = tokio::spawn(runner.run());
     Ok(Running {
         handle,
-        net,
+        net: net.clone(),
         timepiece: Arc::new(move || Now {
             wall: clock.clock.now(),
             mono: clock.clock.elapsed(),
         }),
+        observer: Observer::new(net),
         enrolment,
         backups,
         identity,

@@ -2,7 +2,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, backup, clinic, conversation, enrolment, login, moment, problem, record, status, web,
+    audit, backup, clinic, conversation, doctor, enrolment, login, moment, problem, record, status,
+    web,
 };
 
 /// A value with every field of a schema filled.
@@ -99,6 +100,8 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<record::VoidStatement>("VoidStatement"),
         fits::<record::EndsView>("EndsView"),
         fits::<enrolment::MeshKeysView>("MeshKeysView"),
+        fits::<doctor::DoctorRequest>("DoctorRequest"),
+        fits::<doctor::DoctorView>("DoctorView"),
         fits::<web::WebView>("WebView"),
         fits::<enrolment::InvitationOpening>("InvitationOpening"),
         fits::<enrolment::InvitationOpened>("InvitationOpened"),

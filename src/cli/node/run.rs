@@ -104,6 +104,7 @@ async fn serve(
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone())
         .backing_up(running.backups.clone())
+        .observing(running.observer.clone())
         .showing(running.identity.keys.web_key().public());
     let (close, closing) = tokio::sync::watch::channel(());
     let mut faces = JoinSet::new();

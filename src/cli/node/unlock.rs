@@ -49,6 +49,14 @@ impl UnlockArgs {
         Ok(Unlock::Passphrase(typed))
     }
 
+    /// What opens a store that is there, where a person need not be asked; none if only a person knows.
+    pub(crate) fn given(&self) -> Option<Result<Unlock, Failure>> {
+        let given = self.key_file.is_some()
+            || credential().is_some()
+            || self.passphrase.passphrase_file.is_some();
+        given.then(|| self.existing())
+    }
+
     /// What is to open a store that is about to be made.
     pub(crate) fn chosen(&self) -> Result<Unlock, Failure> {
         match &self.key_file {

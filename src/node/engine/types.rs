@@ -528,6 +528,8 @@ pub enum CommandRefusal {
 pub struct Status {
     /// This device.
     pub device: DeviceId,
+    /// This node's clock.
+    pub now: WallTime,
     /// The clinic.
     pub clinic: ClinicId,
     /// Whether this device is in good standing.
