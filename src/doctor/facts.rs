@@ -19,6 +19,8 @@ pub struct Facts {
     pub tries: Vec<Try>,
     /// The machine that the doctor was asked about.
     pub asked: Option<Asked>,
+    /// Devices that were away when the doctor came, and were connected by its try.
+    pub joined: Vec<String>,
 }
 
 /// The machine that the doctor was asked about.

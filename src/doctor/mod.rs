@@ -9,6 +9,7 @@ pub mod facts;
 mod local;
 mod network;
 mod trust;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -210,7 +211,7 @@ pub fn diagnose(facts: &Facts) -> Findings {
     local::judge(facts, &mut findings);
     network::judge(facts, &mut findings);
     trust::judge(facts, &mut findings);
-    network::judge_peers(facts, &mut findings);
+    ways::judge(facts, &mut findings);
     settle(facts, &mut findings);
     findings
 }

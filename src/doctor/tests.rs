@@ -75,6 +75,7 @@ fn sound() -> Facts {
         }),
         tries: vec![tried("10.71.1.12", true), tried("10.71.2.11", false)],
         asked: None,
+        joined: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::facts::{Facts, Freshness, Node, Noted, Peer, Standing, What};
+use super::facts::{Certificate, Facts, Freshness, Node, Noted, Peer, Standing, What};
 use super::{Cause, Diagnosis, Findings, Likelihood};
 use crate::domain::health::OFFSET_WORTH_A_WARNING;
 use crate::domain::trust::Refusal;
@@ -49,12 +49,14 @@ fn certificates(node: &Node, findings: &mut Findings) {
     let clock_is_off = offset(node).is_some() || clock_refusal(node).is_some();
     let own = node.certificate.as_ref();
     if let Some(own) = own.filter(|own| own.has_ended()) {
+        let others = node.peers.iter().filter(|p| p.certificate.has_ended());
+        let others = others.count();
         let likelihood = if clock_is_off {
             Likelihood::Possible
         } else {
             Likelihood::Likely
         };
-        let everyone = node.peers.iter().all(|peer| peer.certificate.has_ended());
+        let everyone = others == node.peers.len();
         let remedy = if own.freshness == Freshness::Lost || everyone && !node.peers.is_empty() {
             "If the date above is right: an admin runs `clinic-mesh device renew NAME` at one node; \
              that one then renews the others."
@@ -68,10 +70,18 @@ fn certificates(node: &Node, findings: &mut Findings) {
                 likelihood,
                 format!("The certificate of this machine ended on {}.", own.until),
             )
-            .seen(format!("this machine's clock says {}", node.clock))
+            .seen(format!(
+                "this machine's clock says {}; by it {others} of the {} other nodes' certificates have \
+                 ended as well",
+                node.clock,
+                node.peers.len()
+            ))
             .or(&[Cause::ClockOff])
             .remedy(format!("Compare the machine's date with a watch. {remedy}")),
         );
+    }
+    if own.is_some_and(Certificate::has_ended) {
+        return;
     }
     for peer in &node.peers {
         peer_certificate(node, peer, findings);
@@ -138,6 +148,9 @@ fn clock_refusal(node: &Node) -> Option<(&Noted, &'static str)> {
             Refusal::Expired if theirs && own_holds => {
                 "says that this machine's certificate has ended, which by this clock holds"
             }
+            Refusal::Expired if !theirs && !own_holds => {
+                "is there and shows a certificate that by this clock has ended like all others"
+            }
             Refusal::NotRenewing if theirs && !own_holds => {
                 "sees no reason to renew this machine's certificate, which by this clock has ended"
             }
@@ -177,6 +190,7 @@ fn clocks(node: &Node, findings: &mut Findings) {
                 "The clock of this machine and that of another are days apart; one of them is wrong.",
             )
             .seen(format!("{} {why}", noted.address.ip()))
+            .or(&[Cause::CertificateExpired])
             .seen(format!("this machine's clock says {}", node.clock))
             .remedy(REMEDY),
         );
@@ -287,6 +301,11 @@ fn strangers(node: &Node, findings: &mut Findings) {
     if strangers == 0 {
         return;
     }
+    // What is announced changes from day to day: whose clock is days off knows nobody.
+    let ended = node.certificate.as_ref();
+    if ended.is_some_and(Certificate::has_ended) {
+        return;
+    }
     let alone = !node.peers.iter().any(|peer| peer.link.is_some());
     if alone && !node.announced.iter().any(|a| a.member) {
         findings.found(
@@ -296,7 +315,7 @@ fn strangers(node: &Node, findings: &mut Findings) {
                 "Nodes are heard on this network, but none that shows this clinic's mesh key.",
             )
             .seen(format!("{strangers} announce themselves"))
-            .or(&[Cause::OldMeshKey])
+            .or(&[Cause::OldMeshKey, Cause::ClockOff])
             .remedy(format!(
                 "Compare `clinic-mesh node status` of both machines: the clinic must be the same. If \
                  it is, this machine's mesh key is too old: {}",
@@ -331,6 +350,10 @@ pub(super) fn of_absent(facts: &Facts, node: &Node, peer: &Peer, findings: &mut 
     };
     let mut explained = false;
     for noted in recent(node).filter(of_peer) {
+        if is_told_already(node, peer, noted) {
+            explained = true;
+            continue;
+        }
         let sure = noted.device.is_some() || !shared(&noted.address);
         if let Some(diagnosis) = explain(node, noted, &peer.name, sure) {
             findings.found(diagnosis.about(peer));
@@ -338,6 +361,18 @@ pub(super) fn of_absent(facts: &Facts, node: &Node, peer: &Peer, findings: &mut 
         }
     }
     explained
+}
+
+/// Whether what is said of this machine's clock and of certificates says it all.
+fn is_told_already(node: &Node, peer: &Peer, noted: &Noted) -> bool {
+    let (What::Refused(code) | What::WasRefused(code)) = noted.what else {
+        return false;
+    };
+    let own = node.certificate.as_ref();
+    let ended = own.is_some_and(Certificate::has_ended);
+    let told = ended || peer.certificate.has_ended() || clock_refusal(node).is_some();
+    let of_time = [Refusal::Expired, Refusal::NotYetValid, Refusal::NotRenewing];
+    told && of_time.iter().any(|why| why.code() == code)
 }
 
 /// The same for an address.

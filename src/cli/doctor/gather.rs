@@ -33,6 +33,7 @@ pub(super) async fn facts(
         node,
         tries: Vec::new(),
         asked,
+        joined: Vec::new(),
     };
     around(context, &mut facts).await;
     Ok(facts)
@@ -121,11 +122,25 @@ async fn around(context: &Context, facts: &mut Facts) {
         probe::router(machine),
         probe::tries(machine, &targets),
     );
+    if let (Some(before), Some(after)) = (&facts.node, &again) {
+        facts.joined = joined(before, after);
+    }
     facts.node = again.or(facts.node.take());
     facts.tries = tries;
     let machine = &mut facts.machine;
     (machine.heard, machine.echoes) = (heard, echoes);
     (machine.twins, machine.router) = (twins, router);
+}
+
+/// Who was connected by the node's looking once more.
+fn joined(before: &Node, after: &Node) -> Vec<String> {
+    let away = |device: &String| {
+        let mut peers = before.peers.iter();
+        peers.any(|peer| peer.device == *device && peer.link.is_none())
+    };
+    let linked = after.peers.iter().filter(|peer| peer.link.is_some());
+    let devices = linked.map(|peer| peer.device.clone());
+    devices.filter(away).collect()
 }
 
 /// What the node is asked to look at once more; nothing where everyone is there.
