@@ -16,7 +16,7 @@ use crate::node::Interfaces;
 const TRIES_MAX: usize = 64;
 
 /// How long the node may take to try those who are away once more, in milliseconds.
-const PATIENCE: u64 = 4_000;
+const PATIENCE: u64 = 3_000;
 
 /// Everything that can be seen from here.
 pub(super) async fn facts(

@@ -16,12 +16,12 @@ use crate::platform::network::{self, arp, echo};
 
 /// Longest wait for a connection.
 ///
-/// The kernel gives a machine of the same network up after three seconds; a moment more lets it say so.
-const CONNECT: Duration = Duration::from_millis(3_500);
+/// A first packet that got lost is sent again after one second; offices are not further apart than that.
+const CONNECT: Duration = Duration::from_millis(2_500);
 
 /// How long announcements are listened to: nodes answer a question within a fifth of a second, and it is
-/// asked three times.
-const LISTEN: Duration = Duration::from_millis(3_200);
+/// asked twice.
+const LISTEN: Duration = Duration::from_millis(2_500);
 
 /// Where mDNS is spoken.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
