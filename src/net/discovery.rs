@@ -30,7 +30,7 @@ mod around;
 mod enrolment;
 
 use advert::{Advert, Found};
-pub use around::look_around;
+pub use around::{Patience, look_around};
 pub use enrolment::{Advertisement, advertise_enrolment, find_enrolment};
 
 /// mDNS's own port.

@@ -12,7 +12,9 @@ mod runner;
 mod search;
 mod start;
 
-pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery, look_around};
+pub use crate::net::discovery::{
+    Interfaces, MDNS_PORT, Patience, Settings as Discovery, look_around,
+};
 pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock, check_key};
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};

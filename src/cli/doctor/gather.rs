@@ -87,13 +87,9 @@ async fn around(context: &Context, facts: &mut Facts) {
     let targets = targets(facts);
     let asking = request(facts);
     let machine = &facts.machine;
-    let awaited = awaited(facts);
+    let ears = ears(facts, settings.mdns_port);
     let looks = machine.settings.as_ref();
     let looks = looks.is_some_and(|settings| settings.discovery == Discovery::On);
-    let discovery = crate::node::Discovery {
-        interfaces: Interfaces::All,
-        port: settings.mdns_port,
-    };
     let again = async {
         match &asking {
             Some(request) => ask(context, request).await.1,
@@ -102,7 +98,7 @@ async fn around(context: &Context, facts: &mut Facts) {
     };
     let heard = async {
         if looks {
-            probe::listen(machine, discovery, &awaited).await
+            probe::listen(machine, &ears).await
         } else {
             Vec::new()
         }
@@ -169,18 +165,25 @@ fn request(facts: &Facts) -> Option<DoctorRequest> {
     })
 }
 
-/// Who should be heard on the LAN: connected peers of the same network, if nobody is missing.
-fn awaited(facts: &Facts) -> BTreeSet<IpAddr> {
+/// Who is listened for on the LAN.
+fn ears(facts: &Facts, port: u16) -> probe::Ears {
     let peers = facts.node.iter().flat_map(|node| &node.peers);
-    if peers.clone().any(|peer| peer.link.is_none()) {
-        return BTreeSet::new();
-    }
     let near = |ip: &IpAddr| {
         let mut offices = facts.machine.interfaces.iter().filter(|i| i.is_office());
         offices.any(|interface| interface.reaches(*ip))
     };
-    let linked = peers.filter_map(|peer| Some(peer.link?.address.ip()));
-    linked.filter(near).collect()
+    let linked = peers
+        .clone()
+        .filter_map(|peer| Some(peer.link?.address.ip()));
+    probe::Ears {
+        settings: crate::node::Discovery {
+            interfaces: Interfaces::All,
+            port,
+        },
+        awaited: linked.filter(near).collect(),
+        // Whoever knows of no other may be in the wrong clinic.
+        away: peers.clone().next().is_none() || peers.clone().any(|peer| peer.link.is_none()),
+    }
 }
 
 /// Every address where a node of the clinic may be.

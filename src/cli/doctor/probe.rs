@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::doctor::facts::{Echo, Interface, Machine, Neighbour, Outcome, Router, Try, Twin};
-use crate::node::{Discovery, look_around};
+use crate::node::{Discovery, Patience, look_around};
 use crate::platform::network::{self, arp, echo};
 
 /// Longest wait for a connection.
@@ -19,9 +19,13 @@ use crate::platform::network::{self, arp, echo};
 /// A first packet that got lost is sent again after one second; offices are not further apart than that.
 const CONNECT: Duration = Duration::from_millis(2_500);
 
-/// How long announcements are listened to: nodes answer a question within a fifth of a second, and it is
-/// asked twice.
+/// How long announcements of those who are away are listened to: nodes answer a question within a fifth of
+/// a second, and it is asked three times.
 const LISTEN: Duration = Duration::from_millis(2_500);
+
+/// How long those are listened to who are connected and must be heard: nobody is called silent for two or
+/// three lost packets.
+const LISTEN_MAX: Duration = Duration::from_secs(7);
 
 /// Where mDNS is spoken.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
@@ -172,18 +176,27 @@ async fn connect(address: SocketAddr) -> Outcome {
     }
 }
 
-/// What others announce on the LAN, until everyone of `awaited` is among them; for the whole time if
-/// nobody is awaited.
-pub(super) async fn listen(
-    machine: &Machine,
-    settings: Discovery,
-    awaited: &BTreeSet<IpAddr>,
-) -> Vec<Vec<SocketAddr>> {
+/// Who is listened for.
+pub(super) struct Ears {
+    /// Where.
+    pub(super) settings: Discovery,
+    /// Who must be heard, being connected and near.
+    pub(super) awaited: BTreeSet<IpAddr>,
+    /// Whether anyone is away, who may be heard.
+    pub(super) away: bool,
+}
+
+/// What others announce on the LAN.
+pub(super) async fn listen(machine: &Machine, ears: &Ears) -> Vec<Vec<SocketAddr>> {
     let enough = |heard: &[Vec<SocketAddr>]| {
         let is_heard = |ip: &IpAddr| heard.iter().flatten().any(|at| at.ip() == *ip);
-        !awaited.is_empty() && awaited.iter().all(is_heard)
+        ears.awaited.iter().all(is_heard)
     };
-    let heard = look_around(&settings, LISTEN, enough).await;
+    let patience = Patience {
+        at_least: if ears.away { LISTEN } else { Duration::ZERO },
+        at_most: LISTEN_MAX,
+    };
+    let heard = look_around(&ears.settings, patience, enough).await;
     let own = |at: &SocketAddr| {
         let mut interfaces = machine.interfaces.iter();
         interfaces.any(|i| i.networks.iter().any(|(own, _)| *own == at.ip()))
