@@ -14,6 +14,8 @@ export class Problem extends Error {
 		this.code = body.code;
 		this.remedy = body.remedy ?? '';
 		this.retryAfter = body.retry_after ?? 0;
+		/** What happened and what helps, in one line. */
+		this.whole = [body.message, body.remedy].filter(Boolean).join('; ');
 	}
 }
 

@@ -10,7 +10,7 @@ import { flush, leaveDrafts, storeDrafts, unkept } from './outbox.js';
 import { openBegin } from './people.js';
 import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
-import { away, door, enrol, factor, focusFirst, locked, signIn } from './sign-in.js';
+import { away, door, enrol, factor, focusFirst, locked, nodeLocked, signIn } from './sign-in.js';
 import { stepUp } from './step-up.js';
 import { forget, known, on, setMe, unreadTotal } from './state.js';
 
@@ -49,7 +49,8 @@ async function boot() {
 		// Another answer said it before, and somebody may be typing.
 		if (before && !desk) return;
 		if (error instanceof Problem) {
-			leave(error.code === 'login_required' ? undefined : reason(error));
+			if (error.code === 'login_required') leave();
+			else gone(error);
 			return;
 		}
 		show(away(undefined, () => { void boot(); }));
@@ -86,12 +87,33 @@ function begin() {
  * Nobody is signed in any more.
  * @param {string} [why]
  */
-function leave(why) {
+function leave(why, page = signIn(ways, why)) {
 	hush();
 	// What the node has not got stays in memory for its owner; what it has is forgotten here.
 	leaveDrafts();
-	show(signIn(ways, why));
+	show(page);
 	forget();
+}
+
+/**
+ * The node has ended the login, or is itself locked since it was started.
+ * @param {Problem | null} why
+ */
+function gone(why) {
+	if (why?.code === 'node_locked') void waitLocked();
+	else leave(why ? reason(why) : ENDED);
+}
+
+async function waitLocked() {
+	const page = nodeLocked();
+	leave(undefined, page);
+	let waits = true;
+	while (page.isConnected && waits) {
+		await new Promise(done => setTimeout(done, 700));
+		// No answer: its doors change hands, and it is asked again.
+		waits = await get('/me', { background: true }).then(() => false, error => !(error instanceof Problem) || error.code === 'node_locked');
+	}
+	if (page.isConnected) void boot();
 }
 
 /**
@@ -144,9 +166,11 @@ function search() {
 	openSearch((conversation, message, words) => desk?.open(conversation, { message, words }));
 }
 
+const ENDED = 'Your login has ended. Drafts are kept; sign in again to go on.';
+
 /** @param {Problem} problem */
 function reason(problem) {
-	if (problem.code === 'login_ended') return 'Your login has ended. Drafts are kept; sign in again to go on.';
+	if (problem.code === 'login_ended') return ENDED;
 	return problem.code === 'login_required' ? 'Sign in again to go on. Drafts are kept.' : problem.message;
 }
 
@@ -158,14 +182,13 @@ function unreachable() {
 
 watchCalls(error => {
 	if (!(error instanceof Problem)) unreachable();
-	else if (known.me && desk && (error.code === 'login_ended' || error.code === 'login_required')) {
-		leave(reason(error));
-	} else if (error.code === 'locked' && desk && known.me) {
+	else if (known.me && desk && ['login_ended', 'login_required', 'node_locked'].includes(error.code)) gone(error);
+	else if (error.code === 'locked' && desk && known.me) {
 		arrive({ ...known.me, state: 'locked' });
 	}
 });
 
-on('gone', error => { if (desk) leave(error instanceof Problem ? reason(error) : 'Your login has ended. Drafts are kept; sign in again to go on.'); });
+on('gone', error => { if (desk) gone(error); });
 on('locked', () => { if (known.me && desk) arrive({ ...known.me, state: 'locked' }); });
 on('link', back => {
 	if (back !== 'back' || !desk) return;

@@ -5,7 +5,7 @@ import { announce, el, icon, iconButton, refill, settle } from './dom.js';
 import { draft, keepDraft, send, storeDrafts } from './outbox.js';
 import { firstLine } from './row.js';
 import { conversation, known, tell } from './state.js';
-import { initials, named, put, visible } from './text.js';
+import { face, named, visible } from './text.js';
 import { said } from './timeline.js';
 
 /** Most bytes of a message, as on the node. */
@@ -42,7 +42,7 @@ export class Composer {
 		this.room = el('p', { class: 'hint room', 'aria-live': 'polite' });
 		this.sender = el('button', { type: 'submit', class: 'main send', 'aria-label': 'Send', title: 'Send (Enter)' }, icon('send'), el('span', {}, 'Send'));
 		this.node = el('form', { class: 'composer', 'aria-label': 'Write', on: { submit: event => this.submit(event) } },
-			this.about, this.offers, el('div', { class: 'writing' }, this.area, this.sender), this.room);
+			this.about, this.offers, el('div', 'writing', this.area, this.sender), this.room);
 		this.saveSoon = settle(() => { void storeDrafts(); }, DRAFT);
 		this.area.value = draft(id);
 		this.offered = -1;
@@ -171,9 +171,7 @@ export class Composer {
 
 	/** @param {string} label @param {Message} one */
 	showAbout(label, one) {
-		const text = el('bdi', { class: 'quoted' });
-		put(text, firstLine(one.text ?? ''));
-		refill(this.about, icon('reply'), el('span', {}, label, named(one.by, 'who'), ' ', text),
+		refill(this.about, icon('reply'), el('span', {}, label, named(one.by, 'who'), ' ', named(firstLine(one.text ?? ''), 'quoted')),
 			iconButton('close', this.amending ? 'Stop amending' : 'Do not reply', () => this.clearAbout()));
 		this.about.hidden = false;
 		this.sender.lastChild?.replaceWith(el('span', {}, this.amending ? 'Amend' : 'Send'));
@@ -206,11 +204,8 @@ export class Composer {
 		this.people = people;
 		this.offered = people.length ? 0 : -1;
 		this.offers.hidden = people.length === 0;
-		refill(this.offers, ...people.map((one, index) => {
-			const item = el('li', { role: 'option', id: `offer-${index}`, on: { mousedown: event => { event.preventDefault(); this.pick(index); } } },
-				el('span', { class: 'face', 'aria-hidden': 'true' }, initials(one.name)), named(one.name), el('span', { class: 'hint' }, ' ', one.homes.join(', ')));
-			return item;
-		}));
+		refill(this.offers, ...people.map((one, index) => el('li', { role: 'option', id: `offer-${index}`, on: { mousedown: event => { event.preventDefault(); this.pick(index); } } },
+			face(one.name), named(one.name), el('span', 'hint', ' ', one.homes.join(', ')))));
 		this.point();
 	}
 

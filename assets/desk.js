@@ -6,7 +6,7 @@ import { List } from './list.js';
 import { pendingCount } from './outbox.js';
 import { membersLine, openMembers } from './people.js';
 import { conversation, known, on, tell, unreadTotal } from './state.js';
-import { initials, named, spoken, visible } from './text.js';
+import { face, named, spoken, visible } from './text.js';
 import { openMenu, Timeline } from './timeline.js';
 
 /**
@@ -27,20 +27,20 @@ export class Desk {
 		this.was = known.link;
 		this.bannerShows = '';
 		this.list = new List({ open: id => this.open(id), begin: acts.begin, search: acts.search });
-		this.place = el('div', { class: 'place' });
+		this.place = el('div', 'place');
 		this.link = el('button', { class: 'link-state', on: { click: () => this.explainLink() } });
 		this.banner = el('div', { class: 'banner', role: 'status' });
 		this.title = el('h1', { tabindex: '-1' });
-		this.members = el('p', { class: 'members' });
+		this.members = el('p', 'members');
 		this.head = el('header', { class: 'headline', hidden: true },
 			iconButton('back', 'Back to the conversations', () => this.close(), { class: 'plain back' }),
-			el('div', { class: 'middle' }, this.title, this.members),
+			el('div', 'middle', this.title, this.members),
 			iconButton('people', 'Members', () => { if (known.open) openMembers(known.open); }));
-		this.body = el('div', { class: 'body' }, this.nothing());
-		const main = el('main', { class: 'talk' }, this.banner, this.head, this.body);
-		this.side = el('div', { class: 'side' },
-			el('header', { class: 'clinic' }, this.place, this.link), this.list.node, this.foot());
-		this.node = el('div', { class: 'desk' }, this.skip(), this.side, main);
+		this.body = el('div', 'body', this.nothing());
+		const main = el('main', 'talk', this.banner, this.head, this.body);
+		this.side = el('div', 'side',
+			el('header', 'clinic', this.place, this.link), this.list.node, this.foot());
+		this.node = el('div', 'desk', this.skip(), this.side, main);
 		this.off = [on('link', () => this.showLink()), on('outbox', () => this.showLink()), on('conversations', () => this.changed()), on('clinic', () => this.changed())];
 		this.showLink();
 		this.changed();
@@ -64,16 +64,16 @@ export class Desk {
 			['Help', '?', this.acts.help],
 			['Sign out', '', this.acts.out],
 		], more), { 'aria-haspopup': 'menu' });
-		return el('footer', { class: 'me' },
-			el('span', { class: 'face', 'aria-hidden': 'true' }, initials(me?.name ?? '')),
-			el('span', { class: 'middle' }, named(me?.name ?? '', 'name')),
+		return el('footer', 'me',
+			face(me?.name ?? ''),
+			el('span', 'middle', named(me?.name ?? '', 'name')),
 			el('button', { class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', on: { click: this.acts.lock } }, icon('lock'), 'Lock'),
 			more);
 	}
 
 	nothing() {
-		return el('div', { class: 'empty' }, el('p', {}, 'Pick a conversation, or begin one.'),
-			el('p', { class: 'hint' }, el('kbd', {}, '?'), ' shows every key.'));
+		return el('div', 'empty', el('p', {}, 'Pick a conversation, or begin one.'),
+			el('p', 'hint', el('kbd', {}, '?'), ' shows every key.'));
 	}
 
 	/** Opens where this person was, or at the newest conversation. */
@@ -155,16 +155,17 @@ export class Desk {
 		}
 		this.composer?.refresh();
 		const office = known.me?.office ?? known.status?.office;
-		refill(this.place, el('p', { class: 'name' }, named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
-			office && el('p', { class: 'second' }, named(office)));
+		refill(this.place, el('p', 'name', named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
+			office && el('p', 'second', named(office)));
 	}
 
 	showLink() {
 		const { status, link } = known;
 		const away = status?.away ?? [];
 		const state = link === 'lost' ? 'bad' : away.length ? 'part' : 'good';
+		const here = (status?.peers.length ?? 0) + 1;
 		const words = link === 'lost' ? 'Node does not answer' : link === 'joining' ? 'Connecting…'
-			: away.length ? `${(status?.peers.length ?? 0) + 1} of ${(status?.peers.length ?? 0) + 1 + away.length} offices` : 'All offices connected';
+			: away.length ? `${here} of ${here + away.length} offices` : 'All offices connected';
 		this.link.className = `link-state ${state}`;
 		refill(this.link, el('span', { class: 'dot', 'aria-hidden': 'true' }), words);
 		if (link !== this.was) {
@@ -178,9 +179,11 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		this.banner.className = known.link === 'lost' || revoked ? 'banner bad' : 'banner';
-		this.banner.hidden = known.link !== 'lost' && !revoked;
-		const shows = `${known.link}${waiting}${revoked}`;
+		// What everybody at this office has to know; certificates are for admins to look after.
+		const warning = known.status?.warnings.find(one => one.kind === 'contact' || one.kind === 'clock');
+		this.banner.className = known.link === 'lost' || revoked || warning ? 'banner bad' : 'banner';
+		this.banner.hidden = known.link !== 'lost' && !revoked && !warning;
+		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
 		refill(this.banner);
@@ -191,6 +194,8 @@ export class Desk {
 			button('Try now', this.acts.retry));
 		} else if (revoked) {
 			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This node is no longer part of the clinic. '), 'Tell an admin; nothing from here reaches other offices.'));
+		} else if (warning) {
+			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${warning.message} `), warning.remedy));
 		}
 	}
 
@@ -203,7 +208,7 @@ export class Desk {
 				: 'Every office is connected. Messages go at once.';
 		/** @param {string} name @param {string} is @param {string} kind */
 		const row = (name, is, kind) => el('li', {}, el('span', { class: `dot ${kind}`, 'aria-hidden': 'true' }), named(name, 'name'), ` ${is}`);
-		openDialog('Offices', {}, el('p', {}, words), !lost && el('ul', { class: 'offices' },
+		openDialog('Offices', {}, el('p', {}, words), !lost && el('ul', 'offices',
 			row(known.status?.name ?? '', 'this node', 'good'),
 			...peers.map(peer => row(peer.name, 'connected', 'good')),
 			...away.map(name => row(name, 'out of reach', 'bad'))));

@@ -8,11 +8,12 @@ const REFUSED = /^(on.+|style|href|src|srcdoc|action|formaction|data|code)$/i;
  * An element with its attributes, listeners and children.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
- * @param {Props} [props]
+ * @param {Props | string} [props] or the class alone
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function el(tag, props = {}, ...children) {
+	if (typeof props === 'string') props = { class: props };
 	const node = document.createElement(tag);
 	if (node instanceof HTMLButtonElement) node.type = 'button';
 	for (const [name, value] of Object.entries(props)) {
@@ -132,11 +133,19 @@ let fields = 0;
 export function field(label, props, hint) {
 	const id = `field-${++fields}`;
 	const input = el('input', { id, 'aria-describedby': hint && `${id}-hint`, ...props });
-	const box = el('div', { class: 'field' },
+	const box = el('div', 'field',
 		el('label', { for: id }, label), input,
 		hint && el('p', { id: `${id}-hint`, class: 'hint' }, hint));
 	return { box, input };
 }
+
+/**
+ * Where somebody types what they look for.
+ * @param {string} id
+ * @param {string} label
+ * @param {string} placeholder
+ */
+export const searchBox = (id, label, placeholder) => el('input', { id, type: 'text', role: 'searchbox', 'aria-label': label, placeholder, autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
 
 /**
  * Opens a dialog. Escape and the cross close it, and the focus goes back to where it was.
@@ -149,13 +158,11 @@ export function openDialog(title, how, ...children) {
 	const before = document.activeElement;
 	const dialog = el('dialog', { class: how.class, 'aria-labelledby': id, role: how.kind });
 	const head = el('header', {}, el('h2', { id }, title), iconButton('close', 'Close', () => dialog.close()));
-	fill(dialog, head, el('div', { class: 'inside' }, ...children));
+	fill(dialog, head, el('div', 'inside', ...children));
 	dialog.addEventListener('close', () => {
 		dialog.remove();
 		how.closed?.();
-		// Unless something else has taken it on purpose.
-		const active = document.activeElement;
-		if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) before.focus();
+		giveBack(before);
 	});
 	dialog.addEventListener('click', event => {
 		if (event.target === dialog) dialog.close();
@@ -163,6 +170,15 @@ export function openDialog(title, how, ...children) {
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;
+}
+
+/**
+ * Gives the focus back to where it was, unless something else has taken it on purpose.
+ * @param {Element | null} before
+ */
+export function giveBack(before) {
+	const active = document.activeElement;
+	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
 }
 
 /** Closes every dialog, for instance because the person has gone. */

@@ -1,6 +1,7 @@
 // Every key, and what the states of a message mean.
 
-import { el, icon, openDialog } from './dom.js';
+import { el, openDialog } from './dom.js';
+import { shape } from './row.js';
 
 /** @type {[string, string][]} */
 const KEYS = [
@@ -32,12 +33,12 @@ const STATES = [
 export function openHelp() {
 	if (document.querySelector('dialog.help')) return;
 	openDialog('Help', { class: 'help wide' },
-		el('div', { class: 'halves' },
-			el('section', {}, el('h3', {}, 'Keys'), el('dl', { class: 'keys' },
+		el('div', 'halves',
+			el('section', {}, el('h3', {}, 'Keys'), el('dl', 'keys',
 				...KEYS.flatMap(([key, what]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, what)]))),
-			el('section', {}, el('h3', {}, 'How far a message has come'), el('dl', { class: 'states' },
+			el('section', {}, el('h3', {}, 'How far a message has come'), el('dl', 'states',
 				...STATES.flatMap(([state, word, what]) => [
-					el('dt', {}, el('span', { class: `state ${state}` }, icon(state), el('span', {}, word))), el('dd', {}, what)])),
+					el('dt', {}, shape('span', state, word)), el('dd', {}, what)])),
 			el('h3', {}, 'When something is out of reach'),
 			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office’s node away: you can read and write on; what you send waits on this page until it is back.'))));
 }

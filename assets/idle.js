@@ -41,7 +41,7 @@ function warn(left) {
 	const words = `You will be logged off in ${Math.max(1, Math.ceil(left / 1000))} s, because nobody has used this screen. Drafts are kept.`;
 	if (!warning) {
 		warning = openDialog('Still there?', { kind: 'alertdialog', closed: () => { warning = null; void sign(); } },
-			el('p', { class: 'count' }), el('div', { class: 'choices' }, button('I am here', () => warning?.close(), { class: 'main', autofocus: true })));
+			el('p', 'count'), el('div', 'choices', button('I am here', () => warning?.close(), { class: 'main', autofocus: true })));
 	}
 	const count = warning.querySelector('.count');
 	if (count) count.textContent = words;

@@ -8,6 +8,9 @@ import { settle } from './dom.js';
 /** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
 const WAITS = [300, 700, 1500, 3000, 5000];
 
+/** How often the node's state is looked at though nothing happens, in ms: hearing nobody is no event. */
+const LOOK = 5 * 60 * 1000;
+
 /** @type {AbortController | null} */
 let running = null;
 let tries = 0;
@@ -50,7 +53,7 @@ async function keepListening(signal) {
 			await hints(hint => { if (!signal.aborted) hear(hint); }, signal);
 		} catch (error) {
 			if (signal.aborted) return;
-			if (error instanceof Problem && error.code.startsWith('login_')) {
+			if (error instanceof Problem && /^login_|^node_locked$/.test(error.code)) {
 				tell('gone', error);
 				return;
 			}
@@ -70,6 +73,7 @@ async function keepListening(signal) {
 
 const conversationsSoon = settle(() => { void loadConversations().catch(() => undefined); }, 120);
 const statusSoon = settle(() => { void loadStatus().catch(() => undefined); }, 150);
+setInterval(() => { if (running) statusSoon(); }, LOOK);
 const presenceSoon = settle(() => { void loadPresence().catch(() => undefined); }, 300);
 const clinicSoon = settle(() => { void loadClinic().catch(() => undefined); }, 200);
 

@@ -2,23 +2,24 @@
 
 import { el, icon, iconButton, refill } from './dom.js';
 import { draft } from './outbox.js';
-import { known, on } from './state.js';
-import { initials, named, visible } from './text.js';
+import { isHere, known, on, staffCalled, writers } from './state.js';
+import { face, named, visible } from './text.js';
 import { brief } from './time.js';
 
 export class List {
 	/** @param {{ open: (id: string) => void, begin: () => void, search: () => void }} acts */
 	constructor(acts) {
 		this.acts = acts;
-		this.items = el('ul', { class: 'conversations' });
+		this.items = el('ul', 'conversations');
 		this.node = el('nav', { class: 'list', 'aria-label': 'Conversations' },
-			el('div', { class: 'bar' },
+			el('div', 'bar',
 				el('button', { class: 'find', on: { click: acts.search }, 'aria-keyshortcuts': '/' },
 					icon('search'), el('span', {}, 'Search'), el('kbd', { 'aria-hidden': 'true' }, '/')),
 				iconButton('plus', 'Begin a conversation', acts.begin, { class: 'plain boxed', 'aria-keyshortcuts': 'n' })),
 			this.items);
-		this.off = [on('conversations', () => this.show()), on('drafts', () => this.show()), on('open', () => this.show()),
-			on('typing', () => this.show()), on('clinic', () => this.show())];
+		/** @type {Topic[]} */
+		const topics = ['conversations', 'drafts', 'open', 'typing', 'clinic'];
+		this.off = topics.map(topic => on(topic, () => this.show()));
 		/**
 		 * What each row shows, so that only changed rows are made anew.
 		 * @type {Map<string, { node: HTMLElement, shows: string }>}
@@ -46,51 +47,47 @@ export class List {
 			refill(this.items, ...nodes);
 			if (id) rows.get(id)?.node.querySelector('button')?.focus({ preventScroll: true });
 		}
-		if (nodes.length === 0) refill(this.items, el('li', { class: 'wait' }, 'No conversation yet. Begin one with +.'));
+		if (nodes.length === 0) refill(this.items, el('li', 'wait', 'No conversation yet. Begin one with +.'));
 		this.rows = rows;
 	}
 
 	/** @param {Conversation} one */
 	typing(one) {
-		const now = Date.now();
-		return [...known.typing.get(one.id) ?? []].some(([name, until]) => until > now && name !== known.me?.name);
+		return writers(one.id).length > 0;
 	}
 
 	/** @param {Conversation} one */
 	presence(one) {
-		if (one.kind !== 'direct') return '';
-		const other = known.clinic?.staff.find(staff => staff.name === one.name);
-		return (other && known.presence.get(other.id)) ?? '';
+		return one.kind === 'direct' && isHere(staffCalled(one.name)) ? 'here' : '';
 	}
 
 	/** @param {Conversation} one */
 	row(one) {
 		const unread = one.unread ?? 0;
-		const here = this.presence(one) === 'here';
-		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here && 'here'].filter(Boolean).join(', ');
-		const face = el('span', { class: `face ${one.kind}${here ? ' here' : ''}`, 'aria-hidden': 'true' }, one.kind === 'direct' ? initials(one.name) : icon(one.kind === 'group' ? 'people' : 'room'));
+		const here = this.presence(one);
+		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here].filter(Boolean).join(', ');
 		return el('li', { data: { id: one.id } }, el('button', {
 			class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
 			on: { click: () => this.acts.open(one.id) },
 		},
-		face,
-		el('span', { class: 'middle' }, named(one.name, 'name'), words && el('span', { class: 'unseen' }, `, ${words}`), this.second(one)),
-		el('span', { class: 'end' },
+		face(one.name, `${one.kind} ${here}`, one.kind === 'direct' ? undefined : icon(one.kind === 'group' ? 'people' : 'room')),
+		el('span', 'middle', named(one.name, 'name'), words && el('span', 'unseen', `, ${words}`), this.second(one)),
+		el('span', 'end',
 			one.newest && el('time', { datetime: one.newest.iso }, brief(one.newest.ms)),
 			el('span', { class: 'marks', 'aria-hidden': 'true' },
-				one.mentioned && el('span', { class: 'badge at' }, '@'),
-				unread > 0 && el('span', { class: 'badge' }, unread > 99 ? '99+' : String(unread))))));
+				one.mentioned && el('span', 'badge at', '@'),
+				unread > 0 && el('span', 'badge', unread > 99 ? '99+' : String(unread))))));
 	}
 
 	/** @param {Conversation} one */
 	second(one) {
-		if (this.typing(one)) return el('span', { class: 'second' }, 'writing…');
-		if (draft(one.id) !== '' && known.open !== one.id) return el('span', { class: 'second draft' }, 'Draft waits');
+		if (this.typing(one)) return el('span', 'second', 'writing…');
+		if (draft(one.id) !== '' && known.open !== one.id) return el('span', 'second draft', 'Draft waits');
 		if (one.kind === 'direct') {
-			const other = known.clinic?.staff.find(staff => staff.name === one.name);
-			return other && el('span', { class: 'second' }, named(other.homes.join(', ')));
+			const other = staffCalled(one.name);
+			return other && el('span', 'second', named(other.homes.join(', ')));
 		}
-		return el('span', { class: 'second' }, `${one.members.length} members`);
+		return el('span', 'second', `${one.members.length} members`);
 	}
 
 	/**

@@ -22,9 +22,7 @@ const stored = new Map();
 /** @param {string} conversation */
 const mine = conversation => `${known.me?.staff} ${conversation}`;
 
-export function newKey() {
-	return [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
-}
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
 
 /** @param {string} conversation */
 export const pendingIn = conversation => pending.filter(one => one.conversation === conversation && one.owner === known.me?.staff);
@@ -80,13 +78,13 @@ async function deliver(one) {
 	} catch (error) {
 		if (error instanceof Problem && !passing(error)) {
 			one.state = 'refused';
-			one.why = [error.message, error.remedy].filter(Boolean).join('; ');
+			one.why = error.whole;
 			tell('outbox', one);
 			return true;
 		}
 		one.state = 'waiting';
 		tell('outbox', one);
-		if (error instanceof Problem && error.code !== 'locked' && !error.code.startsWith('login_')) {
+		if (error instanceof Problem && !error.code.endsWith('locked') && !error.code.startsWith('login_')) {
 			setTimeout(() => { void flush(); }, Math.max(error.retryAfter, 1) * 1000);
 		}
 		return false;
@@ -98,7 +96,7 @@ async function deliver(one) {
  * @param {Problem} error
  */
 function passing(error) {
-	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked'].includes(error.code) || error.code.startsWith('login_');
+	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked', 'node_locked'].includes(error.code) || error.code.startsWith('login_');
 }
 
 /** @param {string} key */

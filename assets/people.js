@@ -1,8 +1,8 @@
 // Beginning a conversation, and who is in one.
 
-import { button, el, fill, openDialog, refill } from './dom.js';
-import { conversation, known, on } from './state.js';
-import { initials, listed, named, visible } from './text.js';
+import { button, el, fill, openDialog, refill, searchBox } from './dom.js';
+import { conversation, isHere, known, on, staffCalled, staffName } from './state.js';
+import { face, listed, named, visible } from './text.js';
 
 /** @type {Record<string, string>} */
 const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
@@ -19,8 +19,8 @@ export function openBegin(open) {
 	let people = everybody();
 	/** @type {Set<string>} */
 	const picked = new Set();
-	const filter = el('input', { type: 'text', role: 'searchbox', id: 'who', placeholder: 'Name, role or office', autocomplete: 'off', 'aria-label': 'Find people' });
-	const list = el('ul', { class: 'people' });
+	const filter = searchBox('who', 'Find people', 'Name, role or office');
+	const list = el('ul', 'people');
 	const who = el('p', { class: 'hint', 'aria-live': 'polite' });
 	const go = el('button', { type: 'submit', class: 'main', disabled: true }, 'Write');
 
@@ -28,9 +28,9 @@ export function openBegin(open) {
 		const words = filter.value.toLocaleLowerCase().split(/\s+/u).filter(Boolean);
 		const fits = people.filter(one => words.every(word => `${one.name} ${about(one)}`.toLocaleLowerCase().includes(word)));
 		refill(list, ...fits.map(one => el('li', {}, el('label', {},
-			check(one.id), el('span', { class: 'face', 'aria-hidden': 'true' }, initials(one.name)),
-			el('span', { class: 'middle' }, named(one.name, 'name'), el('span', { class: 'second' }, about(one)))))));
-		if (fits.length === 0) refill(list, el('li', { class: 'wait' }, 'Nobody fits.'));
+			check(one.id), face(one.name),
+			el('span', 'middle', named(one.name, 'name'), el('span', 'second', about(one)))))));
+		if (fits.length === 0) refill(list, el('li', 'wait', 'Nobody fits.'));
 	};
 	/** @param {string} id */
 	const check = id => {
@@ -60,7 +60,7 @@ export function openBegin(open) {
 				open(id);
 			},
 		},
-	}, filter, list, who, el('div', { class: 'choices' }, button('Cancel', () => dialog.close()), go));
+	}, filter, list, who, el('div', 'choices', button('Cancel', () => dialog.close()), go));
 	// Somebody may be added just now; the list is made anew for that only, so that nobody loses their place in it.
 	const deaf = on('clinic', () => {
 		if (everybody().length === people.length) return;
@@ -82,7 +82,7 @@ function together(others) {
 	const kind = others.length > 1 ? 'group' : 'direct';
 	const id = [kind, ...[known.me?.staff ?? '', ...others].sort()].join('-');
 	if (!conversation(id)) {
-		const names = others.map(other => known.clinic?.staff.find(staff => staff.id === other)?.name ?? '').sort();
+		const names = others.map(staffName).sort();
 		known.conversations = [{ id, kind, name: names.join(', '), members: [known.me?.name ?? '', ...names].sort(), newest: null }, ...known.conversations];
 	}
 	return id;
@@ -93,14 +93,14 @@ export function openMembers(id) {
 	const one = conversation(id);
 	if (!one) return;
 	const days = one.kind !== 'room' ? known.clinic?.policy.direct_days : known.clinic?.policy.room_days;
-	const list = el('ul', { class: 'people' }, ...one.members.map(name => {
-		const staff = known.clinic?.staff.find(each => each.name === name);
-		const here = staff && known.presence.get(staff.id) === 'here';
-		return el('li', {}, el('span', { class: `face${here ? ' here' : ''}`, 'aria-hidden': 'true' }, initials(name)),
-			el('span', { class: 'middle' }, named(name, 'name'), name === known.me?.name && ' (you)',
-				el('span', { class: 'second' }, [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
+	const list = el('ul', 'people', ...one.members.map(name => {
+		const staff = staffCalled(name);
+		const here = isHere(staff);
+		return el('li', {}, face(name, here ? 'here' : ''),
+			el('span', 'middle', named(name, 'name'), name === known.me?.name && ' (you)',
+				el('span', 'second', [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
 	}));
-	openDialog(visible(one.name), {}, list, days !== undefined && el('p', { class: 'hint' }, `Messages are kept for ${days} days and then destroyed at every node.`));
+	openDialog(visible(one.name), {}, list, days !== undefined && el('p', 'hint', `Messages are kept for ${days} days and then destroyed at every node.`));
 }
 
 /** @param {HTMLElement} into @param {Conversation} one */
@@ -108,8 +108,8 @@ export function membersLine(into, one) {
 	refill(into);
 	const others = one.members.filter(name => name !== known.me?.name);
 	if (one.kind === 'direct') {
-		const other = known.clinic?.staff.find(staff => staff.name === one.name);
-		fill(into, other && about(other), other && known.presence.get(other.id) === 'here' && ' · here');
+		const other = staffCalled(one.name);
+		fill(into, other && about(other), isHere(other) && ' · here');
 	} else if (others.length > 6) {
 		fill(into, listed(others.slice(0, 5)), ` and ${others.length - 5} more`);
 	} else {

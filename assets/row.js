@@ -1,7 +1,7 @@
 // One message on the screen, and the words for how far it has come.
 
 import { el, fill, icon, iconButton } from './dom.js';
-import { initials, listed, named, put, spoken, visible, written } from './text.js';
+import { face, listed, named, saying, spoken, visible, written } from './text.js';
 import { clock, dayName, exactly } from './time.js';
 import { known, staffName } from './state.js';
 
@@ -17,7 +17,7 @@ export const isMine = one => one.mine ?? one.staff === known.me?.staff;
  * How far a message has come, in words; never more than the node knows.
  * @param {Delivery} delivery
  */
-export function stateWords(delivery) {
+function stateWords(delivery) {
 	switch (delivery.state) {
 		case 'on_this_node': return 'On this node';
 		case 'left': return !delivery.stored_at.length ? 'Left this node'
@@ -31,18 +31,18 @@ export function stateWords(delivery) {
 /** @param {Message} one @param {Setting} how @param {RowActs} acts */
 export function messageRow(one, how, acts) {
 	const mine = isMine(one);
-	const who = el('span', { class: 'who' }, named(one.by), mine && el('span', { class: 'unseen' }, ' (you)'));
+	const who = el('span', 'who', named(one.by), mine && el('span', 'unseen', ' (you)'));
 	const time = el('time', { datetime: one.written.iso, title: exactly(one.written.ms) }, clock(one.written.ms));
-	const bubble = el('div', { class: 'bubble' },
-		how.head && el('p', { class: 'top' }, who),
-		!how.head && el('span', { class: 'unseen' }, visible(one.by), ': '),
+	const bubble = el('div', 'bubble',
+		how.head && el('p', 'top', who),
+		!how.head && el('span', 'unseen', visible(one.by), ': '),
 		one.reply_to && quote(one.reply_to, acts),
 		body(one, how, acts),
 		foot(one, time, mine, acts));
 	const more = iconButton('more', `Actions for the message of ${visible(one.by)}, ${clock(one.written.ms)}`,
 		() => acts.menu(one, more), { class: 'plain more', 'aria-haspopup': 'menu', tabindex: '-1' });
-	const line = el('div', { class: 'line' },
-		!mine && el('span', { class: how.head ? 'face' : 'face none', 'aria-hidden': 'true' }, how.head ? initials(one.by) : ''),
+	const line = el('div', 'line',
+		!mine && (how.head ? face(one.by) : face('', 'none')),
 		bubble, more);
 	return frame(one, how, mine, line);
 }
@@ -51,25 +51,22 @@ export function messageRow(one, how, acts) {
 function frame(one, how, mine, line) {
 	const kind = ['row', mine && 'mine', how.head && 'head', one.retracted && 'retracted'].filter(Boolean).join(' ');
 	return el('article', { class: kind, tabindex: '-1', data: { id: one.id } },
-		how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.written.ms))),
-		how.unread && el('p', { class: 'fresh' }, el('span', {}, 'Not opened before')),
+		how.day && el('h2', 'day', el('span', {}, dayName(one.written.ms))),
+		how.unread && el('p', 'fresh', el('span', {}, 'Not opened before')),
 		line);
 }
 
 /** @param {Message} one @param {Setting} how @param {RowActs} acts */
 function body(one, how, acts) {
 	if (one.retracted) {
-		const gone = el('p', { class: 'said gone' }, 'Retracted by ', named(one.retracted.by), ' at ', clock(one.retracted.when.ms));
-		if (one.retracted.reason) {
-			gone.append(': ');
-			gone.append(written(one.retracted.reason, []));
-		}
+		const gone = el('p', 'said gone', 'Retracted by ', named(one.retracted.by), ' at ', clock(one.retracted.when.ms));
+		if (one.retracted.reason) gone.append(': ', written(one.retracted.reason, []));
 		return gone;
 	}
-	if (one.text === null) return el('p', { class: 'said gone' }, 'Purged under the clinic’s policy');
+	if (one.text === null) return el('p', 'said gone', 'Purged under the clinic’s policy');
 	const names = (one.mentions ?? []).map(staffName);
 	const short = shorten(one.text);
-	const said = el('p', { class: 'said' }, written(short, names, how.find));
+	const said = el('p', 'said', written(short, names, how.find));
 	if (short.length === one.text.length) return said;
 	const rest = el('button', {
 		class: 'small', on: {
@@ -93,10 +90,8 @@ function shorten(text) {
 /** @param {Quoted} quoted @param {RowActs} acts */
 function quote(quoted, acts) {
 	const node = el('button', { class: 'quote', on: { click: () => acts.jump(quoted.id) } },
-		quoted.by && el('span', { class: 'who' }, named(quoted.by)), ' ');
-	const said = el('bdi', { class: 'quoted' });
-	put(said, quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text));
-	node.append(said);
+		quoted.by && el('span', 'who', named(quoted.by)), ' ');
+	node.append(named(quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text), 'quoted'));
 	return node;
 }
 
@@ -106,18 +101,23 @@ export const firstLine = text => {
 	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}…` : line;
 };
 
+/**
+ * A state as shape and words.
+ * @param {'span' | 'button'} tag
+ * @param {string} state
+ * @param {string} words
+ * @param {Props} [more]
+ */
+export const shape = (tag, state, words, more) => el(tag, { class: `state ${state}`, ...more }, icon(state), el('span', {}, words));
+
 /** @param {Message} one @param {HTMLElement} time @param {boolean} mine @param {RowActs} acts */
 function foot(one, time, mine, acts) {
-	const node = el('p', { class: 'foot' });
-	if (one.amended && !one.retracted) node.append(el('span', { class: 'tag' }, 'Amended'));
-	if (one.before_removal_was_known) node.append(el('span', { class: 'tag warn' }, 'Written before the removal was known'));
-	if (mine && !one.retracted) {
-		node.append(el('button', { class: `state ${one.delivery.state}`, title: 'Who has it', on: { click: () => acts.details(one) } },
-			icon(one.delivery.state), el('span', {}, stateWords(one.delivery))));
-	} else if (one.delivery.acknowledged_by.length) {
-		node.append(el('button', { class: 'state acknowledged', on: { click: () => acts.details(one) } },
-			icon('acknowledged'), el('span', {}, `In hand: ${spoken(one.delivery.acknowledged_by)}`)));
-	}
+	const node = el('p', 'foot');
+	if (one.amended && !one.retracted) node.append(el('span', 'tag', 'Amended'));
+	if (one.before_removal_was_known) node.append(el('span', 'tag warn', 'Written before the removal was known'));
+	const shows = { title: 'Who has it', on: { click: () => acts.details(one) } };
+	if (mine && !one.retracted) node.append(shape('button', one.delivery.state, stateWords(one.delivery), shows));
+	else if (one.delivery.acknowledged_by.length) node.append(shape('button', 'acknowledged', `In hand: ${spoken(one.delivery.acknowledged_by)}`, shows));
 	node.append(time);
 	return node;
 }
@@ -137,23 +137,21 @@ const PENDING = {
  * @param {RowActs} acts
  */
 export function pendingRow(one, how, acts) {
-	const foot = el('p', { class: 'foot' },
-		el('span', { class: `state ${one.state}` }, icon(one.state === 'sent' ? 'on_this_node' : one.state === 'refused' ? 'warn' : 'waiting'),
+	const foot = el('p', 'foot',
+		el('span', `state ${one.state}`, icon(one.state === 'sent' ? 'on_this_node' : one.state === 'refused' ? 'warn' : 'waiting'),
 			el('span', {}, PENDING[one.state])));
 	if (one.state === 'refused') {
-		const why = el('p', { class: 'why' });
-		put(why, one.why ?? '');
-		foot.prepend(why);
+		foot.prepend(saying('p', 'why', one.why ?? ''));
 		foot.append(el('button', { class: 'small', on: { click: () => acts.putBack(one) } }, 'Back to the draft'));
 	}
 	fill(foot, el('time', {}, clock(one.at)));
-	const bubble = el('div', { class: 'bubble' },
-		how.head && el('p', { class: 'top' }, el('span', { class: 'who' }, named(known.me?.name ?? ''))),
+	const bubble = el('div', 'bubble',
+		how.head && el('p', 'top', el('span', 'who', named(known.me?.name ?? ''))),
 		one.reply && quote(one.reply, acts),
-		el('p', { class: 'said' }, written(shorten(one.text), one.mentions.map(staffName))), foot);
+		el('p', 'said', written(shorten(one.text), one.mentions.map(staffName))), foot);
 	return el('article', { class: `row mine pending${how.head ? ' head' : ''}`, tabindex: '-1', data: { key: one.key } },
-		how.day && el('h2', { class: 'day' }, el('span', {}, dayName(one.at))),
-		el('div', { class: 'line' }, bubble));
+		how.day && el('h2', 'day', el('span', {}, dayName(one.at))),
+		el('div', 'line', bubble));
 }
 
 /**
@@ -162,13 +160,12 @@ export function pendingRow(one, how, acts) {
  */
 export function detailsList(one) {
 	const { delivery } = one;
-	const list = el('dl', { class: 'facts' });
+	const list = el('dl', 'facts');
 	/** @param {string} what @param {Node | string} value */
 	const fact = (what, value) => list.append(el('dt', {}, what), el('dd', {}, value));
 	fact('Written', exactly(one.written.ms));
 	fact('By', named(one.by));
-	const state = el('span', { class: `state ${delivery.state}` }, icon(delivery.state), el('span', {}, stateWords(delivery)));
-	fact('State', state);
+	fact('State', shape('span', delivery.state, stateWords(delivery)));
 	if (delivery.stored_at.length) fact('Stored at, by their signature', listed(delivery.stored_at));
 	if (delivery.missing.length) fact('Not known to be with', listed(delivery.missing));
 	if (delivery.opened_by.length) fact('Opened by', listed(delivery.opened_by));

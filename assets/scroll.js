@@ -60,11 +60,7 @@ class Heights {
 
 /** @template {object} T */
 export class Scroll {
-	/**
-	 * @param {{ label: string, row: (item: T, index: number) => HTMLElement, guess: (item: T, width: number) => number,
-	 *   same: (item: T, index: number) => unknown, start: () => void, moved: () => void }} how
-	 *   `same` gives what a row depends on besides its item; `start` is called near the beginning
-	 */
+	/** @param {Scrolled<T>} how */
 	constructor(how) {
 		this.how = how;
 		this.rows = el('div', { class: 'rows', role: 'feed', 'aria-label': how.label });
@@ -102,9 +98,13 @@ export class Scroll {
 			// What moved may be the window's edge, of which the observer tells later.
 			if (this.node.clientHeight !== this.view || this.node.clientWidth !== this.width) return this.resize();
 			this.top = this.node.scrollTop;
-			this.atEnd = this.total() - this.top - this.view < AT_END;
+			this.judge();
 			this.draw();
 		});
+	}
+
+	judge() {
+		this.atEnd = this.total() - this.top - this.view < AT_END;
 	}
 
 	total() {
@@ -294,7 +294,7 @@ export class Scroll {
 	to(top) {
 		this.atEnd = false;
 		this.go(top);
-		this.atEnd = this.total() - this.top - this.view < AT_END;
+		this.judge();
 		this.draw();
 	}
 

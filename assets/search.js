@@ -1,7 +1,7 @@
 // Search across what the person may see; the node looks, the page only shows.
 
 import { get } from './api.js';
-import { button, el, fill, openDialog, refill, settle } from './dom.js';
+import { button, el, fill, openDialog, refill, searchBox, settle } from './dom.js';
 import { said } from './timeline.js';
 import { found, named } from './text.js';
 import { brief } from './time.js';
@@ -11,9 +11,9 @@ const SHOWN = 30;
 
 /** @param {(conversation: string, message: string, words: string) => void} go */
 export function openSearch(go) {
-	const input = el('input', { type: 'text', role: 'searchbox', inputmode: 'search', id: 'search', 'aria-label': 'Search in your conversations', placeholder: 'Words in any order', autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
+	const input = searchBox('search', 'Search in your conversations', 'Words in any order');
 	const count = el('p', { class: 'hint', role: 'status' });
-	const list = el('ol', { class: 'hits' });
+	const list = el('ol', 'hits');
 	const rest = el('div');
 	const dialog = openDialog('Search', { class: 'high' }, input, count, list, rest);
 	let asked = 0;
@@ -52,7 +52,7 @@ export function openSearch(go) {
 				go(hit.conversation, hit.message.id, words);
 			},
 		},
-	}, el('span', { class: 'where' }, named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
+	}, el('span', 'where', named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
 	found(hit.message.text ?? '', words)));
 
 	const soon = settle(() => { void look(null); }, 120);

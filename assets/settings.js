@@ -3,7 +3,7 @@
 import { get, post } from './api.js';
 import { button, el, openDialog, refill } from './dom.js';
 import { addPasskey, passkeysHere } from './passkey.js';
-import { codeList, explain } from './sign-in.js';
+import { codeList, explain, form, passwordField } from './sign-in.js';
 import { named } from './text.js';
 import { exactly } from './time.js';
 
@@ -39,7 +39,7 @@ export const notesOn = () => kept(NOTES) === 'on' && 'Notification' in window &&
 
 /** @param {() => void} [ended] when this very login was ended */
 export function openSettings(ended) {
-	const logins = el('ul', { class: 'logins' });
+	const logins = el('ul', 'logins');
 	const factors = el('div');
 	const wrong = el('div', { class: 'problem', role: 'alert' });
 	openDialog('Settings', { class: 'wide' },
@@ -52,7 +52,7 @@ export function openSettings(ended) {
 }
 
 function themes() {
-	const set = el('fieldset', { class: 'radios' }, el('legend', {}, 'Light or dark'));
+	const set = el('fieldset', 'radios', el('legend', {}, 'Light or dark'));
 	for (const [value, label] of [['', 'As this PC'], ['light', 'Light'], ['dark', 'Dark']]) {
 		const radio = el('input', { type: 'radio', name: 'theme' });
 		radio.checked = kept(THEME) === value;
@@ -74,27 +74,20 @@ function notes() {
 		keep(NOTES, allowed ? 'on' : 'off');
 		box.checked = allowed;
 	});
-	return el('label', { class: 'tick' }, box, 'Tell me on the desktop when something comes (never what, or from whom)');
+	return el('label', 'tick', box, 'Tell me on the desktop when something comes (never what, or from whom)');
 }
 
 function password() {
-	const now = el('input', { id: 'pw-now', type: 'password', autocomplete: 'current-password', required: true });
-	const next = el('input', { id: 'pw-next', type: 'password', autocomplete: 'new-password', required: true, minlength: '12' });
-	const answer = el('div', { class: 'problem', role: 'alert' });
-	return el('form', {
-		class: 'inline', on: {
-			submit: event => {
-				event.preventDefault();
-				post('/password', { password: now.value, new_password: next.value }).then(() => {
-					now.value = '';
-					next.value = '';
-					refill(answer, el('p', {}, 'Changed. Every other login of yours has ended.'));
-				}, error => explain(answer, error));
-			},
-		},
-	}, el('div', { class: 'field' }, el('label', { for: 'pw-now' }, 'Password so far'), now),
-	el('div', { class: 'field' }, el('label', { for: 'pw-next' }, 'Password to be'), next),
-	el('button', { type: 'submit' }, 'Change'), answer);
+	const [now, next] = [passwordField('Password so far'), passwordField('Password to be', 'new-password')];
+	const done = el('p', { role: 'status' });
+	const node = form('Change', [now.box, next.box], async () => {
+		done.textContent = '';
+		await post('/password', { password: now.input.value, new_password: next.input.value });
+		now.input.value = next.input.value = '';
+		done.textContent = 'Changed. Every other login of yours has ended.';
+	}, done);
+	node.className = 'inline';
+	return node;
 }
 
 /** @param {HTMLElement} box @param {HTMLElement} wrong @param {string[]} [codes] to be written down */
@@ -107,7 +100,7 @@ async function showFactors(box, wrong, codes = []) {
 		/** @type {Factors} */
 		const { totp, passkeys, recovery_left: left } = await get('/factors');
 		wrong.replaceChildren();
-		refill(box, el('ul', { class: 'logins' }, totp && line('totp', 'Authenticator app'),
+		refill(box, el('ul', 'logins', totp && line('totp', 'Authenticator app'),
 			...passkeys.map(one => line(one.id, 'Passkey: ', named(one.name), `, since ${exactly(one.added.ms)}`))),
 		el('p', {}, `${left} recovery codes are left.`, codes.length > 0 && ' Write these down; they are shown only now:'),
 		codes.length > 0 && codeList(codes),

@@ -1,9 +1,9 @@
 // The door: signing in the first time and every other time, the second factor, and the lock.
 
-import { call, get, post, Problem, setProof } from './api.js';
+import { get, post, Problem, setProof } from './api.js';
 import { button, el, field, fill, icon, picture, refill } from './dom.js';
 import { addPasskey, passkeysHere, showPasskey } from './passkey.js';
-import { named, put, visible } from './text.js';
+import { named, saying, visible } from './text.js';
 
 /**
  * A page in front of the conversations.
@@ -13,7 +13,7 @@ import { named, put, visible } from './text.js';
 export function door(title, ...children) {
 	document.title = `${title} · clinic-mesh`;
 	const heading = el('h1', {}, title);
-	return el('main', { class: 'door' }, el('div', { class: 'card' }, el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), heading, ...children));
+	return el('main', 'door', el('div', 'card', el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), heading, ...children));
 }
 
 /**
@@ -54,25 +54,18 @@ export function form(action, fields, send, ...below) {
 /** @param {HTMLElement} into @param {unknown} error */
 export function explain(into, error) {
 	into.replaceChildren();
-	const said = el('p');
-	put(said, error instanceof Problem ? sentence(error.message) : error instanceof Error && error.name === 'Mismatch' ? error.message
-		: 'This office’s node does not answer. Is it switched on, and is this PC on the office’s network?');
-	into.append(icon('warn'), said);
-	if (error instanceof Problem && error.remedy) {
-		const help = el('p');
-		put(help, sentence(error.remedy));
-		into.append(help);
-	}
-	if (error instanceof Problem && error.retryAfter) into.append(el('p', {}, `Try again in ${error.retryAfter} s.`));
+	const { message, remedy, retryAfter } = error instanceof Problem ? error
+		: { message: error instanceof Mismatch ? error.message : 'This office’s node does not answer. Is it switched on, and is this PC on the office’s network?', remedy: '', retryAfter: 0 };
+	into.append(icon('warn'), saying('p', {}, sentence(message)));
+	if (remedy) into.append(saying('p', {}, sentence(remedy)));
+	if (retryAfter) into.append(el('p', {}, `Try again in ${retryAfter} s.`));
 }
 
 /** @param {string} text */
 const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 /** What was typed twice is not the same. */
-class Mismatch extends Error {
-	name = 'Mismatch';
-}
+class Mismatch extends Error {}
 
 /**
  * Goes on from an answer to a sign-in.
@@ -84,37 +77,68 @@ async function onward(ways, answer) {
 	ways.settled(/** @type {Me} */ (answer.state && answer.state !== 'ready' ? answer : await get('/me')));
 }
 
+/** @param {string} [hint] */
+const nameField = hint => field('Your name', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'words', maxlength: '200' }, hint);
+
+/** @param {string} [label] @param {string} [kind] @param {string} [hint] */
+export const passwordField = (label = 'Password', kind = 'current-password', hint) => field(label, { type: 'password', autocomplete: kind, required: true, minlength: kind === 'new-password' && '12', maxlength: '1000' }, hint);
+
+/** @param {string} label @param {() => void} press */
+const quiet = (label, press) => button(label, press, { class: 'quiet' });
+
 /** @param {Ways} ways @param {string} [why] */
 export function signIn(ways, why) {
-	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'words', maxlength: '200' });
-	const password = field('Password', { name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxlength: '1000' });
+	const [name, password] = [nameField(), passwordField()];
 	const page = door('Sign in',
-		why && el('p', { class: 'notice' }, icon('warn'), el('span', {}, why)),
+		why && el('p', 'notice', icon('warn'), el('span', {}, why)),
 		form('Sign in', [name.box, password.box], async () => {
 			const answer = await post('/login', { name: name.input.value.trim(), password: password.input.value });
 			password.input.value = '';
 			await onward(ways, answer);
 		}),
-		el('div', { class: 'other' },
-			passkeysHere() && button('Use a passkey', () => { void passkeyIn(ways, page); }, { class: 'quiet' }),
-			button('First time here: use a sign-in code', () => replace(page, firstTime(ways)), { class: 'quiet' })));
+		el('div', 'other',
+			passkeysHere() && quiet('Use a passkey', () => { void passkeyIn(ways, page); }),
+			quiet('First time here: use a sign-in code', () => replace(page, firstTime(ways)))));
+	return page;
+}
+
+/**
+ * The page of a node whose store waits for somebody's password. It stays until the node is open,
+ * whoever unlocks it from wherever.
+ */
+export function nodeLocked() {
+	const [name, password] = [nameField(), passwordField()];
+	const page = door('This node is locked',
+		el('p', {}, 'It was started without its key, perhaps after a power cut. Nothing here can be read or written until somebody who has signed in at this office before unlocks it with name and password. Then everybody signs in as always.'),
+		form('Unlock the node', [name.box, password.box], async () => {
+			// Refused: somebody else was faster.
+			await post('/node/unlock', { name: name.input.value, password: password.input.value }).catch(error => { if (error.code !== 'refused') throw error; });
+			password.input.value = '';
+			while (page.isConnected) await new Promise(done => setTimeout(done, 100));
+		}),
+		el('p', 'hint', 'If nobody can, whoever runs this machine starts the node with its passphrase or key file.'));
 	return page;
 }
 
 /** @param {Ways} ways */
 function firstTime(ways) {
-	const name = field('Your name', { name: 'username', autocomplete: 'username', required: true, maxlength: '200' }, 'As the admin wrote it.');
+	const name = nameField('As the admin wrote it.');
 	const code = field('Sign-in code', { name: 'code', autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '100' }, 'An admin gave it to you; it works once, for a day.');
-	const first = field('Choose a password', { type: 'password', autocomplete: 'new-password', required: true, minlength: '12', maxlength: '1000' },
-		'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
-	const second = field('The same password again', { type: 'password', autocomplete: 'new-password', required: true, maxlength: '1000' });
+	const first = passwordField('Choose a password', 'new-password', 'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
+	const second = passwordField('The same password again', 'new-password');
 	const page = door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
 		if (first.input.value !== second.input.value) throw new Mismatch('The two passwords are not the same.');
 		const answer = await post('/login', { name: name.input.value.trim(), code: code.input.value.trim(), new_password: first.input.value });
 		await onward(ways, answer);
-	}), el('div', { class: 'other' }, button('I have a password already', () => ways.again(), { class: 'quiet' })));
+	}), el('div', 'other', quiet('I have a password already', () => ways.again())));
 	return page;
 }
+
+/** @param {string} label @param {string} [hint] */
+const digitsField = (label, hint) => field(label, { inputmode: 'numeric', autocomplete: 'one-time-code', pattern: '[0-9 ]{6,8}', required: true, maxlength: '8', class: 'digits' }, hint);
+
+/** @param {string} text */
+const digitsOf = text => text.replace(/\s/g, '');
 
 /**
  * The second factor of somebody who has one.
@@ -123,19 +147,19 @@ function firstTime(ways) {
  */
 export function factor(ways, me) {
 	const kinds = me.factors ?? ['totp', 'recovery'];
-	const code = field('Six digits', { inputmode: 'numeric', autocomplete: 'one-time-code', pattern: '[0-9 ]{6,8}', required: true, maxlength: '8', class: 'digits' }, 'From the authenticator app on your phone.');
+	const code = digitsField('Six digits', 'From the authenticator app on your phone.');
 	const recovery = field('Recovery code', { autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '64' }, 'One of the ten you wrote down. Each works once.');
 	/** @param {unknown} body */
 	const send = async body => onward(ways, await post('/login/factor', body));
-	const totp = form('Sign in', [code.box], () => send({ totp: code.input.value.replace(/\s/g, '') }));
+	const totp = form('Sign in', [code.box], () => send({ totp: digitsOf(code.input.value) }));
 	const paper = form('Sign in', [recovery.box], () => send({ recovery: recovery.input.value.trim() }));
 	const passkey = kinds.includes('passkey') && passkeysHere() && form('Use a passkey', [], async () => send({ passkey: await showPasskey(await post('/factors/passkey/ask')) }));
 	const holder = el('div', {}, kinds.includes('totp') ? totp : !passkey && paper);
-	const page = door('The second step', passkey, holder, el('div', { class: 'other' },
-		kinds.includes('recovery') && button('My phone is not here: use a recovery code', () => {
+	const page = door('The second step', passkey, holder, el('div', 'other',
+		kinds.includes('recovery') && quiet('My phone is not here: use a recovery code', () => {
 			refill(holder, paper);
 			recovery.input.focus();
-		}, { class: 'quiet' }),
+		}),
 		leave(ways)));
 	return page;
 }
@@ -145,7 +169,7 @@ export function factor(ways, me) {
  * @param {string} typed
  */
 export const secondFactor = typed => {
-	const digits = typed.replace(/\s/g, '');
+	const digits = digitsOf(typed);
 	return /^\d{6}$/.test(digits) ? { totp: digits } : { recovery: typed.trim() };
 };
 
@@ -167,7 +191,7 @@ async function passkeyIn(ways, page) {
 export function enrol(ways) {
 	const page = door('Protect your account',
 		el('p', {}, 'A password alone can be guessed or seen. Add something only you have; from then on you need both.'),
-		el('div', { class: 'stack' },
+		el('div', 'stack',
 			button('Use an authenticator app', () => { void app(ways, page); }, { class: 'main wide' }),
 			passkeysHere() && button('Use a passkey of this device', () => {
 				addPasskey().then(answer => replace(page, codes(ways, answer.recovery_codes)), error => failed(page, error));
@@ -180,21 +204,21 @@ export function enrol(ways) {
 async function app(ways, page) {
 	try {
 		const { secret, qr_svg: qr } = await post('/factors/totp/begin');
-		const code = field('Six digits that the app shows', { inputmode: 'numeric', autocomplete: 'one-time-code', required: true, maxlength: '8', class: 'digits' });
+		const code = digitsField('Six digits that the app shows');
 		replace(page, door('Authenticator app',
-			el('ol', { class: 'steps' },
+			el('ol', 'steps',
 				el('li', {}, 'Open an authenticator app on your phone.'),
 				el('li', {}, 'Scan this picture with it, or type the key below it.'),
 				el('li', {}, 'Type the six digits it shows.')),
 			qr && picture(qr, 'QR code for the authenticator app'),
-			el('p', { class: 'secret' }, (String(secret).match(/.{1,4}/g) ?? []).join(' ')),
+			el('p', 'secret', (String(secret).match(/.{1,4}/g) ?? []).join(' ')),
 			form('Go on', [code.box], async () => {
-				const answer = await post('/factors/totp/finish', { totp: code.input.value.replace(/\s/g, '') });
+				const answer = await post('/factors/totp/finish', { totp: digitsOf(code.input.value) });
 				setProof(answer.proof);
 				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes));
 			}, leave(ways))));
 	} catch (error) {
-			failed(page, error);
+		failed(page, error);
 	}
 }
 
@@ -207,7 +231,7 @@ function codes(ways, list) {
 }
 
 /** @param {string[]} list */
-export const codeList = list => el('ol', { class: 'codes' }, ...list.map(one => el('li', {}, el('code', {}, one))));
+export const codeList = list => el('ol', 'codes', ...list.map(one => el('li', {}, el('code', {}, one))));
 
 /**
  * The screen while it is locked: nothing of the conversations is in the page.
@@ -215,9 +239,9 @@ export const codeList = list => el('ol', { class: 'codes' }, ...list.map(one => 
  * @param {string} name
  */
 export function locked(ways, name) {
-	const password = field('Password', { type: 'password', autocomplete: 'current-password', required: true, maxlength: '1000' });
+	const password = passwordField();
 	const page = door('Locked',
-		el('p', { class: 'person' }, icon('lock'), named(name, 'name')),
+		el('p', 'person', icon('lock'), named(name, 'name')),
 		el('input', { type: 'hidden', autocomplete: 'username', value: visible(name) }),
 		form('Unlock', [password.box], async () => {
 			const secret = password.input.value;
@@ -229,23 +253,19 @@ export function locked(ways, name) {
 			password.input.value = '';
 			await onward(ways, answer);
 		}),
-		el('div', { class: 'other' }, button('Somebody else: sign out and switch', () => {
-			call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());
-		}, { class: 'quiet' })));
+		el('div', 'other', leave(ways, 'Somebody else: sign out and switch')));
 	return page;
 }
 
-/** @param {Ways} ways */
-function leave(ways) {
-	return button('Stop and sign in as somebody else', () => {
-		call('POST', '/logout', {}).catch(() => undefined).finally(() => ways.again());
-	}, { class: 'quiet' });
-}
+/** @param {Ways} ways @param {string} [label] */
+const leave = (ways, label = 'Stop and sign in as somebody else') => quiet(label, () => {
+	post('/logout').catch(() => undefined).finally(() => ways.again());
+});
 
 /** @param {string} [why] @param {() => void} [again] */
 export function away(why, again) {
 	return door('No answer',
-		el('p', { class: 'notice' }, icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
+		el('p', 'notice', icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
 		el('p', {}, 'Is it switched on, and is this PC on the office’s network? The Internet is not needed. This page tries again by itself.'),
 		again && button('Try now', again, { class: 'main wide' }));
 }

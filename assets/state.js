@@ -83,3 +83,18 @@ export async function loadStatus() {
 export function staffName(id) {
 	return known.clinic?.staff.find(one => one.id === id)?.name ?? id.slice(0, 8);
 }
+
+/** @param {string} name */
+export const staffCalled = name => known.clinic?.staff.find(one => one.name === name);
+
+/** @param {Staff | undefined} one */
+export const isHere = one => one !== undefined && known.presence.has(one.id);
+
+/**
+ * Names of the others who are writing in a conversation.
+ * @param {string} id
+ */
+export function writers(id) {
+	const now = Date.now();
+	return [...known.typing.get(id) ?? []].filter(([name, until]) => until > now && name !== known.me?.name).map(([name]) => name);
+}

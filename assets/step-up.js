@@ -3,7 +3,7 @@
 import { post, setProof } from './api.js';
 import { el, field, openDialog } from './dom.js';
 import { passkeysHere, showPasskey } from './passkey.js';
-import { form, secondFactor } from './sign-in.js';
+import { form, passwordField, secondFactor } from './sign-in.js';
 import { known } from './state.js';
 
 /**
@@ -13,7 +13,7 @@ import { known } from './state.js';
 export function stepUp() {
 	return new Promise(done => {
 		let shown = false;
-		const password = field('Your password', { type: 'password', autocomplete: 'current-password', required: true });
+		const password = passwordField('Your password');
 		const code = field('Second factor', { autocomplete: 'one-time-code', required: true, maxlength: '64' }, 'Six digits from the app, or a recovery code.');
 		/** @param {unknown} body */
 		const prove = async body => {

@@ -32,19 +32,44 @@ export function visible(text) {
 }
 
 /**
+ * Puts text into a node, with something of its own in the place of each hit.
+ * @param {Node & ParentNode} into
+ * @param {string} text
+ * @param {RegExp} pattern
+ * @param {(hit: RegExpMatchArray) => Node} special
+ * @param {(into: Node & ParentNode, text: string) => void} plain
+ */
+function weave(into, text, pattern, special, plain = put) {
+	let from = 0;
+	for (const hit of text.matchAll(pattern)) {
+		plain(into, text.slice(from, hit.index));
+		into.append(special(hit));
+		from = Number(hit.index) + hit[0].length;
+	}
+	plain(into, text.slice(from));
+}
+
+/**
  * Puts text into a node, hidden characters as marks.
  * @param {Node & ParentNode} into
  * @param {string} text
  */
 export function put(into, text) {
-	let from = 0;
-	for (const hit of text.matchAll(HIDDEN)) {
-		const index = Number(hit.index);
-		if (index > from) into.append(text.slice(from, index));
-		into.append(el('span', { class: 'hidden-sign', title: `A character that shows nothing: ${code(hit[0])}` }, code(hit[0])));
-		from = index + hit[0].length;
-	}
-	if (from < text.length) into.append(text.slice(from));
+	weave(into, text, HIDDEN, ([sign]) => el('span', { class: 'hidden-sign', title: `A character that shows nothing: ${code(sign)}` }, code(sign)),
+		(_, rest) => { if (rest) into.append(rest); });
+}
+
+/**
+ * An element that holds text of somebody's.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Props | string | undefined} props
+ * @param {string} text
+ */
+export function saying(tag, props, text) {
+	const node = el(tag, props);
+	put(node, text);
+	return node;
 }
 
 /**
@@ -52,11 +77,7 @@ export function put(into, text) {
  * @param {string} name
  * @param {string} [kind]
  */
-export function named(name, kind) {
-	const node = el('bdi', { class: kind });
-	put(node, name);
-	return node;
-}
+export const named = (name, kind) => saying('bdi', kind, name);
 
 /**
  * "Ana, Ben and Cy".
@@ -91,13 +112,7 @@ export function written(text, mentioned, find) {
 	const node = el('span', { class: 'text', dir: 'auto' });
 	const parts = [LINK.source, ...mentioned.map(name => `@${escape(name)}`), ...words(find)];
 	const pattern = new RegExp(parts.map(part => `(${part})`).join('|'), 'giu');
-	let from = 0;
-	for (const hit of text.matchAll(pattern)) {
-		put(node, text.slice(from, hit.index));
-		node.append(special(hit, mentioned.length));
-		from = Number(hit.index) + hit[0].length;
-	}
-	put(node, text.slice(from));
+	weave(node, text, pattern, hit => special(hit, mentioned.length));
 	return node;
 }
 
@@ -109,11 +124,7 @@ function special(hit, mentions) {
 }
 
 /** @param {string} text @param {string} kind */
-function mark(text, kind) {
-	const node = el('mark', { class: kind });
-	put(node, text);
-	return node;
-}
+const mark = (text, kind) => saying('mark', kind, text);
 
 /** @param {string} [find] */
 const words = find => find?.split(/\s+/u).filter(Boolean).map(escape) ?? [];
@@ -130,14 +141,7 @@ export function found(text, find) {
 	const pattern = new RegExp(words(find).join('|'), 'giu');
 	const from = Math.max(0, text.search(pattern) - LEAD);
 	const node = el('span', { class: 'text', dir: 'auto' }, from > 0 && '…');
-	const part = text.slice(from, from + PART);
-	let at = 0;
-	for (const hit of part.matchAll(pattern)) {
-		put(node, part.slice(at, hit.index));
-		node.append(mark(hit[0], 'found'));
-		at = Number(hit.index) + hit[0].length;
-	}
-	put(node, part.slice(at));
+	weave(node, text.slice(from, from + PART), pattern, hit => mark(hit[0], 'found'));
 	return node;
 }
 
@@ -147,22 +151,16 @@ function escape(text) {
 }
 
 /** @param {string} address */
-function link(address) {
-	const node = el('button', { class: 'link', title: 'Asks before it opens', on: { click: () => confirmLink(address) } });
-	put(node, address);
-	return node;
-}
+const link = address => saying('button', { class: 'link', title: 'Asks before it opens', on: { click: () => confirmLink(address) } }, address);
 
 /** @param {string} address */
 function confirmLink(address) {
 	const where = place(address);
-	const shown = el('p', { class: 'address', dir: 'ltr' });
-	put(shown, address);
 	const dialog = openDialog('Open this address?', {},
 		el('p', {}, 'It leads out of clinic-mesh', where && ', to ', where && el('strong', { class: 'host', dir: 'ltr' }, where),
 			'. Whoever runs that place learns that somebody here opened it.'),
-		shown,
-		el('div', { class: 'choices' },
+		saying('p', { class: 'address', dir: 'ltr' }, address),
+		el('div', 'choices',
 			button('Stay here', () => dialog.close(), { autofocus: true }),
 			button('Copy the address', () => {
 				navigator.clipboard?.writeText(address).catch(() => undefined);
@@ -191,8 +189,16 @@ function place(address) {
  * Two letters that stand for a person or room.
  * @param {string} name
  */
-export function initials(name) {
+function initials(name) {
 	const words = name.replace(HIDDEN, '').split(/[\s-]+/u).filter(word => /[\p{L}\p{N}]/u.test(word));
 	const picked = words.length > 1 ? [words[0], words[words.length - 1]] : words;
 	return picked.map(word => [...word].find(sign => /[\p{L}\p{N}]/u.test(sign)) ?? '').join('').toUpperCase() || '?';
 }
+
+/**
+ * The sign of a person or room beside the name.
+ * @param {string} name
+ * @param {string} [kind]
+ * @param {Node} [drawn] instead of letters
+ */
+export const face = (name, kind = '', drawn) => el('span', { class: `face ${kind}`, 'aria-hidden': 'true' }, drawn ?? initials(name));

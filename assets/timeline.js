@@ -1,12 +1,13 @@
 // The conversation on the screen: its messages, what can be done with one, and what was missed.
 
 import { at, get, post, Problem } from './api.js';
-import { announce, button, el, fill, icon, openDialog, refill, settle } from './dom.js';
+import { announce, button, el, field, fill, giveBack, icon, openDialog, refill, settle } from './dom.js';
 import { Messages } from './messages.js';
 import { drop, pendingIn, settled } from './outbox.js';
 import { detailsList, isMine, messageRow, pendingRow } from './row.js';
 import { Scroll } from './scroll.js';
-import { conversation, known, loadConversations, on } from './state.js';
+import { form } from './sign-in.js';
+import { conversation, known, loadConversations, on, writers } from './state.js';
 import { named, visible, written } from './text.js';
 import { day, exactly } from './time.js';
 
@@ -23,7 +24,7 @@ const when = item => isPending(item) ? item.at : item.written.ms;
 const whose = item => isPending(item) ? item.owner : item.staff;
 
 export class Timeline {
-	/** @param {string} id @param {{ reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void }} composer */
+	/** @param {string} id @param {Writes} composer */
 	constructor(id, composer) {
 		this.id = id;
 		this.composer = composer;
@@ -39,11 +40,12 @@ export class Timeline {
 		this.ended = false;
 		/** @type {Item[]} */
 		this.items = [];
+		/** @type {Scroll<Item>} */
 		this.scroll = new Scroll({
 			label: 'Messages',
-			row: (/** @type {Item} */ item, index) => this.row(item, index),
-			guess: (/** @type {Item} */ item, width) => guess(item, width),
-			same: (/** @type {Item} */ _, index) => this.depends(index),
+			row: (item, index) => this.row(item, index),
+			guess,
+			same: (_, index) => this.depends(index),
 			start: () => { void this.back(); },
 			moved: () => this.moved(),
 		});
@@ -51,7 +53,7 @@ export class Timeline {
 		this.up = button('', () => { void this.toUnread(); }, { class: 'jump up', hidden: true });
 		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening…');
 		this.typing = el('p', { class: 'typing', 'aria-live': 'off' });
-		this.node = el('div', { class: 'timeline' }, this.note, this.scroll.node, this.up, this.down, this.typing);
+		this.node = el('div', 'timeline', this.note, this.scroll.node, this.up, this.down, this.typing);
 		this.scroll.node.addEventListener('keydown', event => this.key(event));
 		this.markSoon = settle(() => { void this.mark(); }, 250);
 		this.lookSoon = settle(() => { void this.look(); }, 40);
@@ -62,17 +64,13 @@ export class Timeline {
 			on('outbox', one => this.outbox(one)),
 			on('typing', () => this.showTyping()),
 		];
-		const attend = () => this.markSoon();
-		addEventListener('focus', attend);
-		document.addEventListener('visibilitychange', attend);
-		this.off.push(() => {
-			removeEventListener('focus', attend);
-			document.removeEventListener('visibilitychange', attend);
-		});
+		this.attended = new AbortController();
+		for (const event of ['focus', 'visibilitychange']) addEventListener(event, this.markSoon, { signal: this.attended.signal });
 	}
 
 	end() {
 		this.ended = true;
+		this.attended.abort();
 		this.off.forEach(stop => stop());
 		this.scroll.end();
 		this.node.remove();
@@ -95,9 +93,7 @@ export class Timeline {
 
 	/** @param {unknown} error */
 	failed(error) {
-		refill(this.note);
-		fill(this.note, error instanceof Problem ? [error.message, error.remedy].filter(Boolean).join('; ')
-			: 'The node does not answer. These messages come as soon as it is back.');
+		this.note.textContent = error instanceof Problem ? error.whole : 'The node does not answer. These messages come as soon as it is back.';
 		this.note.hidden = false;
 	}
 
@@ -174,15 +170,16 @@ export class Timeline {
 
 	/** @param {Item} item @param {number} index */
 	row(item, index) {
+		/** @type {RowActs} */
 		const acts = {
-			details: (/** @type {Message} */ one) => this.details(one),
-			menu: (/** @type {Message} */ one, /** @type {HTMLElement} */ from) => this.menu(one, from),
-			jump: (/** @type {string} */ id) => { void this.jump(id); },
-			putBack: (/** @type {Pending} */ one) => {
+			details: one => this.details(one),
+			menu: (one, from) => this.menu(one, from),
+			jump: id => { void this.jump(id); },
+			putBack: one => {
 				this.composer.putBack(one.text);
 				drop(one.key);
 			},
-			grown: (/** @type {Message} */ one) => this.scroll.remeasure(one),
+			grown: one => this.scroll.remeasure(one),
 		};
 		return isPending(item) ? pendingRow(item, this.setting(index), acts) : messageRow(item, this.setting(index), acts);
 	}
@@ -265,8 +262,7 @@ export class Timeline {
 	}
 
 	showTyping() {
-		const now = Date.now();
-		const names = [...known.typing.get(this.id) ?? []].filter(([name, until]) => until > now && name !== known.me?.name).map(([name]) => name);
+		const names = writers(this.id);
 		refill(this.typing);
 		names.forEach((name, index) => fill(this.typing, index > 0 && ', ', named(name)));
 		if (names.length) this.typing.append(names.length === 1 ? ' is writing' : ' are writing');
@@ -298,7 +294,7 @@ export class Timeline {
 		const mine = isMine(one);
 		const live = !one.retracted && one.text !== null;
 		const name = known.me?.name ?? '';
-		/** @type {[string, string, () => void][]} */
+		/** @type {Act[]} */
 		const acts = [];
 		if (live) acts.push(['Reply', 'R', () => this.composer.reply(one)]);
 		if (!mine && live && !one.delivery.acknowledged_by.includes(name)) acts.push(['Take in hand', 'H', () => this.acknowledge(one)]);
@@ -313,7 +309,7 @@ export class Timeline {
 	/** @param {Message} one */
 	details(one) {
 		openDialog('Where this message is', {}, detailsList(one),
-			!known.clinic?.policy.opened_receipts && el('p', { class: 'hint' }, 'The clinic’s policy does not show who opened a message.'));
+			!known.clinic?.policy.opened_receipts && el('p', 'hint', 'The clinic’s policy does not show who opened a message.'));
 	}
 
 	/** @param {Message} one */
@@ -329,31 +325,21 @@ export class Timeline {
 
 	/** @param {Message} one */
 	retract(one) {
-		const reason = el('input', { id: 'reason', maxlength: '200', autocomplete: 'off' });
-		const wrong = el('p', { class: 'problem', role: 'alert' });
-		const form = el('form', {
-			on: {
-				submit: event => {
-					event.preventDefault();
-					post(`${at(this.id)}/retract`, { message: one.id, reason: reason.value }).then(
-						() => {
-							dialog.close();
-							this.lookSoon();
-						},
-						error => { wrong.textContent = said(error); });
-				},
-			},
-		},
-		el('p', {}, 'Every node that holds it destroys its text. That you wrote and retracted something, when and why stays for all members to see. Whoever has read it has read it.'),
-		el('div', { class: 'field' }, el('label', { for: 'reason' }, 'Why (all members see this)'), reason), wrong,
-		el('div', { class: 'choices' }, button('Keep the message', () => dialog.close()), el('button', { type: 'submit', class: 'main danger' }, 'Retract it')));
-		const dialog = openDialog('Retract this message?', {}, form);
-		reason.focus();
+		const reason = field('Why (all members see this)', { maxlength: '200', autocomplete: 'off' });
+		const act = form('Retract it', [reason.box], async () => {
+			await post(`${at(this.id)}/retract`, { message: one.id, reason: reason.input.value });
+			dialog.close();
+			this.lookSoon();
+		}, button('Keep the message', () => dialog.close(), { class: 'wide' }));
+		act.classList.add('stack', 'danger');
+		const dialog = openDialog('Retract this message?', {},
+			el('p', {}, 'Every node that holds it destroys its text. That you wrote and retracted something, when and why stays for all members to see. Whoever has read it has read it.'), act);
+		reason.input.focus();
 	}
 
 	/** @param {Message} one */
 	async history(one) {
-		const list = el('ol', { class: 'history' });
+		const list = el('ol', 'history');
 		openDialog('What it has said', {}, list);
 		try {
 			const answer = await get(`${at(this.id)}/history?message=${encodeURIComponent(one.id)}`);
@@ -367,7 +353,7 @@ export class Timeline {
 }
 
 /** @param {unknown} error */
-export const said = error => error instanceof Problem ? [error.message, error.remedy].filter(Boolean).join('; ') : 'The node does not answer; nothing was done.';
+export const said = error => error instanceof Problem ? error.whole : 'The node does not answer; nothing was done.';
 
 /**
  * A guess at the height of a row, from the length of its text.
@@ -385,11 +371,7 @@ function guess(item, width) {
 	return 50 + lines * 24;
 }
 
-/**
- * A menu at an element.
- * @param {[string, string, () => void][]} acts
- * @param {Element} from
- */
+/** @param {Act[]} acts @param {Element} from where the menu opens */
 export function openMenu(acts, from) {
 	const back = document.activeElement;
 	const items = acts.map(([label, key, act]) => el('button', {
@@ -406,8 +388,7 @@ export function openMenu(acts, from) {
 	dialog.addEventListener('click', event => { if (event.target === dialog) close(); });
 	dialog.addEventListener('close', () => {
 		dialog.remove();
-		const active = document.activeElement;
-		if ((!active || active === document.body) && back instanceof HTMLElement && back.isConnected) back.focus({ preventScroll: true });
+		giveBack(back);
 	});
 	menu.addEventListener('keydown', event => {
 		const here = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));

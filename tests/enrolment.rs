@@ -74,6 +74,68 @@ fn a_machine_joins_by_files_without_a_network_between_them() {
 }
 
 #[test]
+fn a_machine_joins_by_pictures_that_each_side_scans_from_the_other() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.node("ward-2");
+    let request = ["node", "request", "--qr", "--json"];
+    let mut request = clinic.on(&ward, &request);
+    let asked = request.args(Clinic::local(&ward, &[&front])).said().done();
+
+    let enrol = ["device", "enrol", "--scan", "--qr", "--json", "--yes"];
+    let enrol = [&enrol[..], &["--office", "ward-2", "--name", "ward-2"]].concat();
+    let half = Scanner::of(&asked.json()).first(1);
+    let unfinished = half.types_into(&mut clinic.on(&front, &enrol)).failed(4);
+    assert!(
+        unfinished.err.contains("still missing 2"),
+        "{}",
+        unfinished.err
+    );
+    let scanned = Scanner::of(&asked.json()).badly();
+    let answered = scanned.types_into(&mut clinic.on(&front, &enrol)).done();
+    let scanned = Scanner::of(&answered.json()).badly();
+    scanned
+        .types_into(&mut clinic.on(&ward, &["node", "join", "--scan"]))
+        .done();
+
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+}
+
+/// A hand-held scanner, which types what stands in a picture.
+struct Scanner(Vec<String>);
+
+impl Scanner {
+    fn of(shown: &serde_json::Value) -> Self {
+        let parts = shown["parts"].as_array().expect("pictures");
+        let line = |part: &serde_json::Value| part.as_str().expect("text").to_owned();
+        Self(parts.iter().map(line).collect())
+    }
+
+    fn first(mut self, count: usize) -> Self {
+        self.0.truncate(count);
+        self
+    }
+
+    /// As people do it: from the end, one twice, one cut off, and a poster on the wall.
+    fn badly(mut self) -> Self {
+        self.0.reverse();
+        let cut = self.0[0][..40].to_owned();
+        let twice = self.0[0].to_lowercase();
+        self.0.insert(1, cut);
+        self.0.insert(1, twice);
+        self.0
+            .insert(0, "https://clinic.example/flu-shots".to_owned());
+        self
+    }
+
+    fn types_into(&self, command: &mut std::process::Command) -> processes::Said {
+        command.typing(&self.0.join("\r\n"))
+    }
+}
+
+#[test]
 fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back() {
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");
@@ -100,6 +162,36 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
             (!node.peers(&clinic).contains(&lost.name)).then_some(())
         });
     }
+    let told = eventually("every node's word is in", || {
+        let status = ["revoke", "status", "--json"];
+        let told = clinic.on(&front, &status).said().done().json();
+        let revoked = told["revocations"][0].clone();
+        (revoked["everywhere"] == true).then_some(revoked)
+    });
+    assert_eq!(
+        (&told["kind"], &told["name"]),
+        (&"device".into(), &"lost".into())
+    );
+    let nodes = told["nodes"].as_array().expect("nodes");
+    assert_eq!(
+        nodes.len(),
+        2,
+        "the revoked machine is none of them: {told}"
+    );
+    for node in nodes {
+        let after = node["after_ms"].as_u64().expect("its word was heard");
+        assert!(after < 5_000, "{told}");
+    }
+    let listed = ["inventory", "--json"];
+    let inventory = clinic.on(&front, &listed).said().done().json();
+    let states: Vec<_> = inventory["devices"]
+        .as_array()
+        .expect("machines")
+        .iter()
+        .map(|device| device["state"].as_str().expect("a state"))
+        .collect();
+    assert_eq!(states, ["this", "revoked", "connected"], "{inventory}");
+
     lost.kill();
     let restarted = clinic.on(&lost, &["node", "run"]).spawn();
     let mut restarted = restarted.expect("the binary runs");
@@ -233,6 +325,46 @@ fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) ->
         .said()
         .done();
     node
+}
+
+#[test]
+fn a_new_machine_takes_the_place_of_a_broken_one_and_gets_its_history_from_the_others() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let ana = clinic.staff(&front, "Ana", "front-desk");
+    let ben = clinic.staff(&front, "Ben", "ward-2");
+    ana.sign_in(&clinic, &front);
+    eventually("the ward knows Ben", || ben.try_sign_in(&clinic, &ward));
+    ana.send(&clinic, &front, "Ben", "Bed 4 is free");
+    ben.send(&clinic, &ward, "Ana", "Taken, thank you");
+    ana.reads(&clinic, &front, "Ben", "Taken, thank you");
+
+    ward.kill();
+    std::fs::remove_dir_all(ward.dir()).expect("the machine is lost");
+    let replace = ["device", "replace", "ward-2", "--json", "--yes"];
+    let mut replacing = Talk::begin(&mut clinic.on(&front, &replace));
+    assert_eq!(replacing.line()["event"], "revoked");
+    let mut fresh = clinic.join_by(&front, "ward-2", replacing);
+    fresh.start(&clinic);
+    fresh.connected_to(&clinic, &front);
+
+    let code = clinic
+        .on(&front, &["staff", "code", "Ben", "--json"])
+        .said();
+    let ben = ben.with_code(&code.done().json());
+    eventually("the new ward knows Ben", || {
+        ben.try_sign_in(&clinic, &fresh)
+    });
+    for text in ["Bed 4 is free", "Taken, thank you"] {
+        ben.reads(&clinic, &fresh, "Ana", text);
+    }
+    let again = ["device", "replace", "ward-9", "--yes"];
+    let refused = clinic.on(&front, &again).said().failed(3);
+    assert!(refused.err.contains("no device"), "{}", refused.err);
 }
 
 #[test]

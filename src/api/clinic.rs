@@ -104,6 +104,10 @@ pub struct PolicyView {
     pub opened_receipts: bool,
     /// Minutes after which an idle login ends.
     pub idle_logoff_minutes: u16,
+    /// Hours without another node after which a node says so.
+    pub stale_warning_hours: u16,
+    /// Hours without another node after which conversations across offices are read-only.
+    pub stale_read_only_hours: u16,
     /// Networks that nodes may connect from; empty for any.
     pub networks: Vec<String>,
 }
@@ -195,6 +199,8 @@ fn policy_view(clinic: &Clinic) -> PolicyView {
         audit_days: policy.audit_days,
         opened_receipts: policy.opened_receipts == Switch::On,
         idle_logoff_minutes: policy.idle_logoff_minutes,
+        stale_warning_hours: policy.staleness.warning_hours,
+        stale_read_only_hours: policy.staleness.read_only_hours,
         networks: policy.networks.iter().map(ToString::to_string).collect(),
     }
 }

@@ -26,6 +26,22 @@ pub struct LoginRequest {
     pub new_password: Option<String>,
 }
 
+/// Who unlocks a locked node.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUnlockRequest {
+    /// The staff member's name.
+    pub name: String,
+    /// The password, as typed.
+    pub password: String,
+}
+
+impl fmt::Debug for NodeUnlockRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeUnlockRequest(..)")
+    }
+}
+
 /// What proves who someone is.
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {

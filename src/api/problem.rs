@@ -20,6 +20,8 @@ pub enum Code {
     LoginRefused,
     /// The login is locked until its owner shows the password.
     Locked,
+    /// The node itself is locked until somebody unlocks its store.
+    NodeLocked,
     /// The second factor is still to be shown or set up.
     FactorRequired,
     /// The person has to prove once more who they are.
@@ -48,7 +50,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
@@ -56,6 +58,7 @@ impl Code {
         Self::LoginEnded,
         Self::LoginRefused,
         Self::Locked,
+        Self::NodeLocked,
         Self::FactorRequired,
         Self::StepUpRequired,
         Self::Forbidden,
@@ -86,7 +89,7 @@ impl Code {
             Self::Locked => 423,
             Self::Throttled => 429,
             Self::Internal => 500,
-            Self::Busy | Self::Stopping => 503,
+            Self::NodeLocked | Self::Busy | Self::Stopping => 503,
             Self::DiskFull => 507,
         }
     }

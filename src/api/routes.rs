@@ -53,6 +53,8 @@ pub enum RouteId {
     Status,
     /// The directory.
     Clinic,
+    /// The asset list.
+    Inventory,
     /// Signing in.
     Login,
     /// Signing out.
@@ -87,6 +89,8 @@ pub enum RouteId {
     Lock,
     /// Coming back.
     Unlock,
+    /// Unlocking the node itself.
+    NodeUnlock,
     /// One's logins.
     Logins,
     /// Ending one of one's logins.
@@ -129,6 +133,8 @@ pub enum RouteId {
     Submit,
     /// Where a device's logs end here.
     Ends,
+    /// Where revocations are enforced.
+    Revocations,
     /// The epochs of an audit trail and its witnesses.
     Trail,
     /// Audit records for reading.
@@ -216,8 +222,11 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
     Route { query, ..route }
 }
 
+/// Where a locked node is unlocked.
+pub const NODE_UNLOCK: &str = "/v1/node/unlock";
+
 /// Every route.
-pub const ROUTES: [Route; 53] = [
+pub const ROUTES: [Route; 56] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -239,12 +248,27 @@ pub const ROUTES: [Route; 53] = [
         "ClinicView",
         "The clinic's staff, rooms, devices, admins and policy.",
     ),
+    get(
+        RouteId::Inventory,
+        "/v1/inventory",
+        Access::AuditorOrOperator,
+        "InventoryView",
+        "Every machine with its key and certificate, when it was last heard, and who may sign in there.",
+    ),
     post(
         RouteId::Login,
         "/v1/login",
         Access::Anyone,
         (Some("LoginRequest"), "LoginAnswer"),
         "Sign in with a password, or the first time with a one-time code and a password to be.",
+    ),
+    post(
+        RouteId::NodeUnlock,
+        NODE_UNLOCK,
+        Access::Anyone,
+        (Some("NodeUnlockRequest"), "Done"),
+        "Unlock a node that is locked (every other answer of it says `node_locked`), with the name and \
+         password of somebody who has signed in there with them before.",
     ),
     post(
         RouteId::Logout,
@@ -523,6 +547,13 @@ pub const ROUTES: [Route; 53] = [
         Access::Operator,
         "EndsView",
         "Where the logs of a device end at this node: what its revocation names.",
+    ),
+    get(
+        RouteId::Revocations,
+        "/v1/revocations",
+        Access::AuditorOrOperator,
+        "RevocationsView",
+        "Where revocations are enforced since when, and until when they could be ignored elsewhere.",
     ),
     get(
         RouteId::Trail,

@@ -55,6 +55,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("new_password", MaybeText),
         ],
     ),
+    ("NodeUnlockRequest", &[("name", Text), ("password", Text)]),
     (
         "LoginAnswer",
         &[
@@ -177,6 +178,45 @@ const SCHEMAS: &[(&str, Fields)] = &[
         ],
     ),
     (
+        "InventoryView",
+        &[
+            ("made_at", Object("Moment")),
+            ("clinic", Text),
+            ("clinic_name", MaybeText),
+            ("made_by", Text),
+            ("devices", List("AssetView")),
+            ("people", List("AccessView")),
+        ],
+    ),
+    (
+        "AssetView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("office", Text),
+            ("kind", Text),
+            ("capabilities", Texts),
+            ("state", Text),
+            ("key_since", MaybeObject("Moment")),
+            ("certified_until", Object("Moment")),
+            ("revoked", MaybeObject("Moment")),
+            ("version", MaybeText),
+            ("last_heard", MaybeObject("Moment")),
+            ("address", MaybeText),
+            ("people", Texts),
+        ],
+    ),
+    (
+        "AccessView",
+        &[
+            ("id", Text),
+            ("name", Text),
+            ("roles", Texts),
+            ("offices", Texts),
+            ("suspended", Flag),
+        ],
+    ),
+    (
         "StaffView",
         &[
             ("id", Text),
@@ -225,6 +265,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("audit_days", Number),
             ("opened_receipts", Flag),
             ("idle_logoff_minutes", Number),
+            ("stale_warning_hours", Number),
+            ("stale_read_only_hours", Number),
             ("networks", Texts),
         ],
     ),
@@ -397,6 +439,34 @@ const SCHEMAS: &[(&str, Fields)] = &[
         &[("addresses", Texts), ("patience", Number)],
     ),
     ("DoctorView", &[("node", Foreign)]),
+    (
+        "RevocationsView",
+        &[("revocations", List("RevocationView"))],
+    ),
+    (
+        "RevocationView",
+        &[
+            ("kind", Text),
+            ("id", Text),
+            ("name", Text),
+            ("signed_at", Object("Moment")),
+            ("everywhere", Flag),
+            ("nodes", List("EnforcementView")),
+        ],
+    ),
+    (
+        "EnforcementView",
+        &[
+            ("office", Text),
+            ("name", Text),
+            ("device", Text),
+            ("state", Text),
+            ("heard_at", MaybeObject("Moment")),
+            ("after_ms", MaybeNumber),
+            ("offline_since", MaybeObject("Moment")),
+            ("acts_until", MaybeObject("Moment")),
+        ],
+    ),
     ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),
     (
         "WebView",

@@ -57,7 +57,7 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `certificate`, `renewers` or `clock`.
+    /// `contact`, `certificate`, `renewers`, `mesh_key` or `clock`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -69,6 +69,14 @@ impl WarningView {
     /// The words for a concern.
     pub fn of(clinic: &Clinic, concern: &Concern) -> Self {
         let (kind, message, remedy) = match concern {
+            Concern::Contact { since, read_only } => {
+                let (message, remedy) = contact(clinic, *since, *read_only);
+                return Self {
+                    kind: "contact".to_owned(),
+                    message,
+                    remedy,
+                };
+            }
             Concern::Certificate {
                 device,
                 freshness,
@@ -82,6 +90,12 @@ impl WarningView {
                 "renewers",
                 format!("Only {count} of the clinic's nodes can renew certificates."),
                 "Enrol a second node, so that no certificate ends while one office is closed.",
+            ),
+            Concern::OldMeshKey { since } => (
+                "mesh_key",
+                format!("The mesh key has been in use since {}.", since.day()),
+                "Have an admin change it: `clinic-mesh authority rotate-mesh-key`. Nobody is cut off \
+                 by that.",
             ),
             Concern::Clock { offset_ms } => (
                 "clock",
@@ -98,6 +112,36 @@ impl WarningView {
             remedy: remedy.to_owned(),
         }
     }
+}
+
+fn contact(clinic: &Clinic, since: WallTime, read_only: bool) -> (String, String) {
+    let heard = format!(
+        "This office's node has been up to date with no other since {}",
+        minute(since)
+    );
+    if read_only {
+        return (
+            format!("{heard}: conversations with people of other offices can only be read."),
+            "Connect this machine to another office's node; that ends it within seconds."
+                .to_owned(),
+        );
+    }
+    let hours = u64::from(clinic.policy.staleness.read_only_hours);
+    let end = since.plus(std::time::Duration::from_secs(hours * 3600));
+    (
+        format!("{heard}: what was revoked since then may not be known here."),
+        format!(
+            "Look whether this machine is on the network and the others run; from {} on conversations \
+             with people of other offices can only be read.",
+            minute(end)
+        ),
+    )
+}
+
+/// A moment to the minute, as text.
+fn minute(at: WallTime) -> String {
+    let text: String = at.to_string().chars().take(16).collect();
+    format!("{} UTC", text.replace('T', " "))
 }
 
 fn certificate(name: &str, freshness: Freshness, until: WallTime) -> (String, &'static str) {

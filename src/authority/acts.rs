@@ -14,7 +14,8 @@ use crate::domain::record::Device;
 use crate::domain::renewal;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{
-    Act, History, Invitation, LogEnd, Revocation, Role, SignInCode, StaffFacts, StatementId,
+    Act, History, Invitation, LogEnd, Proposal, Revocation, Role, SignInCode, StaffFacts,
+    StatementId,
 };
 use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
@@ -50,7 +51,8 @@ pub struct NewAdmin {
     pub scopes: Scopes,
     /// When the grant ends.
     pub not_after: WallTime,
-    /// The mesh keys of an admin already there ([`Authority::mesh_keys`]), so that they can enrol.
+    /// The mesh keys, of an admin already there ([`Authority::mesh_keys`]) or of a running node, so that
+    /// they can enrol.
     pub mesh_keys: Vec<SharedMeshKey>,
     /// The web CA of an admin already there ([`Authority::web_ca`]), so that the nodes they enrol can
     /// serve browsers.
@@ -66,6 +68,15 @@ pub struct Changed<T> {
     pub segment: Segment,
 }
 
+/// What became of a change of policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds.
+    InForce,
+    /// Another admin has to approve it.
+    Proposed(StatementId),
+}
+
 impl Authority {
     /// The root appoints an admin, whose key file is made in this directory.
     pub fn grant_admin(
@@ -75,6 +86,7 @@ impl Authority {
         cost: Cost,
         now: WallTime,
     ) -> Result<Changed<AdminId>, AuthorityError> {
+        self.check_mesh_keys(&new.mesh_keys)?;
         let key = new_key(&mut *self.rng.0);
         let admin = key.id().as_admin();
         let act = self.grant(admin, new.name.clone(), new.scopes, new.not_after);
@@ -102,6 +114,21 @@ impl Authority {
         let segment = self.commit(segment)?;
         let made = admin;
         Ok(Changed { made, segment })
+    }
+
+    /// Mesh keys that come from a node are not believed but compared with the record.
+    fn check_mesh_keys(&self, keys: &[SharedMeshKey]) -> Result<(), AuthorityError> {
+        let mut others = keys.iter().filter(|shared| {
+            let commitment = self.clinic.mesh_keys.get(&shared.epoch);
+            !commitment
+                .is_some_and(|found| shared.key.matches(&self.clinic.id, shared.epoch, found))
+        });
+        match others.next() {
+            Some(SharedMeshKey { epoch, .. }) => {
+                Err(AuthorityError::OtherMeshKey { epoch: *epoch })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The root appoints an admin whose key was made elsewhere
@@ -363,8 +390,42 @@ impl Authority {
         mut policy: Policy,
         now: WallTime,
     ) -> Result<Segment, AuthorityError> {
-        policy.version = self.clinic.policy.version.saturating_add(1);
+        policy.version = self.clinic.policy.next_version();
         self.sign(Act::PolicySet { policy }, now)
+    }
+
+    /// Replaces the policy, or proposes to where that takes a second admin; its version becomes the
+    /// next one.
+    pub fn change_policy(
+        &mut self,
+        mut policy: Policy,
+        now: WallTime,
+    ) -> Result<Changed<Standing>, AuthorityError> {
+        if !self.clinic.policy.needs_second_admin(&policy) {
+            let made = Standing::InForce;
+            let segment = self.set_policy(policy, now)?;
+            return Ok(Changed { made, segment });
+        }
+        policy.version = self.clinic.policy.next_version();
+        let proposal = Proposal::Policy { policy };
+        let segment = self.sign(Act::Proposed { proposal }, now)?;
+        let made = Standing::Proposed(StatementId {
+            author: self.id(),
+            seq: segment.first,
+        });
+        Ok(Changed { made, segment })
+    }
+
+    /// Approves what another admin has proposed; with this it is in force.
+    pub fn approve_proposal(
+        &mut self,
+        proposal: StatementId,
+        now: WallTime,
+    ) -> Result<Segment, AuthorityError> {
+        let said = self.clinic.pending.get(&proposal);
+        let said = said.ok_or_else(|| unknown("pending proposal", proposal.seq.to_string()))?;
+        let digest = said.digest(&self.clinic_id(), proposal);
+        self.sign(Act::Approved { proposal, digest }, now)
     }
 
     /// Makes another mesh key. It is in this directory before the statement is signed.
@@ -387,11 +448,8 @@ impl Authority {
 
     /// Takes a mesh key that another admin made, as a running node gives it.
     pub fn learn_mesh_key(&mut self, shared: SharedMeshKey) -> Result<(), AuthorityError> {
+        self.check_mesh_keys(std::slice::from_ref(&shared))?;
         let SharedMeshKey { epoch, key } = shared;
-        let commitment = self.clinic.mesh_keys.get(&epoch);
-        if !commitment.is_some_and(|found| key.matches(&self.clinic.id, epoch, found)) {
-            return Err(AuthorityError::OtherMeshKey { epoch });
-        }
         self.keep_mesh_key(epoch, key)
     }
 

@@ -164,6 +164,11 @@ impl Directory {
         })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes a key file; refuses to overwrite one.
     pub(super) fn create_key(
         &self,

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use crate::domain::cert::Scope;
 use crate::domain::copy::RecordCopy;
 use crate::domain::id::{AuthorId, DeviceId, StaffId};
 use crate::domain::log::{Entry, Epoch, Log, Payload, Segment};
+use crate::domain::policy::Policy;
 use crate::domain::record::{Clinic, VoidReason};
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
-use crate::domain::statement::{Act, Invitation, SEEN_MAX, Statement, StatementId};
+use crate::domain::statement::{Act, Invitation, Proposal, SEEN_MAX, Statement, StatementId};
 use crate::domain::time::{Clock, Day, WallTime};
 
 /// Longest life of an invitation.
@@ -97,6 +99,11 @@ pub enum SignError {
     /// A setting of the policy is out of its bounds.
     #[error(transparent)]
     Policy(#[from] crate::domain::policy::OutOfBounds),
+    /// Two admins are wanted where there is one.
+    #[error(
+        "only one admin of this clinic may set the policy; appoint a second before two are needed"
+    )]
+    OneAdmin,
     /// An invitation that lives too long or not at all.
     #[error("an invitation lives at most 7 days and ends in the future; choose another end")]
     InvitationLife,
@@ -197,6 +204,8 @@ const fn remedy(reason: VoidReason) -> &'static str {
         VoidReason::InvalidInside => "make it anew with this program",
         VoidReason::InvitationSpent => "make another invitation",
         VoidReason::Revoked => "let the machine make fresh keys and enrol it as another device",
+        VoidReason::NeedsSecondAdmin => "propose it, and have another admin approve it",
+        VoidReason::OwnProposal => "ask another admin who may set the policy",
         VoidReason::DoesNotFit => {
             "bring the record up to date from a node and look at what it says"
         }
@@ -222,10 +231,20 @@ fn check_sense(copy: &RecordCopy, act: &Act, now: WallTime) -> Result<(), SignEr
             free_staff_name(&clinic, staff, facts.name.as_str())
         }
         Act::StaffSuspended { staff } => known_staff(&clinic, staff),
-        Act::PolicySet { policy } => {
+        Act::PolicySet { policy }
+        | Act::Proposed {
+            proposal: Proposal::Policy { policy },
+        } => {
             policy.check()?;
+            check_two_admins(&clinic, policy, now)?;
             check_policy_version(copy, &clinic, policy.version)
         }
+        Act::Approved { proposal, .. } => match clinic.pending.get(proposal) {
+            None => Err(unknown("pending proposal", &proposal.seq)),
+            Some(Proposal::Policy { policy }) => {
+                check_policy_version(copy, &clinic, policy.version)
+            }
+        },
         Act::MeshKeyRotated { epoch, .. } => check_mesh_epoch(&clinic, *epoch),
         Act::RoomCreated { name, members, .. } => {
             if clinic.rooms.values().any(|room| room.name == *name) {
@@ -291,6 +310,21 @@ fn check_end(copy: &RecordCopy, author: &AuthorId, last: u64) -> Result<(), Sign
     match last > head {
         true => Err(SignError::BeyondTheLog { last, head }),
         false => Ok(()),
+    }
+}
+
+/// A rule that nobody could ever meet would lock the clinic out of its own policy.
+fn check_two_admins(clinic: &Clinic, policy: &Policy, now: WallTime) -> Result<(), SignError> {
+    if policy.two_admins.is_none() {
+        return Ok(());
+    }
+    let able = clinic.admins.values().filter(|admin| {
+        let holds = admin.last.is_none() && admin.grant.not_after > now;
+        holds && admin.grant.scopes.has(Scope::Policy)
+    });
+    match able.count() {
+        0 | 1 => Err(SignError::OneAdmin),
+        _ => Ok(()),
     }
 }
 

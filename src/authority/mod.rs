@@ -11,6 +11,7 @@
 //! | `admin-<name>.key` | an admin's key, sealed under that admin's passphrase |
 //! | `mesh-<name>.keys` | the newest mesh keys, sealed under that admin's key |
 //! | `web-<name>.ca` | the web CA, sealed under that admin's key |
+//! | `shares` | which shares of the root were made last, and when they were last tried; nothing secret |
 //! | `record` | the copy of the clinic record: public within the clinic, every byte signed |
 //! | `lock` | held while an [`Authority`] is open, so that no two of them continue one log |
 //!
@@ -23,6 +24,7 @@
 mod acts;
 mod directory;
 mod draft;
+mod drill;
 mod enrolment;
 mod found;
 mod keyfile;
@@ -30,6 +32,7 @@ mod mesh_keys;
 mod passphrase;
 mod recovery;
 pub mod reread;
+mod shares;
 mod web;
 mod web_ca;
 
@@ -54,15 +57,20 @@ use crate::platform::sealed::UnsoundKey;
 use directory::Directory;
 use mesh_keys::MeshKeys;
 
-pub use acts::{Changed, NewAdmin, SIGN_IN_LIFE};
+pub use acts::{Changed, NewAdmin, SIGN_IN_LIFE, Standing};
 pub use directory::{AdminFile, admins, create_admin_key, record};
 pub use draft::{INVITATION_LIFE_MAX, SignError};
+pub use drill::{
+    DRILL_LIFE, Drill, Drilled, KeptSet, Made, MadeShares, check_shares, kept_set,
+    recover_from_shares,
+};
 pub use enrolment::{Enrolled, INVITATION_LIFE};
 pub use found::{FOUNDING_GRANT_LIFE, Founded, Founding, found, recover};
 pub use keyfile::{Holder, KeyFileError};
 pub use mesh_keys::MeshKeysError;
 pub use passphrase::{Cost, PASSPHRASE_MAX, PASSPHRASE_MIN, Passphrase, PassphraseError};
 pub use recovery::{RecoveryError, grouped};
+pub use shares::{SHARES_MAX, Seen, SetId, Share, ShareError, ShareTyping, Sheets, THRESHOLD_MIN};
 pub use web_ca::{LEAF_LIFE, LEAF_RENEWAL, WebCa, WebCaError};
 
 /// Why the authority did not do what it was asked.
@@ -174,6 +182,20 @@ pub enum AuthorityError {
     /// The root does not hold mesh keys.
     #[error("the root key does not enrol or hold mesh keys; open an admin key for this")]
     NotAnAdmin,
+    /// Only the root key is split.
+    #[error("an admin's key is not split into shares; open the root key for this")]
+    NotTheRoot,
+    /// Shares were not made, not read, or do not bring the root back.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The file about shares cannot be read.
+    #[error("{path}: {source}; remove the file, and have the shares tried again")]
+    SharesFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
     /// The recovery page was not read.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),

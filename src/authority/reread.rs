@@ -1,7 +1,7 @@
 //! The decoders of the authority's files, for whoever tries them with hostile bytes: each reads a file
 //! and gives the bytes that it would write, or nothing if it refuses the file.
 
-use super::{directory, keyfile, mesh_keys, recovery, web_ca};
+use super::{directory, drill, keyfile, mesh_keys, recovery, shares, web_ca};
 
 /// A file with a root or admin key. The checksum is left aside: whoever forges a file forges that too.
 pub fn key_file(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -21,6 +21,16 @@ pub fn web_ca_file(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The copy of the clinic record, every signature checked.
 pub fn record_file(bytes: &[u8]) -> Option<Vec<u8>> {
     directory::reread_record(bytes)
+}
+
+/// The file about shares of the root key.
+pub fn shares_file(bytes: &[u8]) -> Option<Vec<u8>> {
+    drill::reread(bytes)
+}
+
+/// The lines of recovery shares, as typed.
+pub fn recovery_shares(text: &str) -> Option<String> {
+    shares::reread(text)
 }
 
 /// The lines of a recovery page, as typed.
@@ -43,5 +53,8 @@ mod tests {
         std::fs::create_dir_all(&folder).expect("a place");
         let page = recovery::lines(&SigningKey::from_seed(&[0x21; 32]));
         std::fs::write(folder.join("typed"), page.as_bytes()).expect("room");
+        let folder = folder.with_file_name("recovery-shares");
+        std::fs::create_dir_all(&folder).expect("a place");
+        std::fs::write(folder.join("typed"), shares::tests::typed_for_tests()).expect("room");
     }
 }

@@ -15,6 +15,7 @@ mod acts;
 mod answers;
 mod enrolment;
 mod founding;
+mod shares;
 mod vectors;
 mod web;
 
@@ -52,9 +53,18 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::drawn("founding")
+    }
+
+    /// Another clinic.
+    fn other() -> Self {
+        Self::drawn("another founding")
+    }
+
+    fn drawn(draw: &'static str) -> Self {
         let scratch = tempfile::tempdir().expect("a scratch directory");
         let founding = founding();
-        let rng = Repeatable("founding", 0);
+        let rng = Repeatable(draw, 0);
         let founded = found(&scratch.path().join("ca"), &founding, NOW, rng).expect("founded");
         Self {
             scratch,

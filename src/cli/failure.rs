@@ -126,7 +126,7 @@ impl From<Problem> for Failure {
             | Code::Misdirected
             | Code::Refused
             | Code::Throttled => Exit::Refused,
-            Code::Stopping => Exit::Unreachable,
+            Code::Stopping | Code::NodeLocked => Exit::Unreachable,
             Code::Busy | Code::TooLarge | Code::TooSlow | Code::DiskFull | Code::Internal => {
                 Exit::Error
             }

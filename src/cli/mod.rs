@@ -14,10 +14,13 @@ mod demo;
 mod device;
 mod doctor;
 mod failure;
+mod inventory;
 mod manuals;
 mod node;
 mod output;
+mod pictures;
 mod policy;
+mod revoke;
 mod room;
 mod secret;
 mod staff;
@@ -29,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use node::reread_settings;
+pub use policy::{initial_policy, reread_policy};
 
 pub(crate) use client::Context;
 pub(crate) use failure::{Failure, Outcome};
@@ -115,6 +119,9 @@ enum Noun {
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
+    Revoke(revoke::Revoke),
+    Inventory(inventory::Inventory),
+    #[command(subcommand)]
     Web(web::Web),
     #[command(subcommand)]
     Node(node::Node),
@@ -158,6 +165,8 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Staff(command) => command.run(context),
         Noun::Room(command) => command.run(context),
         Noun::Policy(command) => command.run(context),
+        Noun::Revoke(command) => command.run(context),
+        Noun::Inventory(command) => command.run(context),
         Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
         Noun::Doctor(command) => command.run(context),

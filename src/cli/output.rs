@@ -341,6 +341,13 @@ pub(crate) fn screen_width() -> usize {
     }
 }
 
+/// Lines of the terminal; as many as anybody needs where there is none.
+pub(crate) fn screen_height() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let rows = size.map_or(0, |size| usize::from(size.ws_row));
+    if rows == 0 { usize::MAX } else { rows }
+}
+
 /// Longest line of text: longer ones are hard to read.
 const WIDEST: usize = 100;
 

@@ -37,6 +37,16 @@ impl SecretSource {
         }
     }
 
+    /// An existing secret, if there is one: nothing when the file is missing, or when there is neither a
+    /// terminal nor a first line of standard input.
+    pub(crate) fn at_hand(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+        match &self.passphrase_file {
+            Some(path) => path.exists().then(|| from_file(path)).transpose(),
+            None if std::io::stdin().is_terminal() => typed(prompt).map(Some),
+            None => Ok(first_line(std::io::stdin().lock()).ok()),
+        }
+    }
+
     /// A secret being chosen: typed twice at the terminal, or once from the file.
     pub(crate) fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         let Some(path) = &self.passphrase_file else {

@@ -83,6 +83,8 @@ pub enum Service {
     Answers,
     /// It belongs to another account.
     OtherAccount,
+    /// It is there, and its store is locked until somebody unlocks it.
+    Locked,
     /// It is there and does not answer.
     Silent,
     /// It does not answer, and another program has the store open.

@@ -10,7 +10,7 @@ pub(super) fn judge(facts: &Facts, findings: &mut Findings) {
         return;
     }
     service(machine, findings);
-    if machine.service != Service::Answers {
+    if !matches!(machine.service, Service::Answers | Service::Locked) {
         key(machine, findings);
         for port in &machine.ports {
             ports(port, findings);
@@ -71,6 +71,18 @@ fn service(machine: &Machine, findings: &mut Findings) {
                 "The node belongs to another account of this machine, so it could not be asked.",
             )
             .remedy("Run the doctor as that account, or with sudo."),
+        ),
+        Service::Locked => findings.found(
+            Diagnosis::new(
+                Cause::StoreLocked,
+                Likelihood::Certain,
+                "The node runs, and its store is locked since it was started.",
+            )
+            .seen("the node itself says so")
+            .remedy(
+                "A staff member unlocks it by signing in at this office; or start it with its key file \
+                 or passphrase.",
+            ),
         ),
         Service::Silent => findings.found(
             Diagnosis::new(

@@ -294,6 +294,10 @@ fn a_node_that_does_not_run_is_told_with_what_keeps_it_from_running() {
         [Cause::StoreInUse]
     );
     assert_eq!(
+        stopped(&|machine| machine.service = Service::Locked),
+        [Cause::StoreLocked]
+    );
+    assert_eq!(
         stopped(&|machine| machine.disk = Some(Disk { free: 1, needed: 2 })),
         [Cause::DiskNearlyFull, Cause::NotRunning]
     );

@@ -1,6 +1,9 @@
 //! What a person should look at before it becomes an outage.
 
+use std::time::Duration;
+
 use super::cert::DeviceKind;
+use super::contact::Contact;
 use super::id::DeviceId;
 use super::record::Clinic;
 use super::renewal::{self, Freshness};
@@ -12,9 +15,22 @@ use super::time::WallTime;
 /// back from five minutes on.
 pub const OFFSET_WORTH_A_WARNING: u64 = 2 * 60 * 1000;
 
+/// How long a mesh key is used before somebody should change it.
+///
+/// 90 days: whoever once learnt it, from a laptop or a backup that nobody missed, hears the clinic's
+/// names for so long and no longer.
+pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// Something that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
+    /// This node has been level with no other for longer than policy allows.
+    Contact {
+        /// When it was last level.
+        since: WallTime,
+        /// Whether it takes nothing more for people of other offices.
+        read_only: bool,
+    },
     /// A device's certificate was not renewed in time, or has ended.
     Certificate {
         /// Whose.
@@ -29,6 +45,11 @@ pub enum Concern {
         /// How many there are.
         count: usize,
     },
+    /// The mesh key has been in use for long.
+    OldMeshKey {
+        /// Since when.
+        since: WallTime,
+    },
     /// This node's clock is not what its peers' clocks are.
     Clock {
         /// Peers' median minus this node's clock, in milliseconds.
@@ -41,13 +62,29 @@ pub enum Concern {
 /// `offset` is the peers' median clock minus this node's, in milliseconds, where any peer has told. Where
 /// this node's clock is worth a warning, certificates are looked at by the peers' clocks: one clock that
 /// somebody set wrong is one concern, and not that every certificate of the clinic has ended.
-pub fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+pub fn concerns(
+    clinic: &Clinic,
+    now: WallTime,
+    offset: Option<i64>,
+    contact: Contact,
+) -> Vec<Concern> {
     let off = offset.filter(|offset| offset.unsigned_abs() > OFFSET_WORTH_A_WARNING);
     let now = off.map_or(now, |offset_ms| shifted(now, offset_ms));
-    let mut found = certificates(clinic, now);
+    let mut found: Vec<Concern> = out_of_contact(contact).into_iter().collect();
+    found.extend(certificates(clinic, now));
     found.extend(few_renewers(clinic));
+    found.extend(old_mesh_key(clinic, now));
     found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
     found
+}
+
+fn out_of_contact(contact: Contact) -> Option<Concern> {
+    let (since, read_only) = match contact {
+        Contact::Fresh => return None,
+        Contact::Stale { since } => (since, false),
+        Contact::ReadOnly { since } => (since, true),
+    };
+    Some(Concern::Contact { since, read_only })
 }
 
 /// A moment as peers read it whose clocks are `offset_ms` ahead, or behind where that is negative.
@@ -89,10 +126,20 @@ fn few_renewers(clinic: &Clinic) -> Option<Concern> {
     (nodes >= 3 && count < 2).then_some(Concern::FewRenewers { count })
 }
 
+fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
+    let since = clinic.mesh_key_since?;
+    (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::statement::Act;
     use crate::domain::testing::{NOON, SampleClinic, days};
+
+    fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
+        super::concerns(clinic, now, offset, Contact::Fresh)
+    }
 
     fn clinic() -> SampleClinic {
         let mut clinic = SampleClinic::of([]);
@@ -100,6 +147,18 @@ mod tests {
             clinic.enrol_renewer(office);
         }
         clinic
+    }
+
+    #[test]
+    fn a_node_that_hears_nobody_says_so_before_anything_else() {
+        let clinic = clinic().record();
+        let since = NOON;
+        let with = |contact| super::concerns(&clinic, NOON.plus(days(27)), None, contact);
+        let first = |contact| with(contact).into_iter().next();
+        let concern = |read_only| Some(Concern::Contact { since, read_only });
+        assert_eq!(first(Contact::Stale { since }), concern(false));
+        assert_eq!(first(Contact::ReadOnly { since }), concern(true));
+        assert_eq!(with(Contact::Fresh).len(), 3);
     }
 
     #[test]
@@ -151,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mesh_key_is_a_concern_after_ninety_days_and_until_it_is_changed() {
+        let mut clinic = SampleClinic::of(["front-desk"]);
+        let since = clinic.record().mesh_key_since.expect("made");
+        let old = Concern::OldMeshKey { since };
+        let has = |clinic: &SampleClinic, at: WallTime| {
+            concerns(&clinic.record(), at, None).contains(&old)
+        };
+        assert!(!has(&clinic, since.plus(MESH_KEY_LIFE)));
+        let late = since.plus(MESH_KEY_LIFE).plus(days(1));
+        assert!(has(&clinic, late));
+        clinic.now = late;
+        let commitment = crate::domain::testing::mesh_key(2).commitment(&clinic.id, 2);
+        clinic.say(Act::MeshKeyRotated {
+            epoch: 2,
+            commitment,
+        });
+        assert!(!has(&clinic, late.plus(days(80))));
+    }
+
+    #[test]
     fn a_clock_is_a_concern_from_two_minutes_on_in_either_direction() {
         let clinic = clinic().record();
         for offset_ms in [120_001, -120_001, 10_800_000] {
@@ -167,6 +246,7 @@ mod tests {
         assert_eq!(ahead, [Concern::Clock { offset_ms: -year }]);
         // And one that is behind hides nothing.
         let behind = concerns(&clinic, NOON, Some(year));
-        assert_eq!(behind.len(), 4, "{behind:?}");
+        // Three certificates, the mesh key, the clock.
+        assert_eq!(behind.len(), 5, "{behind:?}");
     }
 }

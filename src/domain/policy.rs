@@ -16,6 +16,9 @@ const VERSION_MAX: u32 = u32::MAX - 1;
 /// Most networks in the allow-list.
 pub const NETWORKS_MAX: usize = 32;
 
+/// Longest that a node may hear no other, in hours: 60 days, after which its certificate is not renewed either.
+const STALE_HOURS_MAX: u16 = 60 * 24;
+
 /// Audit records are kept to the end of a 30-day period, so that their day keys stay few.
 const AUDIT_PERIOD: u32 = 30;
 
@@ -104,6 +107,40 @@ impl<'b, C> Decode<'b, C> for Network {
     }
 }
 
+/// How long a node may hear no other before it says so, and before it writes nothing across offices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Staleness {
+    /// Hours until every face of the node says so.
+    #[n(0)]
+    pub warning_hours: u16,
+    /// Hours until conversations with people of other offices can only be read.
+    #[n(1)]
+    pub read_only_hours: u16,
+}
+
+impl Staleness {
+    /// What holds while a policy says nothing of it: three days, and two weeks.
+    ///
+    /// A long weekend on which the other offices are dark is no news, and a lost machine that keeps one office
+    /// from the others is not worth more than two weeks.
+    pub const USUAL: Self = Self {
+        warning_hours: 72,
+        read_only_hours: 14 * 24,
+    };
+
+    /// The usual is not written down: so a policy from before there was this setting has one encoding still.
+    fn is_usual(&self) -> bool {
+        *self == Self::USUAL
+    }
+}
+
+impl Default for Staleness {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
 /// The settings of the whole clinic.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -129,6 +166,22 @@ pub struct Policy {
     /// Networks that nodes may connect from; empty for any.
     #[n(6)]
     pub networks: Vec<Network>,
+    /// How long a node may hear no other.
+    #[n(7)]
+    #[cbor(skip_if = "Staleness::is_usual", default)]
+    pub staleness: Staleness,
+    /// What no admin does alone; absent where every admin may do everything that their scopes say.
+    #[n(12)]
+    pub two_admins: Option<TwoAdmins>,
+}
+
+/// What takes effect only once a second admin has approved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum TwoAdmins {
+    /// Keeping messages or audit records shorter, and giving up this very rule.
+    #[n(0)]
+    ShorterRetention,
 }
 
 /// A setting outside its bounds.
@@ -152,6 +205,31 @@ impl Policy {
             opened_receipts: Switch::On,
             idle_logoff_minutes: 10,
             networks: Vec::new(),
+            staleness: Staleness::USUAL,
+            two_admins: None,
+        }
+    }
+
+    /// Whether replacing this policy by `next` takes two admins.
+    pub const fn needs_second_admin(&self, next: &Self) -> bool {
+        match self.two_admins {
+            None => false,
+            Some(TwoAdmins::ShorterRetention) => {
+                next.direct_days < self.direct_days
+                    || next.room_days < self.room_days
+                    || next.audit_days < self.audit_days
+                    || next.two_admins.is_none()
+            }
+        }
+    }
+
+    /// This policy, with whatever `other` keeps longer.
+    pub fn keeping_at_least(&self, other: &Self) -> Self {
+        Self {
+            direct_days: self.direct_days.max(other.direct_days),
+            room_days: self.room_days.max(other.room_days),
+            audit_days: self.audit_days.max(other.audit_days),
+            ..self.clone()
         }
     }
 
@@ -200,6 +278,18 @@ impl Policy {
             2,
             120,
         )?;
+        let Staleness {
+            warning_hours,
+            read_only_hours,
+        } = self.staleness;
+        let most = STALE_HOURS_MAX.into();
+        bound("stale_warning_hours", warning_hours.into(), 1, most)?;
+        bound(
+            "stale_read_only_hours",
+            read_only_hours.into(),
+            warning_hours.into(),
+            most,
+        )?;
         bound(
             "networks",
             self.networks.len() as u32,
@@ -241,6 +331,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::codec;
 
     fn net(text: &str) -> Network {
         text.parse().expect("a network")
@@ -281,19 +372,72 @@ mod tests {
     #[test]
     fn every_setting_is_held_to_its_bounds() {
         assert_eq!(Policy::initial().check(), Ok(()));
-        let wrong: [fn(&mut Policy); 6] = [
+        let wrong: [fn(&mut Policy); 9] = [
             |p| p.version = 0,
             |p| p.direct_days = 0,
             |p| p.room_days = RETENTION_MAX + 1,
             |p| p.audit_days = 364,
             |p| p.idle_logoff_minutes = 1,
             |p| p.networks = vec![net("10.0.0.0/8"); NETWORKS_MAX + 1],
+            |p| p.staleness.warning_hours = 0,
+            |p| p.staleness.read_only_hours = 71,
+            |p| p.staleness.read_only_hours = STALE_HOURS_MAX + 1,
         ];
         for change in wrong {
             let mut policy = Policy::initial();
             change(&mut policy);
             assert!(policy.check().is_err(), "{policy:?}");
         }
+    }
+
+    #[test]
+    fn a_policy_from_before_the_setting_is_read_and_the_usual_is_not_written_down() {
+        let policy = Policy::initial();
+        let bytes = codec::encode(&policy);
+        assert_eq!(
+            bytes.first(),
+            Some(&0xa7),
+            "a map of the seven settings before"
+        );
+        assert_eq!(codec::strict::<Policy>(&bytes, 1024), Ok(policy.clone()));
+        let mut other = policy;
+        other.staleness.warning_hours = 24;
+        let longer = codec::encode(&other);
+        assert_eq!(longer.first(), Some(&0xa8));
+        assert_eq!(codec::strict::<Policy>(&longer, 1024), Ok(other));
+        // The usual, written down all the same: it would be a second encoding of one policy.
+        let mut spelled = bytes;
+        spelled[0] = 0xa8;
+        spelled.push(7);
+        spelled.extend(codec::encode(&Staleness::USUAL));
+        assert!(codec::strict::<Policy>(&spelled, 1024).is_err());
+    }
+
+    #[test]
+    fn keeping_less_takes_two_admins_where_policy_says_so_and_so_does_giving_that_up() {
+        let free = Policy::initial();
+        let mut guarded = free.clone();
+        guarded.two_admins = Some(TwoAdmins::ShorterRetention);
+        let shorter: [fn(&mut Policy); 4] = [
+            |p| p.direct_days -= 1,
+            |p| p.room_days -= 1,
+            |p| p.audit_days -= 1,
+            |p| p.two_admins = None,
+        ];
+        for change in shorter {
+            let mut next = guarded.clone();
+            change(&mut next);
+            assert!(guarded.needs_second_admin(&next), "{next:?}");
+            assert!(!free.needs_second_admin(&next), "{next:?}");
+        }
+        let mut longer = guarded.clone();
+        (longer.direct_days, longer.room_days, longer.audit_days) = (31, 365, 3000);
+        (longer.opened_receipts, longer.idle_logoff_minutes) = (Switch::Off, 2);
+        assert!(!guarded.needs_second_admin(&longer));
+        assert!(
+            !free.needs_second_admin(&guarded),
+            "one admin may set the rule"
+        );
     }
 
     #[test]

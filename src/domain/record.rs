@@ -20,7 +20,9 @@ use super::policy::Policy;
 use super::renewal::{NotRenewed, RenewalId, RenewalItem};
 use super::sign::Signed;
 use super::space::Space;
-use super::statement::{History, Invitation, Revocation, StaffFacts, Statement, StatementId};
+use super::statement::{
+    History, Invitation, Proposal, Revocation, StaffFacts, Statement, StatementId,
+};
 use super::time::{Hlc, WallTime};
 use super::trust::{AdminTrust, MeshKey, TrustView};
 use super::web::WebCertificate;
@@ -62,6 +64,12 @@ pub enum VoidReason {
     /// Enrols a device that is revoked, or under a revoked Noise key or number.
     #[error("the device, its Noise key or its certificate's number is revoked")]
     Revoked,
+    /// One admin alone did what policy leaves to two.
+    #[error("policy wants a second admin's approval for this")]
+    NeedsSecondAdmin,
+    /// Whoever proposed something approved it too.
+    #[error("whoever proposed it cannot approve it as well")]
+    OwnProposal,
     /// Refers to what is not there, or repeats what is.
     #[error("it does not fit the record")]
     DoesNotFit,
@@ -116,6 +124,11 @@ impl Device {
         self.held
             .iter()
             .any(|span| at.plus(SKEW) >= span.from && at <= span.to.plus(SKEW))
+    }
+
+    /// When it first held a certificate.
+    pub fn first_held(&self) -> Option<WallTime> {
+        self.held.first().map(|span| span.from)
     }
 
     /// Takes a certificate that follows the one it has.
@@ -201,8 +214,12 @@ pub struct Clinic {
     pub rooms: BTreeMap<RoomId, Room>,
     /// Its policy.
     pub policy: Policy,
+    /// What is proposed and not approved, and could still take effect.
+    pub pending: BTreeMap<StatementId, Proposal>,
     /// Commitments of its mesh keys.
     pub mesh_keys: BTreeMap<u32, Hash>,
+    /// When the newest of them was made.
+    pub mesh_key_since: Option<WallTime>,
     /// Its invitations.
     pub invitations: BTreeMap<InvitationId, InvitationState>,
     /// Statements that do not count, and why.
@@ -225,7 +242,9 @@ impl Clinic {
             staff: BTreeMap::new(),
             rooms: BTreeMap::new(),
             policy: Policy::initial(),
+            pending: BTreeMap::new(),
             mesh_keys: BTreeMap::new(),
+            mesh_key_since: None,
             invitations: BTreeMap::new(),
             void: BTreeMap::new(),
             not_renewed: BTreeMap::new(),

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use super::cert::{DeviceKind, Scope};
 use super::codec::{self, CodecError, OBJECT_MAX};
 use super::id::{
-    AdminId, AuthorId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
+    AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
 use super::log::Epoch;
 use super::name::Name;
@@ -190,6 +190,31 @@ pub struct Invitation {
     pub expires: WallTime,
 }
 
+/// What one admin wants and a second one has to approve.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Proposal {
+    /// To replace the policy.
+    #[n(0)]
+    Policy {
+        /// The whole document.
+        #[n(0)]
+        policy: Policy,
+    },
+}
+
+impl Proposal {
+    /// What an approval has to name beside the statement: of a forked log, two proposals can have one
+    /// number.
+    pub fn digest(&self, clinic: &ClinicId, id: StatementId) -> Hash {
+        let author = id.author.as_bytes();
+        let said = codec::encode(self);
+        Hash::of(
+            "proposal/v1",
+            &[clinic.as_bytes(), author, &id.seq.to_be_bytes(), &said],
+        )
+    }
+}
+
 /// What root or an admin does.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Act {
@@ -341,6 +366,23 @@ pub enum Act {
         #[n(1)]
         certificate: WebCertificate,
     },
+    /// An admin wants what takes two.
+    #[n(15)]
+    Proposed {
+        /// What.
+        #[n(0)]
+        proposal: Proposal,
+    },
+    /// Another admin approves it: with this it takes effect.
+    #[n(16)]
+    Approved {
+        /// The statement that proposed it.
+        #[n(0)]
+        proposal: StatementId,
+        /// What it said; see [`Proposal::digest`].
+        #[n(1)]
+        digest: Hash,
+    },
 }
 
 /// Who may sign an act.
@@ -370,7 +412,9 @@ impl Act {
             | Self::StaffSuspended { .. }
             | Self::RoomCreated { .. }
             | Self::MembersChanged { .. } => Right::Scope(Scope::Staff),
-            Self::PolicySet { .. } => Right::Scope(Scope::Policy),
+            Self::PolicySet { .. } | Self::Proposed { .. } | Self::Approved { .. } => {
+                Right::Scope(Scope::Policy)
+            }
         }
     }
 
@@ -392,6 +436,8 @@ impl Act {
             Self::InvitationIssued { .. } => "invitation issued",
             Self::InvitationUsed { .. } => "invitation used",
             Self::WebCertified { .. } => "web certificate made",
+            Self::Proposed { .. } => "change proposed",
+            Self::Approved { .. } => "proposal approved",
         }
     }
 
@@ -411,7 +457,10 @@ impl Act {
             Self::MembersChanged { add, remove, .. } => {
                 add.len() + remove.len() <= MEMBERS_MAX && is_sorted(add) && is_sorted(remove)
             }
-            Self::PolicySet { policy } => policy.check().is_ok(),
+            Self::PolicySet { policy }
+            | Self::Proposed {
+                proposal: Proposal::Policy { policy },
+            } => policy.check().is_ok(),
             Self::WebCertified { certificate, .. } => certificate.is_well_formed(),
             Self::DeviceEnrolled { address, .. } => address.as_deref().is_none_or(is_address),
             Self::Founded { .. }
@@ -420,7 +469,8 @@ impl Act {
             | Self::StaffSuspended { .. }
             | Self::MeshKeyRotated { .. }
             | Self::InvitationIssued { .. }
-            | Self::InvitationUsed { .. } => true,
+            | Self::InvitationUsed { .. }
+            | Self::Approved { .. } => true,
         }
     }
 }

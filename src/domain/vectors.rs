@@ -15,14 +15,15 @@ use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
-use super::policy::{Network, Policy};
+use super::policy::{Network, Policy, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
+use super::sighting::Sighting;
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
-    Act, History, Invitation, LogEnd, Revocation, Role, Seen, SignInCode, StaffFacts, Statement,
-    StatementId,
+    Act, History, Invitation, LogEnd, Proposal, Revocation, Role, Seen, SignInCode, StaffFacts,
+    Statement, StatementId,
 };
 use super::testing::{ADMIN, NOON, SampleClinic, name, passkey};
 use super::time::Day;
@@ -167,6 +168,21 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 authority: vec![0x30, 0x83],
                 not_after: NOON,
             },
+        },
+        Act::Proposed {
+            proposal: Proposal::Policy {
+                policy: Policy {
+                    two_admins: Some(TwoAdmins::ShorterRetention),
+                    ..Policy::initial()
+                },
+            },
+        },
+        Act::Approved {
+            proposal: StatementId {
+                author: AUTHOR,
+                seq: 300,
+            },
+            digest: HASH,
         },
     ]
 }
@@ -434,6 +450,22 @@ fn words() -> [(&'static str, Word); 2] {
     ]
 }
 
+/// A policy that says how long a node may hear no other.
+fn strict_policy() -> Policy {
+    let mut policy = Policy::initial();
+    policy.staleness.warning_hours = 24;
+    policy.staleness.read_only_hours = 300;
+    policy
+}
+
+fn sighting() -> Sighting {
+    let mut sighting = Sighting::default();
+    (sighting.last, sighting.level) = (Some(NOON), None);
+    let (author, seq) = (AUTHOR, 412);
+    sighting.hear_of(StatementId { author, seq }, NOON);
+    sighting
+}
+
 fn all() -> Vectors {
     let clinic = SampleClinic::of(["front-desk"]);
     let mut found = Vectors::new();
@@ -493,6 +525,11 @@ fn all() -> Vectors {
     for (what, item) in staff_items() {
         put(format!("staff-item {what}"), item.to_body());
     }
+    put(
+        "policy with staleness".into(),
+        codec::encode(&strict_policy()),
+    );
+    put("sighting".into(), sighting().to_bytes());
     found.extend(codes(&clinic));
     found
 }
@@ -565,6 +602,14 @@ fn every_frozen_statement_record_and_message_is_read_back() {
 }
 
 #[test]
+fn a_frozen_policy_and_a_frozen_sighting_are_read_back() {
+    let policy = codec::strict::<Policy>(&frozen("policy with staleness"), 256);
+    assert_eq!(policy, Ok(strict_policy()));
+    let read = Sighting::from_bytes(&frozen("sighting"));
+    assert_eq!(read, Ok(sighting()));
+}
+
+#[test]
 fn the_frozen_signatures_verify() {
     let id = SampleClinic::of([]).id;
     let certificate: Signed = codec::strict(&frozen("certificate signed"), 4096).expect("read");
@@ -584,7 +629,7 @@ fn the_frozen_signatures_verify() {
 fn every_kind_of_statement_is_frozen() {
     let kinds = acts(&SampleClinic::of([])).into_iter();
     let numbers: Vec<u8> = kinds.map(|act| codec::encode(&act)[1]).collect();
-    assert_eq!(numbers, (0..15).collect::<Vec<u8>>());
+    assert_eq!(numbers, (0..17).collect::<Vec<u8>>());
     let deeds: Vec<u8> = deeds()
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])

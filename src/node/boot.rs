@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::domain::id::ClinicId;
+use crate::domain::id::{ClinicId, DeviceId};
 use crate::domain::log::{Epoch, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem};
 use crate::domain::renewal::RenewalId;
+use crate::domain::sighting::Sighting;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::statement::StatementId;
@@ -26,6 +27,17 @@ pub(super) fn mesh_key_meta(epoch: u32, key: &MeshKey) -> Meta {
     Meta {
         name: format!("{MESH_KEY}{epoch:010}"),
         value: Some(key.expose().to_vec()),
+    }
+}
+
+/// Names of what is remembered of other nodes: this and the device's id.
+const SIGHTING: &str = "sighting/";
+
+/// The value that keeps what is remembered of a node.
+pub(super) fn sighting_meta((device, sighting): &(DeviceId, Sighting)) -> Meta {
+    Meta {
+        name: format!("{SIGHTING}{device}"),
+        value: Some(sighting.to_bytes()),
     }
 }
 
@@ -88,6 +100,7 @@ pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityE
         mesh_keys: mesh_keys(store)?,
         horizon: horizon(store)?,
         retractions: store.retractions()?,
+        sightings: sightings(store)?,
         clock: newest(&states),
         seed: *entropy::secret::<32>(),
         logs,
@@ -212,6 +225,16 @@ fn mesh_keys(store: &Store) -> Result<BTreeMap<u32, MeshKey>, StoreError> {
         keys.extend(epoch.zip(key.map(MeshKey::new)));
     }
     Ok(keys)
+}
+
+/// What cannot be read is as if it had never been remembered.
+fn sightings(store: &Store) -> Result<Vec<(DeviceId, Sighting)>, StoreError> {
+    let kept = store.metas(SIGHTING)?.into_iter();
+    let read = |(name, value): (String, Vec<u8>)| {
+        let device = DeviceId::from_hex(name.strip_prefix(SIGHTING)?)?;
+        Some((device, Sighting::from_bytes(&value).ok()?))
+    };
+    Ok(kept.filter_map(read).collect())
 }
 
 fn horizon(store: &Store) -> Result<Day, StoreError> {

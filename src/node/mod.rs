@@ -15,7 +15,10 @@ mod start;
 pub use crate::net::discovery::{
     Interfaces, MDNS_PORT, Patience, Settings as Discovery, look_around,
 };
-pub use crate::store::{Options as StoreOptions, Store, StoreError, Unlock, check_key};
+pub use crate::store::{
+    Options as StoreOptions, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, Store,
+    StoreError, Unlock, check_key, has_staff_slots, remove_staff_slots, unlock_by_staff,
+};
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};
 pub use identity::{DeviceKeys, Identity, IdentityError};

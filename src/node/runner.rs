@@ -367,6 +367,7 @@ impl Runner {
 
     fn batch(&self, commit: Commit) -> Batch {
         let arrived = self.clock.wall();
+        let metas = metas(&commit);
         let clinic = self.clinic;
         let append = |segment: Arc<crate::domain::log::Segment>| {
             let end = segment.end(&clinic);
@@ -383,11 +384,7 @@ impl Runner {
         Batch {
             appends: commit.segments.into_iter().map(append).collect(),
             attestations: commit.attestations,
-            metas: commit
-                .mesh_keys
-                .iter()
-                .map(|(epoch, key)| boot::mesh_key_meta(*epoch, key))
-                .collect(),
+            metas,
             forks: commit.forks.iter().map(fork).collect(),
             horizons: commit.horizon.map(horizon).into_iter().collect(),
             drops: commit.drops,
@@ -478,6 +475,14 @@ fn report_failure(done: &mpsc::Sender<Done>, result: Result<(), StoreError>) {
     if let Err(error) = result {
         send(done, Done::Failed(error));
     }
+}
+
+/// What a commit keeps by name.
+fn metas(commit: &Commit) -> Vec<Meta> {
+    let keys = commit.mesh_keys.iter();
+    let keys = keys.map(|(epoch, key)| boot::mesh_key_meta(*epoch, key));
+    let sightings = commit.sightings.iter().map(boot::sighting_meta);
+    keys.chain(sightings).collect()
 }
 
 fn fork(fork: &super::engine::Fork) -> store::Fork {

@@ -15,7 +15,7 @@ use crate::domain::trust::Refusal;
 use crate::net;
 use crate::platform::clock::Clock;
 use crate::platform::entropy;
-use crate::store::{Store, StoreError};
+use crate::store::{StaffSlots, Store, StoreError};
 
 use super::backup::Backups;
 use super::boot;
@@ -70,6 +70,8 @@ pub struct Running {
     pub backups: Backups,
     /// Sees what its network has seen.
     pub observer: Observer,
+    /// Staff passwords that open its store, where there may be such.
+    pub staff_slots: Option<StaffSlots>,
     /// Who it is.
     pub identity: Identity,
     task: JoinHandle<Result<(), RunError>>,
@@ -125,6 +127,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     )?;
     let store = Arc::new(store);
     let backups = Backups::new(&store, identity.clinic, me);
+    let staff_slots = store.staff_slots();
     let (handle, asked, hints) = Handle::new();
     let renewer = handle.weak();
     net.serve_renewals(move |device| Box::pin(renew(renewer.clone(), device)));
@@ -167,6 +170,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         observer: Observer::new(net),
         enrolment,
         backups,
+        staff_slots,
         identity,
         task,
     })

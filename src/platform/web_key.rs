@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::domain::web;
 
 /// The private half stays inside; TLS gets it in the form it asks for.
+#[derive(Clone)]
 pub struct WebKey(SecretKey);
 
 impl WebKey {
@@ -44,6 +45,16 @@ impl WebKey {
             .expect("an uncompressed point of P-256 has 65 bytes")
     }
 
+    /// The private half, for the one file that shows a locked node's page.
+    pub fn secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes().into())
+    }
+
+    /// The key with this private half, if there is such a one.
+    pub fn from_secret(bytes: &[u8; 32]) -> Option<Self> {
+        SecretKey::from_slice(bytes).ok().map(Self)
+    }
+
     /// The private half in PKCS #8.
     pub fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
         let document = self.0.to_pkcs8_der();
@@ -70,6 +81,9 @@ mod tests {
         assert_eq!(one.public(), again.public());
         assert_ne!(one.public(), WebKey::of_device(&[8; 32]).public());
         assert_eq!(one.public()[0], 4);
+        let again = WebKey::from_secret(&one.secret()).expect("a key");
+        assert_eq!(one.public(), again.public());
+        assert!(WebKey::from_secret(&[0; 32]).is_none());
     }
 
     /// Frozen: another derivation would cost every node its certificate.

@@ -28,6 +28,7 @@ mod rows;
 mod seal;
 mod shared;
 mod slots;
+mod staff_slots;
 mod stage;
 mod tables;
 mod writer;
@@ -57,6 +58,10 @@ pub use open::Options;
 pub use read::LogState;
 pub use room::RoomLimits;
 pub use slots::{Cost, SLOTS_MAX, SlotError, SlotKind, SlotView, Unlock};
+pub use staff_slots::{
+    STAFF_SLOTS_MAX, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, has_staff_slots,
+    remove_staff_slots, unlock_by_staff,
+};
 pub use writer::Purged;
 
 /// One open store. Dropping it finishes what waits and closes the file.
@@ -65,6 +70,7 @@ pub struct Store {
     shared: Arc<Shared>,
     commands: SyncSender<Command>,
     writer: Option<JoinHandle<()>>,
+    staff_slots: Option<StaffSlots>,
     /// Given back after the writer has ended and the file is closed.
     _lock: Option<Lock>,
 }
@@ -85,6 +91,16 @@ impl Store {
         Self::start(open::open(dir, options, unlock)?)
     }
 
+    /// The same with the key that a staff slot gave.
+    pub fn open_by_staff(dir: &Path, options: &Options, key: StaffKey) -> Result<Self, StoreError> {
+        Self::start(open::open_by_staff(dir, options, key)?)
+    }
+
+    /// The staff slots beside it; a store that lies in no directory has none.
+    pub fn staff_slots(&self) -> Option<StaffSlots> {
+        self.staff_slots.clone()
+    }
+
     fn start(parts: open::Parts) -> Result<Self, StoreError> {
         let open::Parts {
             shared,
@@ -92,6 +108,7 @@ impl Store {
             kek,
             keyring_file,
             lock,
+            staff_slots,
         } = parts;
         let (commands, waiting) = mpsc::sync_channel(writer::QUEUE_MAX);
         let writer = Writer::new(Arc::clone(&shared), index, kek, keyring_file, waiting);
@@ -102,6 +119,7 @@ impl Store {
             shared,
             commands,
             writer: Some(writer),
+            staff_slots,
             _lock: lock,
         })
     }

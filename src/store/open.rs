@@ -18,6 +18,7 @@ use super::room::{FreeBytes, Room, RoomLimits};
 use super::seal::Key;
 use super::shared::Shared;
 use super::slots::{Cost, SLOTS_FILE_MAX, SlotView, Slots, Unlock};
+use super::staff_slots::{StaffKey, StaffSlots};
 use super::tables::{self, SCHEMA};
 use crate::platform::files;
 use crate::platform::lock::Lock;
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) kek: Key,
     pub(crate) keyring_file: Box<dyn SmallFile>,
     pub(crate) lock: Option<Lock>,
+    /// A store that lies in no directory has none.
+    pub(crate) staff_slots: Option<StaffSlots>,
 }
 
 /// Where the files of a store are.
@@ -105,18 +108,37 @@ pub(crate) fn create(dir: &Path, options: &Options, unlock: &Unlock) -> Result<P
     slots.add(&parts.kek, unlock, options.cost)?;
     files::replace(&places.slots(), &slots.encode())?;
     parts.lock = Some(lock);
+    parts.staff_slots = Some(StaffSlots::of(dir, &parts.kek, options.cost));
     Ok(parts)
 }
 
 /// Opens the store in `dir`.
 pub(crate) fn open(dir: &Path, options: &Options, unlock: &Unlock) -> Result<Parts, StoreError> {
+    open_with(dir, options, || Ok(slots(dir)?.unlock(unlock)?))
+}
+
+/// Opens the store in `dir` with the key that a staff slot gave.
+pub(crate) fn open_by_staff(
+    dir: &Path,
+    options: &Options,
+    key: StaffKey,
+) -> Result<Parts, StoreError> {
+    open_with(dir, options, || Ok(key.kek))
+}
+
+fn open_with(
+    dir: &Path,
+    options: &Options,
+    kek: impl FnOnce() -> Result<Key, StoreError>,
+) -> Result<Parts, StoreError> {
     files::check_dir(dir)?;
     let places = Places(dir);
     let lock = Lock::take(&places.lock())?;
-    let kek = slots(dir)?.unlock(unlock)?;
+    let kek = kek()?;
     let disk = FileDisk(files::open(&places.pages())?);
     let mut parts = open_on(disk, Box::new(places.keyring()), kek, room(dir, options))?;
     parts.lock = Some(lock);
+    parts.staff_slots = Some(StaffSlots::of(dir, &parts.kek, options.cost));
     Ok(parts)
 }
 
@@ -216,6 +238,7 @@ fn start(
         kek,
         keyring_file,
         lock: None,
+        staff_slots: None,
     })
 }
 

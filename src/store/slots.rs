@@ -47,8 +47,18 @@ impl Cost {
     };
 
     /// What a file may ask of us: 1 GiB and 16 passes, so that a forged one cannot take the machine.
-    fn is_bearable(&self) -> bool {
+    pub(super) fn is_bearable(&self) -> bool {
         self.memory_kib <= 1024 * 1024 && (1..=16).contains(&self.passes)
+    }
+
+    /// A key from what a person types (Argon2id); `None` when the cost is impossible here.
+    pub(super) fn derive(&self, typed: &[u8], salt: &[u8; 16]) -> Option<Key> {
+        let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).ok()?;
+        let mut key = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(typed, salt, &mut *key)
+            .ok()?;
+        Some(Key::new(*key))
     }
 }
 
@@ -265,12 +275,7 @@ impl Way {
     fn wrapping_key(&self, unlock: &Unlock) -> Option<Key> {
         match (self, unlock) {
             (Self::Passphrase(cost, salt), Unlock::Passphrase(passphrase)) => {
-                let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32)).ok()?;
-                let mut key = Zeroizing::new([0; 32]);
-                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                    .hash_password_into(passphrase.as_bytes(), salt, &mut *key)
-                    .ok()?;
-                Some(Key::new(*key))
+                cost.derive(passphrase.as_bytes(), salt)
             }
             (Self::KeyFile(salt), Unlock::KeyFile(bytes)) => {
                 Some(Key::new(**bytes).derive(salt, b"clinic-mesh/key-file-slot/v1"))
@@ -285,7 +290,7 @@ fn about(number: u32, way: &Way) -> Vec<u8> {
     codec::encode(&("clinic-mesh/key-slot/v1", number, way))
 }
 
-fn version_of(bytes: &[u8]) -> Option<u8> {
+pub(super) fn version_of(bytes: &[u8]) -> Option<u8> {
     let mut decoder = minicbor::Decoder::new(bytes);
     decoder.array().ok()?;
     decoder.u8().ok()

@@ -238,7 +238,7 @@ fn login_ended() -> Problem {
     Problem::new(Code::LoginEnded, "the login has ended").remedy("sign in again")
 }
 
-fn too_slow() -> Problem {
+pub(super) fn too_slow() -> Problem {
     Problem::new(Code::TooSlow, "the request took too long")
         .remedy("try again; if it stays slow, look at the disk of this machine")
 }

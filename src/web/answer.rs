@@ -124,6 +124,7 @@ pub(super) fn problem_of(why: &CommandRefusal) -> Problem {
         | CommandRefusal::TooManyAmendments
         | CommandRefusal::ReasonLength
         | CommandRefusal::DeviceRevoked
+        | CommandRefusal::ReadOnly
         | CommandRefusal::NotRenewed(_)
         | CommandRefusal::BadSegment(_) => split(Code::Refused, why),
         CommandRefusal::Factor(FactorRefusal::Last | FactorRefusal::TooMany) => {

@@ -11,6 +11,7 @@ mod door;
 mod events;
 mod hint;
 mod hub;
+mod locked;
 mod login;
 mod names;
 mod routes;
@@ -18,11 +19,14 @@ mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unlocking;
 
-pub use door::{Door, DoorError, Site, WebDoor};
+pub use door::{Door, DoorError, LockedDoor, Site, WebDoor, reread_locked_door};
+pub use locked::{Locked, Unlocked};
 pub use routes::router;
 pub use socket::{Socket, SocketError};
 pub use state::Api;
+pub use unlocking::Unlocking;
 
 use crate::node::engine::Now;
 

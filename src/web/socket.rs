@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::door::Door;
+use super::locked::{Locked, locked_router};
 use super::routes::router;
 use super::state::Api;
 use crate::api::SOCKET;
@@ -111,6 +112,18 @@ impl Socket {
         self.serve_at_most(CONNECTIONS_MAX, api, stop).await;
     }
 
+    /// Answers that the node is locked until `until` resolves; the door stays open.
+    pub async fn serve_locked(&self, locked: &Locked, until: impl Future<Output = ()>) {
+        let router = locked_router(locked.clone(), &Door::Socket);
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            () = self.accept(&router, places, &mut connections) => {}
+            () = until => {}
+        }
+        farewell(connections).await;
+    }
+
     pub(super) async fn serve_at_most(
         self,
         connections_max: usize,
@@ -127,11 +140,7 @@ impl Socket {
         }
         guard.abort();
         drop(self);
-        let _ = tokio::time::timeout(FAREWELL, async {
-            while connections.join_next().await.is_some() {}
-        })
-        .await;
-        connections.abort_all();
+        farewell(connections).await;
     }
 
     async fn accept(&self, router: &Router, places: Arc<Semaphore>, connections: &mut JoinSet<()>) {
@@ -156,6 +165,15 @@ impl Socket {
             }
         }
     }
+}
+
+/// Lets requests under way finish.
+async fn farewell(mut connections: JoinSet<()>) {
+    let _ = tokio::time::timeout(FAREWELL, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+    connections.abort_all();
 }
 
 impl Drop for Socket {

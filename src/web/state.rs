@@ -11,7 +11,8 @@ use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
 use super::hub::Hub;
-use super::login::{Ceremonies, Cost, Ended, Hashing, Logins};
+use super::login::{Ceremonies, Cost, Ended, Hashing, Logins, Tries};
+use super::unlocking::Unlocking;
 use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
@@ -19,7 +20,7 @@ use crate::domain::factor::Credentials;
 use crate::domain::id::{DeviceId, StaffId};
 use crate::domain::message::StaffItem;
 use crate::domain::record::{Clinic, Status};
-use crate::domain::throttle::Throttle;
+use crate::domain::time::WallTime;
 use crate::domain::web::{WebCertificate, WebKey};
 use crate::node::Handle;
 use crate::node::backup::Backups;
@@ -47,6 +48,7 @@ pub struct Api {
     web_key: Option<WebKey>,
     backups: Option<Backups>,
     observer: Option<Observer>,
+    unlocking: Unlocking,
 }
 
 struct Inner {
@@ -54,8 +56,7 @@ struct Inner {
     now: Timepiece,
     logins: Mutex<Logins>,
     ceremonies: Mutex<Ceremonies<DiscoverableAuthentication>>,
-    throttle: Mutex<Throttle>,
-    addresses: Mutex<Throttle>,
+    tries: Tries,
     hashing: Hashing,
     /// One first sign-in at a time, so that a code cannot be used twice at once.
     first: tokio::sync::Mutex<()>,
@@ -82,8 +83,7 @@ impl Api {
                 now,
                 logins: Mutex::default(),
                 ceremonies: Mutex::default(),
-                throttle: Mutex::default(),
-                addresses: Mutex::new(Throttle::of_addresses()),
+                tries: Tries::none(),
                 hashing: Hashing::new(cost),
                 first: tokio::sync::Mutex::default(),
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -97,6 +97,7 @@ impl Api {
             web_key: None,
             backups: None,
             observer: None,
+            unlocking: Unlocking::default(),
         }
     }
 
@@ -130,6 +131,17 @@ impl Api {
 
     pub(super) fn observer(&self) -> Option<&Observer> {
         self.observer.as_ref()
+    }
+
+    /// The same API of a node whose staff may unlock it with their passwords.
+    #[must_use]
+    pub fn unlocked_by_staff(mut self, unlocking: Unlocking) -> Self {
+        self.unlocking = unlocking;
+        self
+    }
+
+    pub(super) fn unlocking(&self) -> &Unlocking {
+        &self.unlocking
     }
 
     pub(super) fn backups(&self) -> Option<&Backups> {
@@ -187,19 +199,9 @@ impl Api {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.inner
-            .throttle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wrong passwords by the address they come from.
-    pub(super) fn addresses(&self) -> MutexGuard<'_, Throttle> {
-        self.inner
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Wrong passwords and codes, by name and by the address they come from.
+    pub(super) fn tries(&self) -> &Tries {
+        &self.inner.tries
     }
 
     pub(super) fn hashing(&self) -> &Hashing {
@@ -273,6 +275,17 @@ impl Api {
         }
     }
 
+    /// When the password with this hash was set, if it still is the one that counts.
+    pub(super) async fn password_set(
+        &self,
+        staff: StaffId,
+        hash: &str,
+    ) -> Result<Option<WallTime>, Problem> {
+        let known = self.credentials(staff).await?;
+        let current = known.password().filter(|(phc, _)| *phc == hash);
+        Ok(current.map(|(_, set)| set))
+    }
+
     /// Stores what a person signs in with; returns once it is durable.
     pub(super) async fn keep(
         &self,
@@ -342,9 +355,10 @@ impl Api {
         let now = self.now();
         let idle = idle_limit(&clinic);
         let ended = self.logins().sweep(now, idle, |staff| {
-            may_sign_in(&clinic, staff) && clinic.is_home(&status.device, staff)
+            may_sign_in(&clinic, &status.device, staff)
         });
         self.end(ended, Origin::Inside).await;
+        self.unlocking.sweep(self, &clinic, &status.device).await;
     }
 }
 
@@ -353,9 +367,11 @@ pub(super) fn idle_limit(clinic: &Clinic) -> Duration {
     Duration::from_secs(u64::from(clinic.policy.idle_logoff_minutes) * 60)
 }
 
-fn may_sign_in(clinic: &Clinic, staff: &StaffId) -> bool {
+/// Whether a person may be signed in at this node.
+pub(super) fn may_sign_in(clinic: &Clinic, device: &DeviceId, staff: &StaffId) -> bool {
     let member = clinic.staff.get(staff);
-    member.is_some_and(|member| member.status == Status::Active)
+    let active = member.is_some_and(|member| member.status == Status::Active);
+    active && clinic.is_home(device, staff)
 }
 
 /// The engine answered another question than was asked: a bug.

@@ -86,7 +86,8 @@ impl Desk {
         self.clinic.office_dir(&self.office.name)
     }
 
-    fn serve(&mut self) {
+    /// Serves the API.
+    pub(crate) fn serve(&mut self) {
         let socket = Socket::open(&self.dir()).expect("nobody else listens there");
         let (close, closed) = tokio::sync::oneshot::channel();
         let api = self.api.clone();

@@ -18,3 +18,4 @@ mod socket;
 mod step_up;
 mod tls;
 mod trail;
+mod unlocking;

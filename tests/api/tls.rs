@@ -15,7 +15,11 @@ use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore, crypto,
 use crate::desk::{Desk, PASSWORD};
 
 /// Connects as a browser does that trusts this CA and no other.
-async fn connect(port: u16, name: &str, trusts: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    port: u16,
+    name: &str,
+    trusts: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from(trusts.to_vec()))
@@ -33,7 +37,7 @@ async fn connect(port: u16, name: &str, trusts: &[u8]) -> std::io::Result<TlsStr
         .await
 }
 
-async fn ask(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
+pub(crate) async fn ask(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("open");
     let mut answer = Vec::new();
     // A server may close without a farewell.

@@ -99,6 +99,28 @@ impl Place {
         });
     }
 
+    /// Lets passwords of those who sign in at an office from here on unlock its node.
+    pub(crate) fn let_staff_unlock(&mut self, office: usize) {
+        let node = &mut self.nodes[office];
+        node.stop();
+        let file = node.dir().join("node.toml");
+        let settings = std::fs::read_to_string(&file).expect("the node's settings");
+        std::fs::write(&file, format!("staff_unlock = true\n{settings}")).expect("room");
+        node.start(&self.clinic);
+    }
+
+    /// The power fails at an office once somebody there can unlock it, and the node comes back
+    /// without its key.
+    pub(crate) fn power_cut(&mut self, office: usize) {
+        let node = &mut self.nodes[office];
+        let slots = node.dir().join("staff-slots");
+        eventually("somebody can unlock it", || slots.exists().then_some(()));
+        node.kill();
+        let key = node.dir().with_extension("key");
+        std::fs::rename(key, self.clinic.path("key-elsewhere")).expect("ours");
+        node.start_locked(&self.clinic);
+    }
+
     /// The address of an office.
     pub(crate) fn door(&self, office: usize) -> &str {
         &self.doors[office]

@@ -240,3 +240,42 @@ fn what_changes_who_can_sign_in_is_asked_for_in_a_dialog_and_then_done() {
     signed_in(&page);
     assert_eq!(page.complaints(), [""; 0]);
 }
+
+#[test]
+fn a_locked_node_says_so_and_is_unlocked_by_the_first_person_who_comes_in() {
+    let mut place = Place::of(&["front-desk"]);
+    place.let_staff_unlock(0);
+    let page = place.first_sign_in("Ana", 0);
+    place.room("rounds", &["Ana"]);
+    open(&page, "rounds");
+    say(&page, "Before the power cut");
+    place.power_cut(0);
+
+    // The page that was open says it by itself, and shows nothing of what was on it.
+    page.shows("This node is locked");
+    let left = page.eval("document.documentElement.outerHTML");
+    assert!(
+        !left
+            .as_str()
+            .expect("text")
+            .contains("Before the power cut")
+    );
+    // So does one that is opened, and it comes out by itself when somebody has unlocked the node.
+    let other = Window::open(&place.chromium);
+    other.go(place.door(0));
+    other.shows("This node is locked");
+
+    page.fill("Your name", "Ana");
+    page.fill("Password", "not mine at all");
+    page.key("Enter");
+    page.shows("That is not right");
+    page.fill("Password", PASSWORD);
+    page.key("Enter");
+
+    page.shows("First time here");
+    other.shows("First time here");
+    sign_in(&page, "Ana");
+    open(&page, "rounds");
+    page.shows("Before the power cut");
+    assert_eq!(page.complaints(), [""; 0]);
+}

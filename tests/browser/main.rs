@@ -149,7 +149,7 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ana.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
     ana.key("Enter");
     ana.press("Retract");
-    ana.until("document.activeElement?.id === 'reason'");
+    ana.until("document.activeElement?.matches('dialog input')");
     ana.type_text("wrong pump");
     ana.key("Enter");
     ben.shows("wrong pump");

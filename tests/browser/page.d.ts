@@ -22,6 +22,7 @@ type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy 
 type Status = {
   name: string, office: string | null, clinic_name: string | null, standing: string,
   peers: { name: string, office: string | null }[], away: string[],
+  warnings: { kind: string, message: string, remedy: string }[],
 };
 type Me = {
   staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,
@@ -80,3 +81,17 @@ type Known = {
  * - `gone`: nobody is signed in any more; `locked`; `open`: another conversation is on the screen
  */
 type Topic = 'conversations' | 'messages' | 'receipts' | 'link' | 'typing' | 'outbox' | 'drafts' | 'gone' | 'locked' | 'open' | 'clinic';
+
+/** What a list of any length is made of. */
+type Scrolled<T> = {
+  label: string, row: (item: T, index: number) => HTMLElement, guess: (item: T, width: number) => number,
+  /** What a row depends on besides its item. */
+  same: (item: T, index: number) => unknown,
+  /** Called near the beginning. */
+  start: () => void,
+  moved: () => void,
+};
+/** What the timeline asks of the place where messages are written. */
+type Writes = { reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void };
+/** What can be chosen from a menu: words, key, act. */
+type Act = [string, string, () => void];

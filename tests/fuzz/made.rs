@@ -30,8 +30,16 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
         "enrolment-answer" => vec![answer()],
         "mesh-keys" => vec![mesh_keys()],
         "web-ca" => vec![web_ca()],
+        "scanned-parts" => vec![scanned()],
+        "policy-document" => vec![clinic_mesh::cli::initial_policy().into_bytes()],
         _ => Vec::new(),
     }
+}
+
+/// Three pictures, as a scanner types them.
+fn scanned() -> Vec<u8> {
+    let lines = clinic_mesh::domain::parts::of_file(&[0xa5; 200], 80);
+    lines.expect("short").join("\r\n").into_bytes()
 }
 
 fn key() -> SigningKey {

@@ -13,7 +13,9 @@ use clinic_mesh::domain::id::{ClinicId, RoomId};
 use clinic_mesh::domain::invitation::{InvitationSecret, SignInSecret};
 use clinic_mesh::domain::message::{Message, StaffItem};
 use clinic_mesh::domain::name::Name;
+use clinic_mesh::domain::parts::{self, Gathering};
 use clinic_mesh::domain::policy::Network;
+use clinic_mesh::domain::renewal::{self, Renewal};
 use clinic_mesh::domain::sign::{Signed, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::Statement;
@@ -21,6 +23,7 @@ use clinic_mesh::domain::time::{Hlc, WallTime};
 use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
 use clinic_mesh::store;
+use clinic_mesh::web;
 use clinic_mesh::wire::Frame;
 use minicbor::{Decode, Encode};
 
@@ -54,6 +57,8 @@ pub(crate) const ALL: &[Target] = &[
     target("trail-file", trail_file),
     target("node-settings", node_settings),
     target("key-slots", key_slots),
+    target("staff-slots", staff_slots),
+    target("locked-door", locked_door),
     target("keyring", keyring),
     target("keyring-contents", keyring_contents),
     target("authority-key", authority_key),
@@ -63,6 +68,11 @@ pub(crate) const ALL: &[Target] = &[
     target("web-ca", object::<WebCa>),
     target("record-file", record_file),
     target("recovery-page", recovery_page),
+    target("recovery-shares", recovery_shares),
+    target("shares-file", shares_file),
+    target("renewal", renewal),
+    target("policy-document", policy_document),
+    target("scanned-parts", scanned_parts),
 ];
 
 /// The key that the keyring of the corpus is sealed under.
@@ -127,6 +137,18 @@ fn signed(bytes: &[u8]) -> bool {
 fn statement(bytes: &[u8]) -> bool {
     let read = Statement::from_body(bytes);
     same(bytes, read.ok().map(|read| read.to_body()))
+}
+
+fn renewal(bytes: &[u8]) -> bool {
+    let read = Renewal::from_body(bytes).ok();
+    if let Some(read) = &read {
+        // Whether it counts is for the record to judge; here it must only come to an end.
+        let _ = (
+            renewal::open(&read.certificate, &clinic()),
+            renewal::device(read),
+        );
+    }
+    same(bytes, read.map(|read| read.to_body()))
 }
 
 fn message(bytes: &[u8]) -> bool {
@@ -226,6 +248,14 @@ fn key_slots(bytes: &[u8]) -> bool {
     same(bytes, store::reread::key_slots(bytes))
 }
 
+fn staff_slots(bytes: &[u8]) -> bool {
+    same(bytes, store::reread::staff_slots(bytes))
+}
+
+fn locked_door(bytes: &[u8]) -> bool {
+    same(bytes, web::reread_locked_door(bytes))
+}
+
 /// Every byte of a keyring is sealed, so it opens unchanged or not at all.
 fn keyring(bytes: &[u8]) -> bool {
     let opens = store::reread::keyring(bytes, KEK).is_some();
@@ -249,6 +279,10 @@ fn web_ca_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::web_ca_file(bytes))
 }
 
+fn shares_file(bytes: &[u8]) -> bool {
+    same(bytes, authority::reread::shares_file(bytes))
+}
+
 fn record_file(bytes: &[u8]) -> bool {
     same(bytes, authority::reread::record_file(bytes))
 }
@@ -267,8 +301,33 @@ fn recovery_page(bytes: &[u8]) -> bool {
     settled(&text, authority::reread::recovery_page)
 }
 
+fn recovery_shares(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    settled(&text, authority::reread::recovery_shares)
+}
+
 fn node_settings(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_settings)
+}
+
+fn policy_document(bytes: &[u8]) -> bool {
+    settled(&String::from_utf8_lossy(bytes), cli::reread_policy)
+}
+
+/// Lines that a scanner types: whatever comes of them is the file that one of them was a part of.
+fn scanned_parts(bytes: &[u8]) -> bool {
+    let mut gathering = Gathering::default();
+    for line in String::from_utf8_lossy(bytes).lines() {
+        let _ = gathering.take(line);
+    }
+    let Ok(Some(file)) = gathering.file() else {
+        return false;
+    };
+    let lines = parts::of_file(&file, parts::LARGE).expect("no longer than what was shown");
+    let mut again = Gathering::default();
+    assert!(lines.iter().all(|line| again.take(line).is_ok()));
+    assert_eq!(again.file(), Ok(Some(file)));
+    true
 }
 
 fn codes(bytes: &[u8]) -> bool {

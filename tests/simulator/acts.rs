@@ -7,10 +7,12 @@ use clinic_mesh::domain::audit::Origin;
 use clinic_mesh::domain::id::{InvitationId, StaffId};
 use clinic_mesh::domain::log::Segment;
 use clinic_mesh::domain::message::EntryId;
-use clinic_mesh::domain::policy::{Policy, Switch};
+use clinic_mesh::domain::policy::{Policy, Switch, TwoAdmins};
 use clinic_mesh::domain::sign::SigningKey;
 use clinic_mesh::domain::space::Space;
-use clinic_mesh::domain::statement::{Act, History, Invitation, LogEnd, Seen, StatementId};
+use clinic_mesh::domain::statement::{
+    Act, History, Invitation, LogEnd, Proposal, Seen, StatementId,
+};
 use clinic_mesh::node::engine::{Command, Commit, Room};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -574,9 +576,26 @@ impl World {
             direct_days: rng.random_range(1..4),
             room_days: rng.random_range(1..4),
             opened_receipts: [Switch::On, Switch::Off][rng.random_range(0..2)],
+            two_admins: (rng.random_range(0..8) == 0).then_some(TwoAdmins::ShorterRetention),
             ..Policy::initial()
         };
-        self.say(node, admin, Act::PolicySet { policy });
+        match rng.random_range(0..4) {
+            0 => self.propose(node, admin, policy, rng),
+            _ => {
+                self.say(node, admin, Act::PolicySet { policy });
+            }
+        }
+    }
+
+    /// One admin proposes; somebody approves at once, who may be the same, or not have heard of it.
+    fn propose(&mut self, node: usize, admin: usize, policy: Policy, rng: &mut StdRng) {
+        let proposal = Proposal::Policy { policy };
+        let said = proposal.clone();
+        let id = self.say(node, admin, Act::Proposed { proposal });
+        let digest = said.digest(&self.authority.id, id);
+        let (node, admin) = (self.some_node(rng), self.some_admin(rng));
+        let proposal = id;
+        self.say(node, admin, Act::Approved { proposal, digest });
     }
 
     fn rotate(&mut self, rng: &mut StdRng) {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clinic_mesh::domain::attest::{Attestation, Subject};
-use clinic_mesh::domain::id::{AuthorId, ClinicId};
+use clinic_mesh::domain::id::{AuthorId, ClinicId, DeviceId};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
 use clinic_mesh::domain::renewal::RenewalId;
 use clinic_mesh::domain::retraction::Retraction;
+use clinic_mesh::domain::sighting::Sighting;
 use clinic_mesh::domain::sign::{Signature, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::StatementId;
@@ -36,6 +37,8 @@ pub(crate) struct Disk {
     pub(crate) horizon: Day,
     /// What was taken back.
     pub(crate) retractions: Vec<Retraction>,
+    /// What is remembered of other nodes.
+    pub(crate) sightings: BTreeMap<DeviceId, Sighting>,
     /// The latest timestamp given or seen.
     pub(crate) clock: Hlc,
 }
@@ -91,6 +94,7 @@ impl Disk {
                 .forked = true;
         }
         self.mesh_keys.extend(commit.mesh_keys.iter().cloned());
+        self.sightings.extend(commit.sightings.iter().cloned());
         if let Some(horizon) = commit.horizon {
             if horizon < self.horizon {
                 return Err(GOES_BACK.into());
@@ -175,6 +179,7 @@ impl Disk {
             mesh_keys: self.mesh_keys.clone(),
             horizon: self.horizon,
             retractions: self.retractions.clone(),
+            sightings: self.sightings.clone().into_iter().collect(),
             clock: self.clock,
             seed,
         }

@@ -11,7 +11,7 @@ use clinic_mesh::domain::policy::Policy;
 use clinic_mesh::domain::record::{Clinic, Status};
 use clinic_mesh::domain::sign::Signed;
 use clinic_mesh::domain::space::Space;
-use clinic_mesh::domain::statement::{Act, History, LogEnd, Right, StatementId};
+use clinic_mesh::domain::statement::{Act, History, LogEnd, Proposal, Right, StatementId};
 use clinic_mesh::domain::time::{Hlc, WallTime};
 
 use super::clinic::Said;
@@ -77,6 +77,7 @@ impl Model {
         for said in &counted {
             model.withdraw(said);
         }
+        model.policies(clinic, &counted);
         model.staff(&counted);
         model.room_members(&counted);
         model
@@ -140,12 +141,6 @@ impl Model {
             Act::MeshKeyRotated { epoch, commitment } => {
                 self.mesh_keys.entry(*epoch).or_insert(*commitment);
             }
-            Act::PolicySet { policy } => {
-                let current = self.policy.as_ref().map_or(1, |policy| policy.version);
-                if policy.version >= current {
-                    self.policy = Some(policy.clone());
-                }
-            }
             Act::InvitationIssued { invitation } => {
                 self.issued.insert(invitation.id);
             }
@@ -153,6 +148,40 @@ impl Model {
                 self.used.insert(*invitation);
             }
             _ => {}
+        }
+    }
+
+    /// The policy: one admin's word, unless that keeps less where two are wanted.
+    fn policies(&mut self, clinic: &ClinicId, counted: &[&Said]) {
+        let mut approved: BTreeSet<StatementId> = BTreeSet::new();
+        for (at, said) in counted.iter().enumerate() {
+            let in_force = self.policy.clone().unwrap_or_else(Policy::initial);
+            let (policy, proposal) = match &said.statement.act {
+                Act::PolicySet { policy } => {
+                    let later = || {
+                        counted[at + 1..].iter().filter_map(|other| {
+                            let (policy, _) = effect(clinic, other, counted)?;
+                            policy.two_admins.is_some().then_some((other, policy))
+                        })
+                    };
+                    let unseen = later().any(|(other, _)| !knew(other, said.id));
+                    let bound = unseen && later().any(|(_, other)| keeps_less(policy, other));
+                    let alone = in_force.two_admins.is_some() && keeps_less(policy, &in_force);
+                    if bound || alone {
+                        continue;
+                    }
+                    (policy, None)
+                }
+                Act::Approved { .. } => match effect(clinic, said, &counted[..at]) {
+                    Some((policy, Some(id))) if !approved.contains(&id) => (policy, Some(id)),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            if policy.version >= in_force.version {
+                self.policy = Some(policy.clone());
+                approved.extend(proposal);
+            }
         }
     }
 
@@ -520,6 +549,44 @@ pub(crate) fn words(clinic: &Clinic) -> String {
     let _ = writeln!(text, "invitations {invitations:?}");
     let _ = writeln!(text, "policy {:?}", clinic.policy);
     text
+}
+
+/// Whether a policy keeps anything shorter than another, or gives up that this takes two.
+fn keeps_less(policy: &Policy, than: &Policy) -> bool {
+    let days = |policy: &Policy| [policy.direct_days, policy.room_days, policy.audit_days];
+    let shorter = days(policy)
+        .iter()
+        .zip(days(than))
+        .any(|(days, than)| *days < than);
+    shorter || policy.two_admins.is_none()
+}
+
+/// The policy that somebody's word would put in force, and the proposal that it was in, if it was.
+fn effect<'a>(
+    clinic: &ClinicId,
+    said: &'a Said,
+    counted: &[&'a Said],
+) -> Option<(&'a Policy, Option<StatementId>)> {
+    match &said.statement.act {
+        Act::PolicySet { policy } => Some((policy, None)),
+        Act::Approved {
+            proposal: id,
+            digest,
+        } => {
+            let of_it = counted.iter().find(|other| {
+                let proposed = matches!(&other.statement.act, Act::Proposed { .. });
+                proposed && other.id == *id
+            })?;
+            let Act::Proposed { proposal } = &of_it.statement.act else {
+                return None;
+            };
+            let by_another = id.author != said.id.author && knew(said, *id);
+            let genuine = by_another && proposal.digest(clinic, *id) == *digest;
+            let Proposal::Policy { policy } = proposal;
+            genuine.then_some((policy, Some(*id)))
+        }
+        _ => None,
+    }
 }
 
 fn space_people(space: &Space) -> Vec<StaffId> {

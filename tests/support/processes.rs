@@ -230,13 +230,22 @@ impl Clinic {
 
     /// Enrols a machine by an invitation, with both sides' real commands.
     pub(crate) fn join(&self, host: &Node, name: &str) -> Node {
-        let node = self.node(name);
-        let mut invite = self.invite(host, name);
+        self.join_by(host, name, self.invite(host, name))
+    }
+
+    /// The same by an admin's command that is about to say the code.
+    pub(crate) fn join_by(&self, host: &Node, name: &str, mut invite: Talk) -> Node {
         let code = invite.line()["code"].as_str().expect("a code").to_owned();
+        self.join_with(host, name, invite, &code)
+    }
+
+    /// The same by an admin's command that has said the code.
+    pub(crate) fn join_with(&self, host: &Node, name: &str, mut invite: Talk, code: &str) -> Node {
+        let node = self.node(name);
         let mut joining = Talk::begin(
             self.on(
                 &node,
-                &["node", "join", &code, "--json", "--at", &host.enrolment],
+                &["node", "join", code, "--json", "--at", &host.enrolment],
             )
             .args(Self::local(&node, &[host])),
         );
@@ -263,15 +272,98 @@ impl Clinic {
     }
 }
 
+/// Somebody with a one-time code and a password, at a terminal.
+pub(crate) struct Person {
+    name: String,
+    code: PathBuf,
+    password: PathBuf,
+}
+
+impl Clinic {
+    /// Adds somebody to the clinic.
+    pub(crate) fn staff(&self, at: &Node, name: &str, home: &str) -> Person {
+        let add = ["staff", "add", name, "--home", home];
+        let add = [&add[..], &["--role", "clinician", "--json"]].concat();
+        let added = self.on(at, &add).said().done().json();
+        let password = self.path(&format!("{name}.password"));
+        std::fs::write(&password, "violet lamp on tuesday").expect("written");
+        let person = Person {
+            name: name.to_owned(),
+            code: self.path(&format!("{name}.code")),
+            password,
+        };
+        person.with_code(&added)
+    }
+}
+
+impl Person {
+    /// The same with the code of this answer.
+    pub(crate) fn with_code(self, answer: &Value) -> Self {
+        let code = answer["code"].as_str().expect("a code");
+        std::fs::write(&self.code, code).expect("written");
+        self
+    }
+
+    /// Signs in for the first time.
+    pub(crate) fn sign_in(&self, clinic: &Clinic, at: &Node) {
+        self.login(clinic, at).said().done();
+    }
+
+    /// The same where the person may not be known yet.
+    pub(crate) fn try_sign_in(&self, clinic: &Clinic, at: &Node) -> Option<()> {
+        let status = self.login(clinic, at).output().expect("it runs").status;
+        status.success().then_some(())
+    }
+
+    fn login(&self, clinic: &Clinic, at: &Node) -> Command {
+        let mut login = clinic.on(at, &["login", &self.name, "--code", "--code-file"]);
+        login
+            .arg(&self.code)
+            .arg("--password-file")
+            .arg(&self.password);
+        login
+    }
+
+    /// Writes to a colleague.
+    pub(crate) fn send(&self, clinic: &Clinic, at: &Node, to: &str, text: &str) {
+        clinic
+            .on(at, &["send", to, text, "--as", &self.name])
+            .said()
+            .done();
+    }
+
+    /// Sees a text in the conversation with a colleague, after a while.
+    pub(crate) fn reads(&self, clinic: &Clinic, at: &Node, with: &str, text: &str) {
+        eventually("the text is there", || {
+            let read = clinic.on(at, &["read", with, "--as", &self.name]).said();
+            read.out.contains(text).then_some(())
+        });
+    }
+}
+
 /// Runs a command to its end.
 pub(crate) trait Say {
     /// Runs it and takes down what it says.
     fn said(&mut self) -> Said;
+
+    /// The same with this on its standard input.
+    fn typing(&mut self, text: &str) -> Said;
 }
 
 impl Say for Command {
     fn said(&mut self) -> Said {
         Said::of(self.output().expect("the binary runs"))
+    }
+
+    fn typing(&mut self, text: &str) -> Said {
+        let command = self.stdin(Stdio::piped());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut keys = child.stdin.take().expect("it is piped");
+        // It may have ended before it read everything.
+        let _ = keys.write_all(text.as_bytes());
+        drop(keys);
+        Said::of(child.wait_with_output().expect("ours"))
     }
 }
 
@@ -313,6 +405,14 @@ impl Talk {
         }
     }
 
+    /// Ctrl-C, and waits for the end.
+    pub(crate) fn interrupt(&mut self) {
+        let id = self.child.id().try_into().expect("a process number");
+        let id = rustix::process::Pid::from_raw(id).expect("not zero");
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("ours");
+        self.end();
+    }
+
     /// Waits for the end.
     pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().expect("it runs")
@@ -348,9 +448,32 @@ impl Node {
         self.start_with(clinic, &[]);
     }
 
+    /// Starts `node run` without its key at hand, and waits until it answers that it is locked.
+    #[track_caller]
+    pub(crate) fn start_locked(&mut self, clinic: &Clinic) {
+        self.spawn(clinic, &[]);
+        eventually("the node says that it is locked", || {
+            let process = self.process.as_mut().expect("started");
+            let ended = process.try_wait().expect("ours");
+            assert!(ended.is_none(), "the node ended:\n{}", self.said());
+            let said = clinic.on(self, &["node", "status"]).said();
+            (said.code == 5 && said.err.contains("is locked")).then_some(())
+        });
+    }
+
     /// The same, with more in its environment.
     #[track_caller]
     pub(crate) fn start_with(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
+        self.spawn(clinic, environment);
+        eventually("the node answers", || {
+            let process = self.process.as_mut().expect("started");
+            let ended = process.try_wait().expect("ours");
+            assert!(ended.is_none(), "the node ended:\n{}", self.said());
+            self.status(clinic)
+        });
+    }
+
+    fn spawn(&mut self, clinic: &Clinic, environment: &[(&str, &str)]) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -364,12 +487,6 @@ impl Node {
             .spawn()
             .expect("the binary runs");
         self.process = Some(child);
-        eventually("the node answers", || {
-            let process = self.process.as_mut().expect("started");
-            let ended = process.try_wait().expect("ours");
-            assert!(ended.is_none(), "the node ended:\n{}", self.said());
-            self.status(clinic)
-        });
     }
 
     /// What `node status` says, if the node answers.

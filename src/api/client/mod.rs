@@ -32,11 +32,13 @@ use super::conversation::{
     GroupView, HistoryView, OpenedRequest, PageView, PresenceView, RetractRequest, SendRequest,
     Sent,
 };
+use super::inventory::InventoryView;
 use super::login::{
     Done, FactorRequest, LoginAnswer, LoginRequest, MeView, PasswordChange, StepUpRequest,
 };
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
+use super::revocation::RevocationsView;
 use super::status::StatusView;
 use super::web::WebView;
 use super::{BACKGROUND, blob};
@@ -137,6 +139,11 @@ impl Client {
     /// The directory.
     pub async fn clinic(&self) -> Answer<ClinicView> {
         self.get("/v1/clinic").await
+    }
+
+    /// Every machine, and who may sign in where.
+    pub async fn inventory(&self) -> Answer<InventoryView> {
+        self.get("/v1/inventory").await
     }
 
     /// Signs in; use the answer's token with [`Client::with_token`].
@@ -347,6 +354,11 @@ impl Client {
             .iter()
             .map(|text| blob::unwrap(text).map_err(Into::into));
         ends.collect()
+    }
+
+    /// Where revocations are enforced since when.
+    pub async fn revocations(&self) -> Answer<RevocationsView> {
+        self.get("/v1/revocations").await
     }
 
     /// The epochs of an audit trail; the device is an id or a name.

@@ -2,8 +2,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, backup, clinic, conversation, doctor, enrolment, login, moment, problem, record, status,
-    web,
+    audit, backup, clinic, conversation, doctor, enrolment, inventory, login, moment, problem,
+    record, revocation, status, web,
 };
 
 /// A value with every field of a schema filled.
@@ -42,6 +42,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<problem::Problem>("Problem"),
         fits::<login::Done>("Done"),
         fits::<login::LoginRequest>("LoginRequest"),
+        fits::<login::NodeUnlockRequest>("NodeUnlockRequest"),
         fits::<login::LoginAnswer>("LoginAnswer"),
         fits::<login::MeView>("MeView"),
         fits::<login::FactorRequest>("FactorRequest"),
@@ -99,6 +100,12 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<record::Submitted>("Submitted"),
         fits::<record::VoidStatement>("VoidStatement"),
         fits::<record::EndsView>("EndsView"),
+        fits::<inventory::InventoryView>("InventoryView"),
+        fits::<inventory::AssetView>("AssetView"),
+        fits::<inventory::AccessView>("AccessView"),
+        fits::<revocation::RevocationsView>("RevocationsView"),
+        fits::<revocation::RevocationView>("RevocationView"),
+        fits::<revocation::EnforcementView>("EnforcementView"),
         fits::<enrolment::MeshKeysView>("MeshKeysView"),
         fits::<doctor::DoctorRequest>("DoctorRequest"),
         fits::<doctor::DoctorView>("DoctorView"),

@@ -1,6 +1,7 @@
 use super::*;
+use crate::domain::policy::TwoAdmins;
 use crate::domain::record::{Status, VoidReason};
-use crate::domain::statement::{History, Role, StaffFacts};
+use crate::domain::statement::{History, Proposal, Role, StaffFacts, StatementId};
 use crate::domain::time::Hlc;
 
 fn void_reason(error: SignError) -> VoidReason {
@@ -456,4 +457,93 @@ fn a_power_cut_before_the_statement_is_out_never_uses_its_number_twice() {
         .segment;
     assert_eq!(next.first, lost.first + 1);
     assert!(admin.record().segments().any(|segment| *segment == lost));
+}
+
+#[test]
+fn keeping_less_is_proposed_where_policy_wants_two_admins_and_another_admin_approves_it() {
+    let bench = Bench::new();
+    let mut ana = bench.admin();
+    let mut guarded = ana.clinic().policy.clone();
+    guarded.two_admins = Some(TwoAdmins::ShorterRetention);
+    let alone = ana
+        .change_policy(guarded.clone(), NOW)
+        .expect_err("refused");
+    assert!(matches!(alone, AuthorityError::Sign(SignError::OneAdmin)));
+    let mesh_keys = ana.mesh_keys();
+    drop(ana);
+    let new = NewAdmin {
+        name: name("ben"),
+        scopes: Scopes::of(Scopes::ALL),
+        not_after: later(1000),
+        mesh_keys,
+        web_ca: None,
+    };
+    let granted = bench.root().grant_admin(new, &admin_words(), CHEAP, NOW);
+    granted.expect("granted");
+
+    let mut ana = bench.admin();
+    let set = ana.change_policy(guarded.clone(), NOW).expect("one may");
+    assert_eq!(set.made, Standing::InForce);
+    let mut shorter = guarded.clone();
+    shorter.room_days = 7;
+    let alone = void_reason(sign_error(ana.set_policy(shorter.clone(), NOW)));
+    assert_eq!(alone, VoidReason::NeedsSecondAdmin);
+    let proposed = ana.change_policy(shorter, NOW).expect("proposed");
+    let Standing::Proposed(id) = proposed.made else {
+        panic!("it is in force already");
+    };
+    assert_eq!(ana.clinic().policy.room_days, 30);
+    let own = void_reason(sign_error(ana.approve_proposal(id, NOW)));
+    assert_eq!(own, VoidReason::OwnProposal);
+    drop(ana);
+
+    let open = || Authority::open_admin(&bench.path(), &name("ben"), &admin_words(), bench.rng());
+    let mut ben = open().expect("opened");
+    let unknown = StatementId { seq: 99, ..id };
+    assert!(ben.approve_proposal(unknown, NOW).is_err());
+    ben.approve_proposal(id, NOW).expect("approved");
+    assert_eq!(ben.clinic().policy.room_days, 7);
+    let again = ben.approve_proposal(id, NOW).expect_err("done already");
+    assert!(again.to_string().contains("pending proposal"), "{again}");
+}
+
+#[test]
+fn a_proposal_that_another_policy_has_overtaken_is_not_approved() {
+    let bench = Bench::new();
+    let mut ana = bench.admin();
+    let mut policy = ana.clinic().policy.clone();
+    policy.room_days = 7;
+    policy.version = policy.next_version();
+    let proposal = Proposal::Policy {
+        policy: policy.clone(),
+    };
+    let segment = ana.sign(Act::Proposed { proposal }, NOW).expect("one may");
+    let id = StatementId {
+        author: ana.id(),
+        seq: segment.first,
+    };
+    assert!(ana.clinic().pending.contains_key(&id));
+    ana.set_policy(policy, NOW).expect("the same version");
+    assert!(ana.clinic().pending.is_empty());
+    assert!(ana.approve_proposal(id, NOW).is_err());
+}
+
+#[test]
+fn a_new_admin_gets_only_mesh_keys_that_the_record_knows() {
+    let bench = Bench::new();
+    let mut forged = bench.admin().mesh_keys();
+    forged[0].epoch = 9;
+    let new = NewAdmin {
+        name: name("ben"),
+        scopes: Scopes::of(Scopes::ALL),
+        not_after: later(1000),
+        mesh_keys: forged,
+        web_ca: None,
+    };
+    let refused = bench.root().grant_admin(new, &admin_words(), CHEAP, NOW);
+    assert!(matches!(
+        refused,
+        Err(AuthorityError::OtherMeshKey { epoch: 9 })
+    ));
+    assert_eq!(admins(&bench.path()).expect("listed").len(), 1);
 }

@@ -1,8 +1,8 @@
 //! Finding by name or id what an admin means.
 
 use crate::cli::failure::Failure;
-use crate::domain::id::{DeviceId, RoomId, StaffId};
-use crate::domain::record::{Clinic, Device, Room, StaffMember};
+use crate::domain::id::{DeviceId, InvitationId, RoomId, StaffId};
+use crate::domain::record::{Clinic, Device, InvitationState, Room, StaffMember};
 
 /// The device of this name, or whose id begins so; one in use before revoked ones.
 pub(crate) fn device<'a>(
@@ -54,6 +54,26 @@ pub(crate) fn room<'a>(clinic: &'a Clinic, named: &str) -> Result<(RoomId, &'a R
     one("room", named, found.map(|(id, room)| (*id, room)).collect())
 }
 
+/// The invitation whose id begins so, or for the machine of this name; an open one before others.
+pub(crate) fn invitation<'a>(
+    clinic: &'a Clinic,
+    named: &str,
+) -> Result<(InvitationId, &'a InvitationState), Failure> {
+    let known = clinic.invitations.iter();
+    let fit = known.filter(|(id, state)| fits(named, &id.to_string(), state.terms.name.as_str()));
+    let found: Vec<_> = fit.map(|(id, state)| (*id, state)).collect();
+    let open: Vec<_> = found
+        .iter()
+        .copied()
+        .filter(|(_, state)| !state.used)
+        .collect();
+    one(
+        "invitation",
+        named,
+        if open.is_empty() { found } else { open },
+    )
+}
+
 /// Shortest beginning of an id that is taken for one.
 const ID_MIN: usize = 6;
 
@@ -65,10 +85,7 @@ fn one<T>(what: &str, named: &str, mut found: Vec<T>) -> Result<T, Failure> {
     match (found.len(), found.pop()) {
         (1, Some(only)) => Ok(only),
         (0, _) | (_, None) => Err(Failure::not_found(format!("there is no {what} {named:?}"))
-            .remedy(format!(
-                "see them all with `clinic-mesh {} list`",
-                noun(what)
-            ))),
+            .remedy(format!("see them all with `clinic-mesh {}`", listing(what)))),
         (several, Some(_)) => Err(Failure::usage(format!(
             "{named:?} stands for {several} of them"
         ))
@@ -76,10 +93,11 @@ fn one<T>(what: &str, named: &str, mut found: Vec<T>) -> Result<T, Failure> {
     }
 }
 
-fn noun(what: &str) -> &str {
+fn listing(what: &str) -> String {
     match what {
-        "staff member" => "staff",
-        other => other,
+        "staff member" => "staff list".to_owned(),
+        "invitation" => "device invitations".to_owned(),
+        other => format!("{other} list"),
     }
 }
 

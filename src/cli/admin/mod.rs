@@ -18,7 +18,7 @@ use crate::platform::entropy;
 use crate::platform::files::FileError;
 
 pub(crate) use desk::Desk;
-pub(crate) use find::{device, room, staff};
+pub(crate) use find::{device, invitation, room, staff};
 
 /// Where the clinic's authority lies.
 #[derive(Clone, Debug, clap::Args)]
@@ -76,6 +76,11 @@ impl AdminKey {
             &passphrase,
             entropy::os(),
         )?)
+    }
+
+    /// Whether nobody was named and the directory holds no admin's key.
+    pub(crate) fn is_absent(&self, path: &Path) -> Result<bool, Failure> {
+        Ok(self.admin.is_none() && authority::admins(path)?.is_empty())
     }
 
     fn name(&self, path: &Path) -> Result<Name, Failure> {

@@ -36,7 +36,7 @@ struct Answer {
 }
 
 impl EndAdmin {
-    pub(super) fn run(&self, context: &Context) -> Outcome {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
         let root = self.root.open(&self.dir.path())?;
         let now = context.clock.now();
         let answer = context.block_on(async {

@@ -1,19 +1,23 @@
 //! `authority grant-admin`: the root appoints an admin.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::authority::{Cost, NewAdmin};
+use crate::authority::{Cost, NewAdmin, WebCa};
 use crate::cli::admin::{AdminKey, Desk, RootKey, choose};
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::{Scope, Scopes};
+use crate::domain::enrol::SharedMeshKey;
+use crate::domain::id::AdminId;
 use crate::domain::name::Name;
+use crate::domain::time::WallTime;
 
 /// Appoint an admin: make a key and have the root key sign what it may do
 ///
-/// Needs the root key, and an admin's key that holds the mesh keys to pass on.
+/// Needs the root key, and an admin's key that holds the mesh keys to pass on. Where no admin's key is
+/// left, the mesh keys come from the running node.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct GrantAdmin {
     /// Name of the coming admin
@@ -27,6 +31,10 @@ pub(in crate::cli) struct GrantAdmin {
     #[arg(long, value_name = "DAYS", default_value_t = 3 * 365, value_parser = clap::value_parser!(u32).range(1..=3653))]
     days: u32,
 
+    /// Take the mesh keys from the node: no admin's key is left, or nobody knows its passphrase
+    #[arg(long)]
+    from_node: bool,
+
     #[command(flatten)]
     key: AdminKey,
 
@@ -37,6 +45,9 @@ pub(in crate::cli) struct GrantAdmin {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     new_passphrase_file: Option<PathBuf>,
 }
+
+/// Mesh keys, and the web CA where there is one.
+type Kept = (Vec<SharedMeshKey>, Option<WebCa>);
 
 fn scope(text: &str) -> Result<Scope, String> {
     let mut all = Scopes::ALL.into_iter();
@@ -56,10 +67,8 @@ struct Answer {
 impl GrantAdmin {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let now = context.clock.now();
-        let opened = self.key.open()?;
-        let (mesh_keys, web_ca) = (opened.mesh_keys(), opened.web_ca());
-        drop(opened);
         let path = self.key.dir.path();
+        let passed_on = self.passed_on(&path)?;
         let file = self.new_passphrase_file.as_deref();
         let passphrase = choose(file, &format!("Passphrase for admin {}", self.name))?;
         let root = self.root.open(&path)?;
@@ -71,6 +80,10 @@ impl GrantAdmin {
         };
         let admin = context.block_on(async {
             let mut desk = Desk::of(root, context).await?;
+            let (mesh_keys, web_ca) = match passed_on {
+                Some(kept) => kept,
+                None => (desk.client.mesh_keys().await?, None),
+            };
             let new = NewAdmin {
                 name: self.name.clone(),
                 scopes,
@@ -84,6 +97,19 @@ impl GrantAdmin {
             desk.submit(&changed.segment).await?;
             Ok::<_, Failure>(changed.made)
         })?;
+        self.say(context, &path, admin, not_after)
+    }
+
+    /// What an admin's files hold for the next; nothing where none is left, and the node is asked.
+    fn passed_on(&self, path: &Path) -> Result<Option<Kept>, Failure> {
+        if self.from_node || self.key.is_absent(path)? {
+            return Ok(None);
+        }
+        let opened = self.key.open()?;
+        Ok(Some((opened.mesh_keys(), opened.web_ca())))
+    }
+
+    fn say(&self, context: &Context, path: &Path, admin: AdminId, not_after: WallTime) -> Outcome {
         let answer = Answer {
             admin: admin.to_string(),
             name: self.name.to_string(),

@@ -4,12 +4,17 @@ mod end_admin;
 mod grant_admin;
 mod history;
 mod init;
+pub(super) mod pending;
 mod recover;
+mod rotate_mesh_key;
+mod shares;
 mod show;
 mod web_ca;
 mod words;
 
 use clap::Subcommand;
+
+pub(super) use end_admin::EndAdmin;
 
 use super::{Context, Outcome};
 
@@ -21,7 +26,12 @@ pub(super) enum Authority {
     History(history::History),
     GrantAdmin(grant_admin::GrantAdmin),
     EndAdmin(end_admin::EndAdmin),
+    Pending(pending::Pending),
+    Approve(pending::Approve),
+    RotateMeshKey(rotate_mesh_key::RotateMeshKey),
     Recover(recover::Recover),
+    #[command(subcommand)]
+    Shares(shares::Shares),
     WebCa(web_ca::WebCa),
 }
 
@@ -33,7 +43,11 @@ impl Authority {
             Self::History(command) => command.run(context),
             Self::GrantAdmin(command) => command.run(context),
             Self::EndAdmin(command) => command.run(context),
+            Self::Pending(command) => command.run(context),
+            Self::Approve(command) => command.run(context),
+            Self::RotateMeshKey(command) => command.run(context),
             Self::Recover(command) => command.run(context),
+            Self::Shares(command) => command.run(context),
             Self::WebCa(command) => command.run(context),
         }
     }

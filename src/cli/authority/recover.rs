@@ -1,21 +1,28 @@
-//! `authority recover`: the root key again, from its page.
+//! `authority recover`: the root key again, from its page or from shares.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::authority::{self, Cost, grouped};
 use crate::cli::admin::{AuthorityDir, RootKey};
-use crate::cli::{Context, Outcome};
+use crate::cli::{Context, Failure, Outcome};
+use crate::domain::id::ClinicId;
 use crate::platform::entropy;
 
-/// Make the root key again from the four lines of its recovery page
+use super::shares;
+
+/// Make the root key again from its recovery page, or from recovery shares
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Recover {
     #[command(flatten)]
     dir: AuthorityDir,
+
+    /// Type recovery shares instead of the recovery page
+    #[arg(long)]
+    shares: bool,
 
     #[command(flatten)]
     root: RootKey,
@@ -32,22 +39,50 @@ struct Answer {
 
 impl Recover {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let letters = type_letters(context)?;
-        let passphrase = self.root.choose()?;
         let path = self.dir.path();
-        let clinic =
-            authority::recover(&path, &letters, &passphrase, Cost::PRODUCT, entropy::os())?;
+        let clinic = match self.shares {
+            true => self.by_shares(context, &path)?,
+            false => self.by_page(context, &path)?,
+        };
         let answer = Answer {
             clinic: clinic.to_string(),
             directory: path,
         };
         context.output.answer(&answer, || {
             format!(
-                "The root key is in {} again. Compare the clinic's id with the page:\n\n    {}\n",
+                "The root key is in {} again. Compare the clinic's id with the paper:\n\n    {}\n",
                 answer.directory.display(),
                 grouped(&clinic)
             )
         })
+    }
+}
+
+impl Recover {
+    fn by_page(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
+        let letters = type_letters(context)?;
+        let passphrase = self.root.choose()?;
+        let rng = entropy::os();
+        Ok(authority::recover(
+            path,
+            &letters,
+            &passphrase,
+            Cost::PRODUCT,
+            rng,
+        )?)
+    }
+
+    fn by_shares(&self, context: &Context, path: &Path) -> Result<ClinicId, Failure> {
+        let shares = shares::type_shares(context)?;
+        let passphrase = self.root.choose()?;
+        let (cost, rng) = (Cost::PRODUCT, entropy::os());
+        Ok(authority::recover_from_shares(
+            path,
+            &shares,
+            &passphrase,
+            cost,
+            rng,
+        )?)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::api::moment::Moment;
-use crate::authority::{self, grouped};
+use crate::authority::{self, KeptSet, grouped};
 use crate::cli::admin::AuthorityDir;
 use crate::cli::output::{Style, Table, when};
 use crate::cli::{Context, Outcome};
@@ -22,11 +22,56 @@ struct Answer {
     clinic: String,
     name: Option<String>,
     root_key_here: bool,
+    shares: Option<Shares>,
     admins: Vec<Admin>,
     mesh_key: Option<u32>,
     devices: usize,
     staff: usize,
     statements: usize,
+}
+
+/// What is known of the recovery shares.
+#[derive(Serialize)]
+struct Shares {
+    set: String,
+    needed: u8,
+    count: Option<u8>,
+    made: Option<Moment>,
+    last_drill: Option<Moment>,
+    overdue: bool,
+}
+
+impl Shares {
+    fn of(kept: &KeptSet, now: WallTime) -> Self {
+        Self {
+            set: kept.set().to_string(),
+            needed: kept.threshold,
+            count: kept.made.map(|made| made.count),
+            made: kept.made.map(|made| made.at.into()),
+            last_drill: kept.drill.as_ref().map(|drill| drill.at.into()),
+            overdue: kept.drill.is_none() || kept.due().is_some_and(|due| due <= now),
+        }
+    }
+
+    /// What stands on the screen: when the next drill is due, or that it is.
+    fn text(&self, style: Style, now: WallTime) -> String {
+        let count = self
+            .count
+            .map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let kept = format!(
+            "Recovery shares: {} of {count}, set {}",
+            self.needed, self.set
+        );
+        let tried = match &self.last_drill {
+            Some(at) => format!("last tried {}", when(at.wall(), now)),
+            None => "never tried".to_owned(),
+        };
+        let warning = style.bad("Try them now: `clinic-mesh authority shares check`");
+        match self.overdue {
+            true => format!("{kept}; {tried}. {warning}\n"),
+            false => format!("{kept}; {tried}.\n"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -44,6 +89,8 @@ impl Show {
         let path = self.dir.path();
         let record = authority::record(&path)?;
         let keys = authority::admins(&path)?;
+        let kept = authority::kept_set(&path)?;
+        let now = context.clock.now();
         let clinic = record.clinic();
         let admins = clinic.admins.iter().map(|(id, admin)| Admin {
             id: id.to_string(),
@@ -62,13 +109,14 @@ impl Show {
             clinic: clinic.id.to_string(),
             name: clinic.name.as_ref().map(ToString::to_string),
             root_key_here: path.join("root.key").exists(),
+            shares: kept.as_ref().map(|kept| Shares::of(kept, now)),
             admins: admins.collect(),
             mesh_key: clinic.mesh_keys.keys().next_back().copied(),
             devices: clinic.members().count(),
             staff: clinic.staff.len(),
             statements: record.items().count(),
         };
-        let (style, now) = (context.output.style(), context.clock.now());
+        let style = context.output.style();
         context
             .output
             .answer(&answer, || text(&clinic, &answer, style, now))
@@ -98,8 +146,14 @@ fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String
     } else {
         "elsewhere"
     };
+    let shares = match &answer.shares {
+        Some(shares) => shares.text(style, now),
+        None => "Recovery shares: none are known here; \
+                 make them with `clinic-mesh authority shares make`\n"
+            .to_owned(),
+    };
     format!(
-        "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n",
+        "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n{shares}",
         style.bold(name),
         grouped(&clinic.id),
         admins.show(style),

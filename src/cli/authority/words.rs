@@ -4,7 +4,7 @@ use crate::api::clinic::{device_name, role_name, staff_name};
 use crate::cli::output::when_exactly;
 use crate::domain::cert::{Certificate, DeviceKind, Grant};
 use crate::domain::record::Clinic;
-use crate::domain::statement::{Act, History, StaffFacts};
+use crate::domain::statement::{Act, History, Proposal, StaffFacts};
 
 /// What the act says, as a sentence without its subject.
 pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
@@ -74,6 +74,18 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             list(&certificate.names),
             when_exactly(certificate.not_after)
         ),
+        Act::Proposed { proposal } => format!("proposed to {}", wanted(clinic, proposal)),
+        Act::Approved { proposal, .. } => {
+            let known = clinic.admins.get(&proposal.author.as_admin());
+            let name = known.map_or_else(
+                || proposal.author.short(),
+                |known| known.grant.name.to_string(),
+            );
+            format!(
+                "approved what {name} proposed in statement {}",
+                proposal.seq
+            )
+        }
         Act::InvitationUsed { by: Some(by), .. } => {
             format!(
                 "noted that {} has used its invitation",
@@ -90,6 +102,26 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
             format!("withdrew the invitation for {name}")
         }
     }
+}
+
+/// What a proposal is about, to follow "wants to".
+pub(super) fn wanted(clinic: &Clinic, proposal: &Proposal) -> String {
+    let Proposal::Policy { policy } = proposal;
+    let now = &clinic.policy;
+    let days = [
+        ("direct messages", now.direct_days, policy.direct_days),
+        ("messages in rooms", now.room_days, policy.room_days),
+        ("audit records", now.audit_days, policy.audit_days),
+    ];
+    let shorter = days.iter().filter(|(_, now, then)| then < now);
+    let mut changes: Vec<String> = shorter
+        .map(|(what, now, then)| format!("keep {what} {then} days, not {now}"))
+        .collect();
+    if now.two_admins.is_some() && policy.two_admins.is_none() {
+        changes.push("do without a second admin from then on".to_owned());
+    }
+    changes.insert(0, format!("set policy version {}", policy.version));
+    list(&changes)
 }
 
 fn granted(clinic: &Clinic, grant: &crate::domain::sign::Signed) -> String {

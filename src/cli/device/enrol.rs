@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
-use crate::authority::Authority;
+use crate::authority::{Authority, AuthorityError};
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::secret::YesFlag;
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::enrol::{Arrival, REQUEST_FILE, SignedRequest, Terms};
 use crate::domain::log::Segment;
 use crate::domain::name::Name;
@@ -17,10 +17,16 @@ use crate::platform::files;
 
 /// Certify a machine from its request file, and write the answer file for it
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("from").required(true))]
+#[command(group = clap::ArgGroup::new("to").required(true).multiple(true))]
 pub(in crate::cli) struct Enrol {
     /// The request that the machine wrote with `node request`
-    #[arg(value_name = "REQUEST", value_hint = clap::ValueHint::FilePath)]
-    request: PathBuf,
+    #[arg(value_name = "REQUEST", group = "from", value_hint = clap::ValueHint::FilePath)]
+    request: Option<PathBuf>,
+
+    /// Take the request from a scanner, as the machine's screen shows it with `node request --qr`
+    #[arg(long, group = "from")]
+    scan: bool,
 
     /// Office that the machine stands in
     #[arg(long, value_name = "OFFICE")]
@@ -35,8 +41,12 @@ pub(in crate::cli) struct Enrol {
     kind: Kind,
 
     /// Write the answer to FILE
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", group = "to", value_hint = clap::ValueHint::FilePath)]
+    out: Option<PathBuf>,
+
+    /// Show the answer as QR codes, for `node join --scan` on the machine
+    #[arg(long, group = "to")]
+    qr: bool,
 
     /// Do without a running node; the machine itself carries the statement to the others
     #[arg(long)]
@@ -55,14 +65,21 @@ struct Answer {
     name: String,
     office: String,
     certified_until: Moment,
-    answer: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<PathBuf>,
+    /// What the pictures hold, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<String>,
 }
 
 impl Enrol {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let bytes =
-            files::read_shared(&self.request, REQUEST_FILE.file_limit()).map_err(Failure::error)?;
-        let request = SignedRequest::from_file(&bytes).map_err(Failure::refused)?;
+        let limit = REQUEST_FILE.file_limit();
+        let bytes = match &self.request {
+            Some(path) => files::read_shared(path, limit).map_err(Failure::error)?,
+            None => pictures::scan(context, limit)?,
+        };
+        let request = SignedRequest::from_file(&bytes).map_err(AuthorityError::from)?;
         let answer = if self.offline {
             let (answer, _) = self.certify(context, &mut self.key.open()?, &request)?;
             answer
@@ -71,19 +88,11 @@ impl Enrol {
                 let mut desk = Desk::open(&self.key, context).await?;
                 let (answer, segments) = self.certify(context, &mut desk.authority, &request)?;
                 desk.give(&segments, &[]).await?;
-                Ok(answer)
+                Ok::<_, Failure>(answer)
             })?
         };
-        context.output.answer(&answer, || {
-            format!(
-                "{} of office {} is enrolled. Take {} to the machine and run there:\n\n    \
-                 clinic-mesh node join --answer FILE\n\n\
-                 Only that machine can open the file.\n",
-                answer.name,
-                answer.office,
-                answer.answer.display()
-            )
-        })
+        context.output.answer(&answer, || text(&answer))?;
+        pictures::show(context, &answer.parts, "the scanner of the new machine")
     }
 
     fn certify(
@@ -111,15 +120,35 @@ impl Enrol {
         let enrolled = authority.approve(request, Arrival::Offline, terms, now)?;
         let device = enrolled.certificate.device;
         let file = authority.answer_file(device)?;
-        files::write_shared(&self.out, &file).map_err(Failure::error)?;
+        if let Some(out) = &self.out {
+            files::write_shared(out, &file).map_err(Failure::error)?;
+        }
         let answer = Answer {
             device: device.to_string(),
             name: self.name.to_string(),
             office: self.office.to_string(),
             certified_until: enrolled.certificate.not_after.into(),
             answer: self.out.clone(),
+            parts: if self.qr {
+                pictures::lines(&file)?
+            } else {
+                Vec::new()
+            },
         };
         let segments = std::iter::once(enrolled.segment).chain(enrolled.web);
         Ok((answer, segments.collect()))
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let enrolled = format!("{} of office {} is enrolled.", answer.name, answer.office);
+    match &answer.answer {
+        None => format!("{enrolled} Run on the machine: clinic-mesh node join --scan\n"),
+        Some(file) => format!(
+            "{enrolled} Take {} to the machine and run there:\n\n    \
+             clinic-mesh node join --answer FILE\n\n\
+             Only that machine can open the file.\n",
+            file.display()
+        ),
     }
 }

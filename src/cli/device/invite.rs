@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use super::waiting::{self, Came};
@@ -11,10 +9,12 @@ use super::{Kind, fingerprint};
 use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
-use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::output::how_long;
+use crate::cli::pictures::picture;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::{DeviceId, InvitationId};
 use crate::domain::invitation::InvitationSecret;
@@ -28,17 +28,34 @@ use crate::domain::time::WallTime;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Invite {
     /// Office that the machine stands in
-    #[arg(long, value_name = "OFFICE")]
-    office: Name,
+    #[arg(long, value_name = "OFFICE", required_unless_present = "again")]
+    office: Option<Name>,
 
     /// Name of the machine
-    #[arg(long, value_name = "NAME")]
-    name: Name,
+    #[arg(long, value_name = "NAME", required_unless_present = "again")]
+    name: Option<Name>,
 
     /// What it is to be
     #[arg(long, value_enum, default_value_t = Kind::Node)]
     kind: Kind,
 
+    /// Make another code with the terms of an earlier invitation, which is cancelled
+    #[arg(long, value_name = "INVITATION", conflicts_with_all = ["office", "name", "kind"])]
+    again: Option<String>,
+
+    #[command(flatten)]
+    code: CodeArgs,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// How the one-time code is given.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct CodeArgs {
     /// Minutes that the code is good for
     #[arg(long, value_name = "MINUTES", default_value_t = INVITATION_LIFE.as_secs() / 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
@@ -46,12 +63,20 @@ pub(in crate::cli) struct Invite {
     /// Print no QR code
     #[arg(long)]
     no_qr: bool,
+}
 
-    #[command(flatten)]
-    key: AdminKey,
-
-    #[command(flatten)]
-    yes: YesFlag,
+/// A place in the clinic that one machine is invited to take.
+pub(super) struct Place {
+    /// Office that the machine stands in.
+    pub(super) office: Name,
+    /// Name of the machine.
+    pub(super) name: Name,
+    /// What it is to be.
+    pub(super) kind: DeviceKind,
+    /// How the code is given.
+    pub(super) code: CodeArgs,
+    /// Whether the person's word is taken as given.
+    pub(super) yes: YesFlag,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -86,19 +111,55 @@ struct Enrolled {
 
 impl Invite {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        context.block_on(self.invite(context))
+        context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            let place = self.place(context, &mut desk).await?;
+            place.invite(context, &mut desk).await
+        })
     }
 
-    async fn invite(&self, context: &Context) -> Outcome {
-        let mut desk = Desk::open(&self.key, context).await?;
-        let secret = self.open(context, &mut desk).await?;
+    /// The place: as asked for, or as an earlier invitation said.
+    async fn place(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
+        let place = |office, name, kind| Place {
+            office,
+            name,
+            kind,
+            code: self.code,
+            yes: self.yes,
+        };
+        let Some(named) = &self.again else {
+            let missing = || Failure::usage("office and name of the machine are missing");
+            let office = self.office.clone().ok_or_else(missing)?;
+            let name = self.name.clone().ok_or_else(missing)?;
+            return Ok(place(office, name, self.kind.into()));
+        };
+        let (id, state) = invitation(desk.authority.clinic(), named)?;
+        let (terms, used) = (state.terms.clone(), state.used);
+        if let Some(device) = state.by {
+            return Err(Failure::refused(format!(
+                "the invitation let {} in already",
+                fingerprint(&device)
+            ))
+            .remedy("invite another machine with --office and --name"));
+        }
+        if !used {
+            withdraw(desk, id, context.clock.now()).await?;
+        }
+        Ok(place(terms.office, terms.name, terms.kind))
+    }
+}
+
+impl Place {
+    /// Has one machine take the place: from the code to the certificate.
+    pub(super) async fn invite(&self, context: &Context, desk: &mut Desk) -> Outcome {
+        let secret = self.open(context, desk).await?;
         let invitation = secret.id();
         let enrolled = tokio::select! {
-            enrolled = self.enrol(context, &mut desk, invitation) => enrolled,
+            enrolled = self.enrol(context, desk, invitation) => enrolled,
             _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
         };
         if enrolled.is_err() {
-            take_back(context, &mut desk, invitation).await;
+            take_back(context, desk, invitation).await;
         }
         enrolled
     }
@@ -106,11 +167,9 @@ impl Invite {
     /// Signs the invitation, has the node host it, shows the code.
     async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
         let now = context.clock.now();
-        let life = Duration::from_secs(self.minutes * 60);
+        let life = Duration::from_secs(self.code.minutes * 60);
         let (office, name) = (self.office.clone(), self.name.clone());
-        let invited = desk
-            .authority
-            .invite(office, name, self.kind.into(), life, now)?;
+        let invited = desk.authority.invite(office, name, self.kind, life, now)?;
         desk.submit(&invited.segment).await?;
         let secret = invited.made;
         let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
@@ -129,13 +188,13 @@ impl Invite {
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
-        let picture = if self.no_qr {
+        let drawn = if self.code.no_qr {
             String::new()
         } else {
-            qr(&opened.code)
+            picture(&opened.code.replace('-', ""))
         };
         format!(
-            "{picture}\n\n    {}\n\n\
+            "{drawn}\n\n    {}\n\n\
              Type this on the new machine within {}; it works once:\n\n    \
              clinic-mesh node join {}\n\n\
              If that machine does not find this one, add: --at ADDRESS-OF-THIS-MACHINE:{}\n",
@@ -260,30 +319,23 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
         .invitations
         .get(&invitation)
         .is_some_and(|state| !state.used);
-    if !open {
-        return;
+    if open {
+        // It is in the authority's directory and is given to the node with the next command.
+        let _ = withdraw(desk, invitation, context.clock.now()).await;
     }
-    let withdrawn = desk
-        .authority
-        .withdraw_invitation(invitation, context.clock.now());
-    let Ok(segment) = withdrawn else {
-        return;
-    };
-    // It is in the authority's directory and is given to the node with the next command.
-    let _ = desk.submit(&segment).await;
 }
 
-/// The code as a picture of half blocks, for a phone's camera.
-fn qr(code: &str) -> String {
-    let compact = code.replace('-', "");
-    match QrCode::new(compact) {
-        Ok(qr) => qr
-            .render::<Dense1x2>()
-            .dark_color(Dense1x2::Light)
-            .light_color(Dense1x2::Dark)
-            .build(),
-        Err(_) => String::new(),
-    }
+/// Takes an invitation back, in the record and at the node that hosts it.
+pub(in crate::cli) async fn withdraw(
+    desk: &mut Desk,
+    invitation: InvitationId,
+    now: WallTime,
+) -> Outcome {
+    let segment = desk.authority.withdraw_invitation(invitation, now)?;
+    desk.submit(&segment).await?;
+    // A node that does not host it has nothing to cancel; the record turns away whoever comes.
+    let _ = desk.client.cancel_invitation(invitation).await;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -292,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_picture_of_a_code_fits_a_terminal() {
-        let picture = qr(&InvitationSecret::new([7; 16]).code());
+        let picture = picture(&InvitationSecret::new([7; 16]).code());
         assert!(picture.lines().count() <= 24, "{picture}");
         assert!(picture.lines().all(|line| line.chars().count() <= 80));
     }

@@ -2,38 +2,47 @@
 
 mod enrol;
 mod inspect;
+mod invitations;
 mod invite;
 mod list;
 mod renew;
+mod replace;
 mod revoke;
 mod waiting;
 
 use clap::{Subcommand, ValueEnum};
 
+pub(super) use invite::withdraw;
+pub(super) use revoke::Revoke;
+
 use super::{Context, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::id::DeviceId;
 
-/// The machines of the clinic: invite, enrol, look at, renew, revoke
+/// The machines of the clinic: invite, enrol, look at, renew, revoke, replace
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     Invite(invite::Invite),
+    Invitations(invitations::Invitations),
     Enrol(enrol::Enrol),
     List(list::List),
     Inspect(inspect::Inspect),
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
+    Replace(replace::Replace),
 }
 
 impl Device {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         match self {
             Self::Invite(command) => command.run(context),
+            Self::Invitations(command) => command.run(context),
             Self::Enrol(command) => command.run(context),
             Self::List(command) => command.run(context),
             Self::Inspect(command) => command.run(context),
             Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
+            Self::Replace(command) => command.run(context),
         }
     }
 }

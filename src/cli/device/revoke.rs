@@ -51,7 +51,7 @@ struct Answer {
 }
 
 impl Revoke {
-    pub(super) fn run(&self, context: &Context) -> Outcome {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
@@ -64,24 +64,11 @@ impl Revoke {
                 known.certificate.office
             ))?;
             let begun = Instant::now();
-            self.revoke(context, &mut desk, id).await?;
+            cut_off(context, &mut desk, id, self.keep_mesh_key).await?;
             let answer = Answer::begin(id, name, !self.keep_mesh_key);
             self.watch(context, &desk, answer, begun).await
         })?;
         context.output.answer(&answer, || text(&answer))
-    }
-
-    async fn revoke(&self, context: &Context, desk: &mut Desk, id: DeviceId) -> Outcome {
-        let now = context.clock.now();
-        let ends = desk.client.ends(&id).await?;
-        let revoked = desk.authority.revoke_device(id, ends, now)?;
-        if self.keep_mesh_key {
-            return desk.give(&revoked, &[]).await;
-        }
-        // The revocation first: nobody passes the key on to a device that is out.
-        let rotated = desk.authority.rotate_mesh_key(now)?;
-        let statements: Vec<_> = revoked.into_iter().chain([rotated.segment]).collect();
-        desk.give(&statements, &[rotated.made]).await
     }
 
     /// Looks at the node's state until everybody connected knows; `begun` is before the signing.
@@ -106,6 +93,25 @@ impl Revoke {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Signs the revocation and, unless it is kept, a new mesh key; the node has both when this returns.
+pub(super) async fn cut_off(
+    context: &Context,
+    desk: &mut Desk,
+    id: DeviceId,
+    keep_mesh_key: bool,
+) -> Outcome {
+    let now = context.clock.now();
+    let ends = desk.client.ends(&id).await?;
+    let revoked = desk.authority.revoke_device(id, ends, now)?;
+    if keep_mesh_key {
+        return desk.give(&revoked, &[]).await;
+    }
+    // The revocation first: nobody passes the key on to a device that is out.
+    let rotated = desk.authority.rotate_mesh_key(now)?;
+    let statements: Vec<_> = revoked.into_iter().chain([rotated.segment]).collect();
+    desk.give(&statements, &[rotated.made]).await
 }
 
 fn away(status: &StatusView, answer: &Answer) -> Vec<String> {

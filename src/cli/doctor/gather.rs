@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{With, machine, probe};
 use crate::api::client::ClientError;
 use crate::api::doctor::{ADDRESSES_MAX, DoctorRequest};
+use crate::api::problem::Code;
 use crate::cli::node::settings::Settings;
 use crate::cli::node::unlock::UnlockArgs;
 use crate::cli::{Context, Failure};
@@ -51,6 +52,9 @@ async fn ask(context: &Context, request: &DoctorRequest) -> (Service, Option<Nod
             std::io::ErrorKind::TimedOut => (Service::Silent, None),
             _ => (Service::Stopped, None),
         },
+        Err(ClientError::Problem(problem)) if problem.code == Code::NodeLocked => {
+            (Service::Locked, None)
+        }
         Err(_) => (Service::Silent, None),
     }
 }

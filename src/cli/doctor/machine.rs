@@ -30,7 +30,8 @@ pub(super) fn look(context: &Context, unlock: &UnlockArgs, service: Service) -> 
         other => other,
     };
     machine.disk = disk(dir);
-    if machine.service == Service::Answers || machine.place != Place::Fine {
+    let is_there = matches!(machine.service, Service::Answers | Service::Locked);
+    if is_there || machine.place != Place::Fine {
         return machine;
     }
     machine.ports = listening(&machine);

@@ -1,7 +1,7 @@
-//! `node join`: this machine becomes a node, by a code or by an answer file.
+//! `node join`: this machine becomes a node, by a code, or by an answer from a file or a scanner.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::init::Made;
 use super::local::Local;
@@ -9,7 +9,7 @@ use super::request::wished;
 use super::settings::Settings;
 use super::unlock::UnlockArgs;
 use super::{make_parents, refuse_taken};
-use crate::cli::{Context, Failure, Format, Outcome};
+use crate::cli::{Context, Failure, Format, Outcome, pictures};
 use crate::domain::enrol::ANSWER_FILE;
 use crate::domain::invitation::InvitationSecret;
 use crate::domain::name::Name;
@@ -17,7 +17,7 @@ use crate::node::join::{BecomeError, Wish, ask, find, finish, open_answer, pendi
 use crate::node::{DeviceKeys, Enrolled, Store, StoreOptions};
 use crate::platform::files;
 
-/// Become a node of the clinic: with a code from the admin, or with an answer file
+/// Become a node of the clinic: with a code from the admin, or with the answer to a request
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("way").required(true))]
 pub(in crate::cli) struct Join {
@@ -29,16 +29,20 @@ pub(in crate::cli) struct Join {
     #[arg(long, value_name = "FILE", group = "way", value_hint = clap::ValueHint::FilePath)]
     answer: Option<PathBuf>,
 
+    /// Take the answer from a scanner, as the admin's screen shows it with `device enrol --qr`
+    #[arg(long, group = "way")]
+    scan: bool,
+
     /// Address of the node that made the code, if it is not found by itself
-    #[arg(long, value_name = "HOST:PORT", conflicts_with = "answer")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["answer", "scan"])]
     at: Option<String>,
 
     /// Name that this machine would like; the admin decides
-    #[arg(long, value_name = "NAME", conflicts_with = "answer")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["answer", "scan"])]
     name: Option<Name>,
 
     /// Where other sites reach this machine, for the clinic record
-    #[arg(long, value_name = "HOST:PORT", conflicts_with = "answer")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["answer", "scan"])]
     address: Option<String>,
 
     #[command(flatten)]
@@ -61,10 +65,9 @@ struct Compare<'a> {
 
 impl Join {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let enrolled = match (&self.code, &self.answer) {
-            (Some(code), _) => self.by_code(context, code)?,
-            (None, Some(answer)) => self.by_file(context, answer)?,
-            (None, None) => return Err(Failure::usage("give a CODE or --answer FILE")),
+        let enrolled = match &self.code {
+            Some(code) => self.by_code(context, code)?,
+            None => self.by_file(context)?,
         };
         let certificate = enrolled.identity.certificate();
         let certificate = certificate
@@ -147,8 +150,16 @@ impl Join {
         Ok(progress.during(find(&settings.discovery(), secret)).await?)
     }
 
-    fn by_file(&self, context: &Context, path: &Path) -> Result<Enrolled, Failure> {
-        let file = files::read_shared(path, ANSWER_FILE.file_limit()).map_err(Failure::error)?;
+    fn by_file(&self, context: &Context) -> Result<Enrolled, Failure> {
+        // Before anything is scanned, or a passphrase asked for that cannot be right.
+        if !Store::exists(context.dir()) {
+            return Err(BecomeError::NothingPending.into());
+        }
+        let limit = ANSWER_FILE.file_limit();
+        let file = match &self.answer {
+            Some(path) => files::read_shared(path, limit).map_err(Failure::error)?,
+            None => pictures::scan(context, limit)?,
+        };
         let unlock = self.unlock.existing()?;
         let now = context.clock.now();
         let store = Store::open(context.dir(), &StoreOptions::PRODUCT, &unlock)?;

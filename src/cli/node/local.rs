@@ -59,6 +59,7 @@ impl Local {
             enrolment: self.enrolment.unwrap_or(usual.enrolment),
             web_listen: self.web_listen.or(usual.web_listen),
             web_loopback: self.web_loopback.or(usual.web_loopback),
+            staff_unlock: usual.staff_unlock,
             mdns: self.mdns.unwrap_or(usual.mdns),
             interfaces: given(&self.interfaces, usual.interfaces),
             mdns_port: self.mdns_port.unwrap_or(usual.mdns_port),

@@ -1,5 +1,6 @@
 //! `clinic-mesh node`: this machine's node.
 
+mod doors;
 mod init;
 mod join;
 mod local;

@@ -8,7 +8,7 @@ use super::local::Local;
 use super::unlock::UnlockArgs;
 use super::{make_parents, refuse_taken};
 use crate::cli::device::fingerprint;
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::name::Name;
 use crate::node::join::{Wish, prepare};
 use crate::node::{DeviceKeys, StoreOptions};
@@ -18,10 +18,15 @@ use crate::platform::files;
 ///
 /// The admin certifies it with `device enrol`; `node join --answer FILE` takes the answer.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("to").required(true).multiple(true))]
 pub(in crate::cli) struct Request {
     /// Write the request to FILE
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", group = "to", value_hint = clap::ValueHint::FilePath)]
+    out: Option<PathBuf>,
+
+    /// Show the request as QR codes, for `device enrol --scan` on the admin's machine
+    #[arg(long, group = "to")]
+    qr: bool,
 
     /// Name that this machine would like; the admin decides
     #[arg(long, value_name = "NAME")]
@@ -42,7 +47,11 @@ pub(in crate::cli) struct Request {
 struct Answer {
     device: String,
     key_begins: String,
-    request: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<PathBuf>,
+    /// What the pictures hold, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<String>,
 }
 
 impl Request {
@@ -58,25 +67,43 @@ impl Request {
         let request = keys.request(None, &wish, context.clock.now());
         prepare(context.dir(), &StoreOptions::PRODUCT, &unlock, &keys)?;
         self.local.save(context)?;
-        files::write_shared(&self.out, &request.to_file()).map_err(Failure::error)?;
+        let file = request.to_file();
+        if let Some(out) = &self.out {
+            files::write_shared(out, &file).map_err(Failure::error)?;
+        }
         let device = keys.device();
         let answer = Answer {
             device: device.to_string(),
             key_begins: fingerprint(&device),
             request: self.out.clone(),
+            parts: if self.qr {
+                pictures::lines(&file)?
+            } else {
+                Vec::new()
+            },
         };
-        context.output.answer(&answer, || {
-            format!(
-                "Take {} to the admin. It holds nothing secret. Read out to the admin that the key \
-                 begins:\n\n    {}\n\n\
-                 Then, with the file that comes back:\n\n    \
-                 clinic-mesh --dir {} node join --answer FILE\n",
-                answer.request.display(),
-                answer.key_begins,
-                context.dir().display()
-            )
-        })
+        context.output.answer(&answer, || text(context, &answer))?;
+        pictures::show(context, &answer.parts, "the admin's scanner")
     }
+}
+
+fn text(context: &Context, answer: &Answer) -> String {
+    let (take, way) = match &answer.request {
+        Some(file) => (
+            format!("Take {} to the admin. It holds", file.display()),
+            "--answer FILE",
+        ),
+        None => (
+            "Let the admin scan what follows. It holds".to_owned(),
+            "--scan",
+        ),
+    };
+    format!(
+        "{take} nothing secret. Read out to the admin that the key begins:\n\n    {}\n\n\
+         Then, with what comes back:\n\n    clinic-mesh --dir {} node join {way}\n",
+        answer.key_begins,
+        context.dir().display()
+    )
 }
 
 /// The name given, or this machine's own.

@@ -1,21 +1,21 @@
 //! `node run`: the node as a service in the foreground.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use super::doors::{Doors, Opened};
 use super::logs::{self, Look};
 use super::settings::Settings;
 use super::unlock::UnlockArgs;
 use crate::cli::{Context, Failure, Outcome};
 use crate::node::engine::Command;
-use crate::node::{self, Handle, Running, Store, StoreOptions};
+use crate::node::{self, Handle, Running};
 use crate::platform::files;
-use crate::web::{Api, DoorError, Socket, WebDoor};
+use crate::web::{Api, Unlocking};
 
 /// How long stopping in order may take before the process ends all the same.
 ///
@@ -56,14 +56,17 @@ impl Run {
         for peer in unknown {
             warn!(peer, "a bootstrap peer's name does not resolve");
         }
-        let unlock = self.unlock.existing()?;
-        let store = Store::open(context.dir(), &StoreOptions::PRODUCT, &unlock)?;
-        drop(unlock);
+        let unlock = match local.staff_unlock {
+            true => self.unlock.at_hand()?,
+            false => Some(self.unlock.existing()?),
+        };
+        let opened = unlock.map(|unlock| Opened::by_key(context.dir(), &unlock));
+        let opened = opened.transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers())
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(serve(context, store, settings, &local));
+        let outcome = runtime.block_on(serve(context, opened, settings, &local));
         runtime.shutdown_timeout(STOP_MAX);
         outcome
     }
@@ -87,71 +90,54 @@ fn missing(context: &Context, error: files::FileError) -> Failure {
 
 async fn serve(
     context: &Context,
-    store: Store,
+    opened: Option<Opened>,
     settings: node::Settings,
     local: &Settings,
 ) -> Outcome {
     let mut stop = Stop::listen()?;
-    let socket =
-        Socket::open(context.dir()).map_err(|error| super::with_remedy(Failure::error(error)))?;
-    let loopback = open_loopback(local).await?;
-    let mut running =
-        node::start(store, settings).map_err(|error| super::with_remedy(Failure::error(error)))?;
-    let doors = open_network(local, &running)
-        .await?
-        .into_iter()
-        .chain(loopback);
+    let mut doors = Doors::open(context.dir(), local).await?;
+    let opened = match opened {
+        Some(opened) => opened,
+        None => tokio::select! {
+            opened = doors.wait_for_staff(context.dir()) => opened?,
+            name = stop.requested() => {
+                info!(signal = name, "stopping");
+                return Ok(());
+            }
+        },
+    };
+    let mut running = node::start(opened.store, settings)
+        .map_err(|error| super::with_remedy(Failure::error(error)))?;
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone())
         .backing_up(running.backups.clone())
         .observing(running.observer.clone())
-        .showing(running.identity.keys.web_key().public());
-    let (close, closing) = tokio::sync::watch::channel(());
-    let mut faces = JoinSet::new();
-    for door in doors {
-        faces.spawn(door.serve(api.clone(), closed(closing.clone())));
+        .showing(running.identity.keys.web_key().public())
+        .unlocked_by_staff(unlocking(context.dir(), local, &running)?);
+    let faces = doors.serve(&api, &running).await?;
+    if let Some(by) = opened.by {
+        api.note_unlocked(&by).await;
     }
-    faces.spawn(socket.serve(api, closed(closing)));
     let watchdog = tokio::spawn(watched(running.handle.clone()));
     info!(device = %running.identity.keys.device().short(), "node is ready");
-    tell(&[NotifyState::Ready]);
+    tell(&[match opened.by {
+        None => NotifyState::Ready,
+        // It was ready for being unlocked.
+        Some(_) => NotifyState::Status("unlocked"),
+    }]);
     let outcome = live(&mut running, &mut stop).await;
     tell(&[NotifyState::Stopping]);
     watchdog.abort();
-    drop(close);
-    // Whether the faces ended well changes nothing.
-    while faces.join_next().await.is_some() {}
+    faces.close().await;
     outcome
 }
 
-/// Resolves once the other end is gone.
-async fn closed(mut closing: watch::Receiver<()>) {
-    while closing.changed().await.is_ok() {}
-}
-
-/// Opens the door for browsers on this machine.
-async fn open_loopback(local: &Settings) -> Result<Option<WebDoor>, Failure> {
-    match local.web_loopback {
-        None => Ok(None),
-        Some(address) => opened(WebDoor::loopback(address).await, "web_loopback"),
+/// Whether staff passwords unlock the node at its next start.
+fn unlocking(dir: &Path, local: &Settings, running: &Running) -> Result<Unlocking, Failure> {
+    match running.staff_slots.clone().filter(|_| local.staff_unlock) {
+        Some(slots) => Ok(Unlocking::on(dir, slots)),
+        None => Unlocking::off(dir).map_err(Failure::error),
     }
-}
-
-/// Opens the door for the office's browsers.
-async fn open_network(local: &Settings, running: &Running) -> Result<Option<WebDoor>, Failure> {
-    match local.web_listen {
-        None => Ok(None),
-        Some(address) => {
-            let key = running.identity.keys.web_key();
-            opened(WebDoor::network(address, key).await, "web_listen")
-        }
-    }
-}
-
-fn opened(door: Result<WebDoor, DoorError>, setting: &str) -> Result<Option<WebDoor>, Failure> {
-    door.map(Some).map_err(|error| {
-        Failure::error(error).remedy(format!("choose another address for {setting} in node.toml"))
-    })
 }
 
 /// Lives until the node ends by itself or is told to stop.
@@ -236,7 +222,7 @@ async fn feed_watchdog(handle: &Handle, limit: Duration, alive: impl Fn()) {
 }
 
 /// Without systemd there is nobody to tell.
-fn tell(states: &[NotifyState<'_>]) {
+pub(super) fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "systemd could not be told");
     }

@@ -39,6 +39,9 @@ pub(in crate::cli) struct Settings {
     /// it they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) web_loopback: Option<SocketAddr>,
+    /// Whether a staff member's password unlocks the store after a start without its key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::cli) staff_unlock: bool,
     /// Discovery on the LAN: "on", "off", or "loopback" for several nodes on one machine.
     pub(in crate::cli) mdns: Mdns,
     /// Interfaces that discovery uses, by name; empty for all.
@@ -68,6 +71,7 @@ impl Default for Settings {
             enrolment: (Ipv4Addr::UNSPECIFIED, ENROLMENT_PORT).into(),
             web_listen: None,
             web_loopback: None,
+            staff_unlock: false,
             mdns: Mdns::On,
             interfaces: Vec::new(),
             mdns_port: MDNS_PORT,
@@ -168,6 +172,7 @@ mod tests {
         let settings = Settings {
             listen: vec!["[fd00::1]:9000".parse().expect("an address")],
             mdns: Mdns::Loopback,
+            staff_unlock: true,
             bootstrap: vec!["ward.example:7846".to_owned()],
             ..Settings::default()
         };

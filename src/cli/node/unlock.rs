@@ -57,6 +57,19 @@ impl UnlockArgs {
         given.then(|| self.existing())
     }
 
+    /// The same where the node may start without it: nothing if no key is at hand and nobody is there
+    /// to type one. A key that is there and wrong is a failure all the same.
+    pub(crate) fn at_hand(&self) -> Result<Option<Unlock>, Failure> {
+        match &self.key_file {
+            Some(path) if path.exists() => return self.existing().map(Some),
+            Some(_) => return Ok(None),
+            None if credential().is_some() => return self.existing().map(Some),
+            None => {}
+        }
+        let typed = self.passphrase.at_hand("Passphrase of this node")?;
+        Ok(typed.map(Unlock::Passphrase))
+    }
+
     /// What is to open a store that is about to be made.
     pub(crate) fn chosen(&self) -> Result<Unlock, Failure> {
         match &self.key_file {
@@ -126,6 +139,29 @@ mod tests {
         std::fs::set_permissions(&path, open).expect("ours");
         assert!(key(&path, files::read(&path, secret::KEY_FILE_MAX)).is_err());
         assert!(key(&path, Ok(b"not a key".to_vec())).is_err());
+    }
+
+    #[test]
+    fn a_key_file_that_is_not_there_is_not_at_hand_and_one_that_is_wrong_is_refused() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("node.key");
+        let args = UnlockArgs {
+            key_file: Some(path.clone()),
+            passphrase: SecretSource::default(),
+        };
+        assert!(matches!(args.at_hand(), Ok(None)));
+        files::replace(&path, b"not a key").expect("room");
+        assert!(args.at_hand().is_err());
+        std::fs::remove_file(&path).expect("there");
+        make_key(&path).expect("room");
+        assert!(matches!(args.at_hand(), Ok(Some(Unlock::KeyFile(_)))));
+        let by_file = UnlockArgs {
+            key_file: None,
+            passphrase: SecretSource {
+                passphrase_file: Some(scratch.path().join("none")),
+            },
+        };
+        assert!(matches!(by_file.at_hand(), Ok(None)));
     }
 
     #[test]

@@ -67,6 +67,17 @@ pub(super) fn read(path: &Path) -> Result<Document, Failure> {
     })
 }
 
+/// The document of the policy that a clinic begins with: for whoever tries documents with hostile bytes.
+pub fn initial() -> String {
+    write(&Policy::initial())
+}
+
+/// The document that is written for what `text` says; `None` if it says no policy.
+pub fn reread(text: &str) -> Option<String> {
+    let Document { policy, .. } = parse(text).ok()?;
+    Some(write(&policy))
+}
+
 /// Reads a whole document: every setting once, nothing else, all inside the bounds.
 fn parse(text: &str) -> Result<Document, String> {
     let mut table: Table = text.parse().map_err(|why| format!("{why}"))?;

@@ -8,6 +8,7 @@ use super::document::{self, Document};
 use super::plan::{Plan, plan, text};
 use super::setting::SETTINGS;
 use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::authority::pending;
 use crate::cli::output::Table;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
@@ -69,7 +70,10 @@ struct Checked {
 
 #[derive(Serialize)]
 struct Applied {
+    /// The version in force.
     version: u32,
+    /// What another admin has to approve, where it takes two.
+    proposal: Option<String>,
     plan: Plan,
 }
 
@@ -132,16 +136,19 @@ impl Apply {
             agreed(&plan, self.plan.as_deref())?;
             context.output.note(&text(&plan));
             self.yes.confirm("Set this policy?")?;
-            let segment = desk.authority.set_policy(document.policy, now)?;
-            desk.submit(&segment).await?;
-            let version = desk.authority.clinic().policy.version;
-            Ok(Applied { version, plan })
+            let changed = desk.authority.change_policy(document.policy, now)?;
+            desk.submit(&changed.segment).await?;
+            let clinic = desk.authority.clinic();
+            let version = clinic.policy.version;
+            let proposal = pending::name_of(clinic, &changed.made);
+            Ok(Applied {
+                version,
+                proposal,
+                plan,
+            })
         })?;
         context.output.answer(&answer, || {
-            format!(
-                "Policy version {} is in force here and spreads to every node.\n",
-                answer.version
-            )
+            pending::outcome(answer.version, answer.proposal.as_deref())
         })
     }
 }

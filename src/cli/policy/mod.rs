@@ -7,6 +7,8 @@ mod set;
 mod setting;
 mod show;
 
+pub use document::{initial as initial_policy, reread as reread_policy};
+
 use clap::Subcommand;
 
 use super::{Context, Outcome};

@@ -86,12 +86,31 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             ),
             false,
         ),
+        "stale_warning_hours" => (
+            format!(
+                "A node that was level with no other for {} hours says so, from now on as well.",
+                then.staleness.warning_hours
+            ),
+            false,
+        ),
+        "stale_read_only_hours" => (
+            format!(
+                "A node that was level with no other for {} hours takes nothing more for people of \
+                 other offices; reading and conversations inside the office go on.",
+                then.staleness.read_only_hours
+            ),
+            false,
+        ),
         "networks" if then.networks.is_empty() => {
             ("Nodes may connect from any address.".to_owned(), false)
         }
         "networks" => (
             "Nodes at addresses outside these networks are cut off at once.".to_owned(),
             true,
+        ),
+        "two_admins" if then.two_admins.is_some() => (
+            "Keeping anything shorter, and turning this off, takes a second admin.".to_owned(),
+            false,
         ),
         _ => ("It holds from the next act on.".to_owned(), false),
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::setting::{SETTINGS, apply};
 use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::authority::pending;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::policy::Policy;
@@ -32,7 +33,10 @@ struct Change {
 
 #[derive(Serialize)]
 struct Answer {
+    /// The version in force.
     version: u32,
+    /// What another admin has to approve, where it takes two.
+    proposal: Option<String>,
     changes: Vec<Change>,
 }
 
@@ -52,16 +56,19 @@ impl Set {
                 context.output.note(&format!("  {setting}: {from} → {to}"));
             }
             self.yes.confirm(&question(&before, &after))?;
-            let segment = desk.authority.set_policy(after, now)?;
-            desk.submit(&segment).await?;
-            let version = desk.authority.clinic().policy.version;
-            Ok(Answer { version, changes })
+            let changed = desk.authority.change_policy(after, now)?;
+            desk.submit(&changed.segment).await?;
+            let clinic = desk.authority.clinic();
+            let version = clinic.policy.version;
+            let proposal = pending::name_of(clinic, &changed.made);
+            Ok(Answer {
+                version,
+                proposal,
+                changes,
+            })
         })?;
         context.output.answer(&answer, || {
-            format!(
-                "Policy version {} is in force here and spreads to every node.\n",
-                answer.version
-            )
+            pending::outcome(answer.version, answer.proposal.as_deref())
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of the policy by name.
 
-use crate::domain::policy::{Network, Policy, Switch};
+use crate::domain::policy::{Network, Policy, Switch, TwoAdmins};
 
 /// One setting: how it is called, shown and read.
 pub(super) struct Setting {
@@ -16,7 +16,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting.
-pub(super) const SETTINGS: [Setting; 6] = [
+pub(super) const SETTINGS: [Setting; 9] = [
     Setting {
         name: "direct_days",
         about: "days that direct messages are kept",
@@ -56,6 +56,20 @@ pub(super) const SETTINGS: [Setting; 6] = [
         set: |policy, text| number(text).map(|minutes| policy.idle_logoff_minutes = minutes),
     },
     Setting {
+        name: "stale_warning_hours",
+        about: "hours without another node after which a node says so on every screen",
+        bounds: "1 to 1440",
+        get: |policy| policy.staleness.warning_hours.to_string(),
+        set: |policy, text| number(text).map(|hours| policy.staleness.warning_hours = hours),
+    },
+    Setting {
+        name: "stale_read_only_hours",
+        about: "hours without another node after which conversations across offices are read-only",
+        bounds: "stale_warning_hours to 1440",
+        get: |policy| policy.staleness.read_only_hours.to_string(),
+        set: |policy, text| number(text).map(|hours| policy.staleness.read_only_hours = hours),
+    },
+    Setting {
         name: "networks",
         about: "networks that nodes may connect from, with commas between; any for all",
         bounds: "up to 32, such as 192.168.1.0/24",
@@ -68,6 +82,20 @@ pub(super) const SETTINGS: [Setting; 6] = [
             }
         },
         set: |policy, text| networks(text).map(|networks| policy.networks = networks),
+    },
+    Setting {
+        name: "two_admins",
+        about: "whether keeping messages or audit records shorter takes a second admin: on or off",
+        bounds: "on or off",
+        get: |policy| match policy.two_admins {
+            Some(TwoAdmins::ShorterRetention) => "on".to_owned(),
+            None => "off".to_owned(),
+        },
+        set: |policy, text| {
+            let wanted = switch(text)?;
+            policy.two_admins = (wanted == Switch::On).then_some(TwoAdmins::ShorterRetention);
+            Ok(())
+        },
     },
 ];
 

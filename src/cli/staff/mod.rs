@@ -8,6 +8,8 @@ mod suspend;
 
 use clap::Subcommand;
 
+pub(super) use suspend::Suspend;
+
 use super::{Context, Outcome};
 use crate::api::clinic::role_name;
 use crate::cli::failure::Failure;

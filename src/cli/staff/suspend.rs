@@ -33,7 +33,7 @@ struct Answer {
 }
 
 impl Suspend {
-    pub(super) fn run(&self, context: &Context) -> Outcome {
+    pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
         set(context, &self.key, &self.staff, true)
     }
 }

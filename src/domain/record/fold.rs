@@ -2,6 +2,7 @@
 
 mod devices;
 mod people;
+mod policy;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,29 +150,18 @@ impl Clinic {
         }
     }
 
-    fn apply_policy(&mut self, counted: &[&Item]) {
-        for item in counted {
-            let Act::PolicySet { policy } = &item.statement.act else {
-                continue;
-            };
-            // Items are in order of time, so among equal versions the last one written wins.
-            if policy.version >= self.policy.version || planted!("old-policy-accepted") {
-                self.policy = policy.clone();
-            } else {
-                self.void(item, VoidReason::DoesNotFit);
-            }
-        }
-    }
-
     /// Of two keys with one number the earlier holds.
     fn apply_mesh_keys(&mut self, counted: &[&Item]) {
         for item in counted {
             let Act::MeshKeyRotated { epoch, commitment } = &item.statement.act else {
                 continue;
             };
+            let is_newest = self.mesh_keys.keys().all(|known| known < epoch);
             let held = *self.mesh_keys.entry(*epoch).or_insert(*commitment);
             if held != *commitment {
                 self.void(item, VoidReason::DoesNotFit);
+            } else if is_newest {
+                self.mesh_key_since = Some(item.time.wall());
             }
         }
     }

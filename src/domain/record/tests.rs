@@ -15,6 +15,7 @@ mod orders;
 mod people;
 mod settings;
 mod size;
+mod two_admins;
 
 /// Two offices with Ana and Ben, who share a room.
 fn clinic() -> SampleClinic {

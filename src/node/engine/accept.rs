@@ -429,6 +429,7 @@ impl Engine {
     }
 
     fn accept_attestation(&mut self, id: LinkId, attestation: Attestation) {
+        self.note_enforced(&attestation);
         self.holdings.attest(attestation);
         self.batch.attestations.push(attestation);
         let space = attestation.space;

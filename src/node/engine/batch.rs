@@ -4,20 +4,21 @@
 //! that one log gained), the audit records of the same acts join them, and what was received is
 //! attested, all in one atomic change. Replies, pushes and attestations leave only after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::Rng as _;
 
 use crate::domain::attest::{Attestation, Word};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
-use crate::domain::id::AuthorId;
+use crate::domain::id::{AuthorId, ClinicId, DeviceId};
 use crate::domain::log::{
-    Entry, Head, Log, Payload, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment,
+    self, Entry, Head, Log, Payload, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment,
 };
 use crate::domain::message::EntryId;
 use crate::domain::policy::Policy;
 use crate::domain::retraction::Retraction;
+use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{AHEAD_MAX, Day};
 use crate::domain::trust::MeshKey;
@@ -53,6 +54,8 @@ pub(super) struct Batch {
     pub(super) horizon: Option<Day>,
     pub(super) drops: Vec<Space>,
     pub(super) retractions: Vec<Arc<Retraction>>,
+    /// Devices of which something is to be remembered.
+    pub(super) sightings: BTreeSet<DeviceId>,
     replies: Vec<(Ticket, Reply)>,
     /// Filled when the batch is closed.
     segments: Vec<(Arc<Segment>, Head)>,
@@ -62,10 +65,10 @@ pub(super) struct Batch {
 impl Batch {
     /// Whether there is nothing to write and nobody waits.
     fn is_empty(&self) -> bool {
-        self.is_only_words() && self.attestations.is_empty()
+        self.is_only_words() && self.attestations.is_empty() && self.sightings.is_empty()
     }
 
-    /// Whether there is nothing in it but attestations.
+    /// Whether there is nothing in it but attestations and sightings.
     fn is_only_words(&self) -> bool {
         self.own.is_empty()
             && self.received.is_empty()
@@ -96,6 +99,13 @@ impl Batch {
         self.bytes += segment.body_bytes();
         self.entries += segment.entries.len();
         self.received.push((from, segment, end));
+    }
+
+    /// Signs, with this device's key, that it durably holds a log up to here.
+    pub(super) fn attest(&mut self, clinic: &ClinicId, key: &SigningKey, log: &Log, head: Head) {
+        let attestation = Attestation::new(clinic, key, log.space, log::held(log, head));
+        self.attestations.push(attestation);
+        self.own_words.push((attestation, None));
     }
 
     /// Puts an audit record before all others.
@@ -165,6 +175,7 @@ impl Engine {
         for record in records {
             self.write(Space::Audit(self.me), record.to_body());
         }
+        let sightings = self.kept_sightings();
         let mut batch = std::mem::take(&mut self.batch);
         self.sign_own(&mut batch);
         self.attest_received(&mut batch);
@@ -187,6 +198,7 @@ impl Engine {
                 .iter()
                 .map(|retraction| Retraction::clone(retraction))
                 .collect(),
+            sightings,
             clock: self.clock.last(),
         };
         if planted!("answered-before-durable") {
@@ -270,6 +282,7 @@ impl Engine {
             self.epochs.insert(*space, epoch);
         }
         for (attestation, from) in &batch.own_words {
+            self.note_enforced(attestation);
             self.holdings.attest(*attestation);
             self.tell_own_word(*attestation, *from);
         }

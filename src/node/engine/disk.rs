@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::types::{Candidates, CommitId};
 use crate::domain::attest::Attestation;
-use crate::domain::id::Hash;
+use crate::domain::id::{DeviceId, Hash};
 use crate::domain::log::{Entry, Head, Header, Log, Segment};
 use crate::domain::message::{EntryId, Message, Position};
 use crate::domain::retraction::Retraction;
+use crate::domain::sighting::Sighting;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc};
@@ -33,6 +34,8 @@ pub struct Commit {
     pub drops: Vec<Space>,
     /// Retractions: no body they name is kept, not even one in this very commit.
     pub retractions: Vec<Retraction>,
+    /// What to remember of other nodes, in the place of what was remembered before.
+    pub sightings: Vec<(DeviceId, Sighting)>,
     /// The latest timestamp given or seen.
     pub clock: Hlc,
 }

@@ -27,6 +27,7 @@ mod renewal;
 mod retract;
 mod searching;
 mod send;
+mod sightings;
 mod trail;
 mod types;
 mod views;
@@ -62,6 +63,7 @@ use link::{Link, Stage};
 use presence::Presence;
 use pull::Wants;
 use record::RecordState;
+use sightings::Sightings;
 
 /// How often the engine looks at the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -129,6 +131,7 @@ pub struct Engine {
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
     credentials: BTreeMap<StaffId, Credentials>,
+    sightings: Sightings,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     /// See [`Engine::certain_base`], in milliseconds since 1970.
     certain_base: u64,
@@ -219,6 +222,7 @@ impl Engine {
             presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
+            sightings: Sightings::new(boot.sightings, now),
             refusals: BTreeMap::new(),
             certain_base: 0,
             shown: None,
@@ -235,6 +239,7 @@ impl Engine {
         self.mend_clock();
         self.epoch = self.fresh_epoch();
         self.trim_mesh_keys();
+        self.attest_record();
         self.find_ends();
         self.record_changed();
         self.note(Actor::Node, Origin::Inside, self.started());
@@ -377,6 +382,7 @@ impl Engine {
             return;
         }
         self.heard = now;
+        self.sight(id);
         match frame {
             Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
             Frame::Spaces { digests, more } => self.on_spaces(id, digests, more),
@@ -478,6 +484,7 @@ impl Engine {
             return;
         };
         self.wants.forget_link(id);
+        self.keep_sighting(link.peer);
         self.effects
             .push_back(Effect::Changed(Changed::Disconnected {
                 peer: link.peer,

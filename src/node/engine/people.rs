@@ -112,6 +112,7 @@ impl Engine {
                 let ends = self.ends_of(&device);
                 self.reply(ticket, Reply::Ends(ends));
             }
+            Command::Revocations => self.on_revocations(ticket),
             Command::Status => {
                 let status = Box::new(self.status());
                 self.reply(ticket, Reply::Status(status));
@@ -231,6 +232,8 @@ impl Engine {
     pub(super) fn why_not_write(&self, space: &Space) -> Option<CommandRefusal> {
         if self.room == Room::NearlyFull {
             Some(CommandRefusal::DiskFull)
+        } else if self.is_read_only(space) {
+            Some(CommandRefusal::ReadOnly)
         } else if self.batch.is_full() || self.is_departing(space) {
             Some(CommandRefusal::Busy)
         } else if self.holdings.is_one_group_too_many(&self.me.into(), space) {
@@ -293,6 +296,7 @@ impl Engine {
             Err(why) => return self.refuse(ticket, why),
         };
         let shown = self.record.clinic.policy.opened_receipts == Switch::On;
+        let shown = shown && !self.is_read_only(&space);
         let Some(facts) = self.facts.get_mut(&space) else {
             return self.refuse(ticket, CommandRefusal::Busy);
         };

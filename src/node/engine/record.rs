@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert;
+use crate::domain::enforcement;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
 use crate::domain::log::{Epoch, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::record::{Clinic, Item, VoidReason};
@@ -63,6 +64,17 @@ impl RecordState {
         } else {
             self.clinic.devices.contains_key(&log.author.as_device())
         }
+    }
+
+    /// Every statement held.
+    pub(super) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The statements that revoke something, whether or not they count.
+    pub(super) fn revocations(&self) -> impl Iterator<Item = StatementId> {
+        let revoke = |item: &&Item| enforcement::revokes(&item.statement.act);
+        self.items.iter().filter(revoke).map(|item| item.id)
     }
 
     fn add(&mut self, items: Vec<Item>) {

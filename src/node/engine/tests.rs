@@ -6,6 +6,8 @@ mod clocks;
 mod disk;
 
 mod bounds;
+mod contact;
+mod enforcement;
 mod groups;
 mod lessons;
 mod mesh;

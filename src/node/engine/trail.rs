@@ -125,7 +125,9 @@ impl Engine {
                 .get(&self.me)
                 .map(|own| own.certificate.not_after),
             mesh_offset_ms: offset,
-            concerns: health::concerns(&self.record.clinic, self.now.wall, offset),
+            now: self.now.wall,
+            last_heard: self.sightings.last_heard(),
+            concerns: health::concerns(&self.record.clinic, self.now.wall, offset, self.contact()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::attest::Attestation;
 use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::cert::Certificate;
+use crate::domain::enforcement;
 use crate::domain::factor::{self, FactorRefusal};
 use crate::domain::health::Concern;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
@@ -15,6 +16,7 @@ use crate::domain::message::{EntryId, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
 use crate::domain::renewal::{NotRenewed, RenewalId};
 use crate::domain::retraction::Retraction;
+use crate::domain::sighting::Sighting;
 use crate::domain::sign::{Signature, Signed, SigningKey};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, StatementId};
@@ -74,6 +76,8 @@ pub struct Boot {
     pub horizon: Day,
     /// Retractions of what would otherwise still be alive.
     pub retractions: Vec<Retraction>,
+    /// What is remembered of other nodes.
+    pub sightings: Vec<(DeviceId, Sighting)>,
     /// The latest timestamp this node gave or saw.
     pub clock: Hlc,
     /// Randomness for salts.
@@ -374,6 +378,8 @@ pub enum Command {
         /// Which device.
         device: DeviceId,
     },
+    /// Revocations that are recent or not enforced at every node.
+    Revocations,
     /// The state of this node.
     Status,
     /// The clinic as the record says.
@@ -439,6 +445,8 @@ pub enum Reply {
     Renewed(Box<Signed>),
     /// Ends of logs.
     Ends(Vec<LogEnd>),
+    /// The newest first.
+    Revocations(Vec<enforcement::Report>),
     /// The node's state.
     Status(Box<Status>),
     /// The clinic.
@@ -485,6 +493,12 @@ pub enum CommandRefusal {
     /// A reason is missing or too long.
     #[error("a reason has 1 to {} bytes", crate::domain::message::REASON_MAX)]
     ReasonLength,
+    /// This node has been level with no other for too long.
+    #[error(
+        "this office has heard no other for too long and takes nothing for people elsewhere; \
+         connect it to another office's node"
+    )]
+    ReadOnly,
     /// The disk is nearly full.
     #[error("the disk is nearly full; nothing was accepted. Free some space on this machine")]
     DiskFull,
@@ -556,6 +570,10 @@ pub struct Status {
     pub mesh_offset_ms: Option<i64>,
     /// What somebody should look at, worst first.
     pub concerns: Vec<Concern>,
+    /// This moment by this node's clock.
+    pub now: WallTime,
+    /// When each device was last heard by this node.
+    pub last_heard: BTreeMap<DeviceId, WallTime>,
 }
 
 /// Whether this device may take part.

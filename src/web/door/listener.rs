@@ -19,10 +19,11 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
 use super::limits::Addresses;
-use super::{Door, Peer, Site, tls};
+use super::{Door, LockedDoor, Peer, Site, tls};
 use crate::domain::web::WebCertificate;
 use crate::node::engine::Changed;
 use crate::platform::web_key::WebKey;
+use crate::web::locked::{Locked, locked_router};
 use crate::web::routes::router;
 use crate::web::state::Api;
 
@@ -110,6 +111,50 @@ impl WebDoor {
         })
     }
 
+    /// Shows the page of a locked node until `until` resolves; the door stays open.
+    ///
+    /// By TLS it shows what it is given; without that, whoever connects is hung up on.
+    pub async fn serve_locked(
+        &self,
+        locked: &Locked,
+        shown: Option<&LockedDoor>,
+        until: impl Future<Output = ()>,
+    ) {
+        let (served, serving) = watch::channel(self.locked(locked, shown));
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            () = self.accept(serving, &mut connections) => {}
+            () = until => {}
+        }
+        drop(served);
+        farewell(connections).await;
+    }
+
+    fn locked(&self, locked: &Locked, shown: Option<&LockedDoor>) -> Option<Served> {
+        let (site, tls) = match (&self.key, shown) {
+            (None, _) => (Site::loopback(self.port), None),
+            (Some(_), None) => return None,
+            (Some(_), Some(shown)) => {
+                let config = tls::locked_config(shown);
+                let config = config.inspect_err(
+                    |error| warn!(%error, "the certificate for browsers cannot be used"),
+                );
+                let site = Site::network(&shown.certificate.names, self.port);
+                (site, Some(Arc::new(config.ok()?).into()))
+            }
+        };
+        info!(address = site.address(), "browsers can unlock the node");
+        let router = locked_router(locked.clone(), &Door::Browser(site));
+        Some(Served { router, tls })
+    }
+
+    /// The same door of the network with the node's own key, once that is known.
+    #[must_use]
+    pub fn with_key(mut self, key: WebKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
     /// The port it listens at.
     pub fn port(&self) -> u16 {
         self.port
@@ -129,11 +174,7 @@ impl WebDoor {
             () = stop => {}
         }
         drop(self);
-        let _ = tokio::time::timeout(FAREWELL, async {
-            while connections.join_next().await.is_some() {}
-        })
-        .await;
-        connections.abort_all();
+        farewell(connections).await;
     }
 
     async fn accept(&self, served: watch::Receiver<Option<Served>>, connections: &mut JoinSet<()>) {
@@ -166,6 +207,15 @@ impl WebDoor {
     }
 }
 
+/// Lets requests under way finish.
+async fn farewell(mut connections: JoinSet<()>) {
+    let _ = tokio::time::timeout(FAREWELL, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+    connections.abort_all();
+}
+
 /// Keeps what TLS shows up to date: the certificate may come, and be renewed, while the node runs.
 async fn follow(api: &Api, key: Option<WebKey>, port: u16, served: &watch::Sender<Option<Served>>) {
     let Some(key) = key else {
@@ -180,6 +230,7 @@ async fn follow(api: &Api, key: Option<WebKey>, port: u16, served: &watch::Sende
                 Ok(config) => {
                     let site = Site::network(&certificate.names, port);
                     open(api, served, site, Some(Arc::new(config).into()));
+                    api.unlocking().show_while_locked(&certificate, &key);
                 }
                 Err(error) => warn!(%error, "the certificate for browsers cannot be used"),
             }

@@ -8,10 +8,12 @@ mod cookie;
 mod judge;
 mod limits;
 mod listener;
+mod locked_door;
 mod site;
 mod tls;
 
 pub use listener::{DoorError, WebDoor};
+pub use locked_door::{LockedDoor, reread as reread_locked_door};
 pub use site::Site;
 
 pub(super) use cookie::{cleared, of_login, set};

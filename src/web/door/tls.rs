@@ -5,8 +5,16 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, version};
 
+use super::LockedDoor;
 use crate::domain::web::WebCertificate;
 use crate::platform::web_key::WebKey;
+
+/// TLS of a locked node: one request to a connection, so nothing that carries several.
+pub(super) fn locked_config(shown: &LockedDoor) -> Result<ServerConfig, rustls::Error> {
+    let mut config = config(&shown.certificate, &shown.key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
 
 /// TLS with this certificate.
 pub(super) fn config(

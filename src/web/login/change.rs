@@ -33,7 +33,11 @@ pub(in crate::web) async fn change_password(
     let place = api.hashing().queue()?;
     let new_password = Zeroizing::new(password::normal(&change.new_password));
     let phc = api.hashing().hash(&place, &new_password).await?;
+    let kept = phc.clone();
     api.ask(Command::SetPassword { staff, phc, origin }).await?;
+    let set = api.password_set(staff, &kept).await?;
+    api.unlocking()
+        .keep(api, (staff, set), &change.new_password);
     end_others(api, caller).await;
     Ok(())
 }

@@ -11,6 +11,7 @@ mod passkey;
 mod relying_party;
 mod sign_in;
 mod step_up;
+mod tries;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(super) use passkey::{
 };
 pub(super) use sign_in::{Admitted, sign_in, unlock};
 pub(super) use step_up::step_up;
+pub(super) use tries::Tries;
 
 use crate::domain::audit::Origin;
 use crate::domain::factor::TOTP_SECRET;

@@ -9,9 +9,7 @@ use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::factor::{may_change, recovery_codes};
 use super::relying_party::{RelyingParty, Used, read};
-use super::sign_in::{
-    Admitted, begin, begin_again, book_address, check_person, complete, fresh_token, settle_address,
-};
+use super::sign_in::{Admitted, begin, begin_again, check_person, complete, fresh_token};
 use super::{LoginKey, Pending, Stage};
 use crate::api::login::{PasskeyAsked, PasskeyMade, PasskeyOptions, PasskeyShown};
 use crate::api::problem::{Code, Problem};
@@ -146,7 +144,7 @@ pub(in crate::web) async fn passkey_sign_in(
     request: &PasskeyShown,
 ) -> Result<Admitted, Problem> {
     let party = party(api, site).await?;
-    book_address(api, caller)?;
+    api.tries().book_address(caller.address, api.now().wall)?;
     let key = LoginKey::of(&request.ceremony);
     let state = api.ceremonies().take(key, api.now());
     let state = state.ok_or_else(|| {
@@ -168,7 +166,7 @@ pub(in crate::web) async fn passkey_sign_in(
     };
     check_person(api, caller, staff).await?;
     api.keep(staff, items, caller.origin()).await?;
-    settle_address(api, caller);
+    api.tries().settle_address(caller.address);
     begin(api, caller, staff, Stage::Ready).await
 }
 

@@ -18,7 +18,6 @@ use crate::domain::invitation::SignInSecret;
 use crate::domain::message::StaffItem;
 use crate::domain::password;
 use crate::domain::record::{Clinic, Status};
-use crate::domain::throttle::Wait;
 use crate::domain::time::WallTime;
 use crate::node::engine::CommandRefusal;
 use crate::platform::entropy;
@@ -72,68 +71,30 @@ pub(in crate::web) async fn sign_in(
         staff,
         place,
     };
-    let staff = match proof {
-        Proof::Password(password) => attempt.by_password(password).await?,
-        Proof::Code { code, new_password } => attempt.by_code(code, new_password).await?,
+    let (typed, (staff, set)) = match proof {
+        Proof::Password(password) => {
+            let (staff, set) = attempt.by_password(password).await?;
+            (password, (staff, Some(set)))
+        }
+        Proof::Code { code, new_password } => {
+            (new_password, attempt.by_code(code, new_password).await?)
+        }
     };
     check_person(api, caller, staff).await?;
     settle(api, &name, caller);
+    api.unlocking().keep(api, (staff, set), typed);
     let stage = attempt.stage(staff).await?;
     begin(api, caller, staff, stage).await
 }
 
-/// Counts the try as a wrong one until it proves right, so that many at once gain nothing.
+/// Counts the try as a wrong one until it proves right.
 pub(super) fn book(api: &Api, name: &str, caller: Caller) -> Result<(), Problem> {
-    let now = api.now().wall;
-    let mut names = api.throttle();
-    names
-        .check(name, now)
-        .map_err(|wait| throttled(wait, now))?;
-    book_address(api, caller)?;
-    names.failed(name, now);
-    Ok(())
-}
-
-/// The same where no name is said and nothing can be guessed: an address that tries without end waits.
-pub(super) fn book_address(api: &Api, caller: Caller) -> Result<(), Problem> {
-    let now = api.now().wall;
-    let Some(address) = caller.address.map(|address| address.to_string()) else {
-        return Ok(());
-    };
-    let mut addresses = api.addresses();
-    addresses
-        .check(&address, now)
-        .map_err(|wait| throttled(wait, now))?;
-    addresses.failed(&address, now);
-    Ok(())
-}
-
-fn throttled(wait: Wait, now: WallTime) -> Problem {
-    let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
-    let message = format!("too many wrong passwords; wait {}", spoken(seconds));
-    Problem::new(Code::Throttled, message)
-        .remedy("if you have forgotten it, an admin can hand you another one-time code")
-        .after(seconds)
+    api.tries().book(name, caller.address, api.now().wall)
 }
 
 /// The try has proven right.
 pub(super) fn settle(api: &Api, name: &str, caller: Caller) {
-    api.throttle().succeeded(name);
-    settle_address(api, caller);
-}
-
-/// The same where no name was said.
-pub(super) fn settle_address(api: &Api, caller: Caller) {
-    if let Some(address) = caller.address {
-        api.addresses().forgive(&address.to_string());
-    }
-}
-
-fn spoken(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
-    }
+    api.tries().settle(name, caller.address);
 }
 
 /// A person is throttled as one whether the name or the id is typed; unknown names each by themselves.
@@ -161,19 +122,25 @@ pub(super) fn check_rules(clinic: &Clinic, own: &str, new_password: &str) -> Res
 }
 
 impl Attempt<'_> {
-    async fn by_password(&self, typed: &str) -> Result<StaffId, Problem> {
+    /// Whose password it is, and when it was set.
+    async fn by_password(&self, typed: &str) -> Result<(StaffId, WallTime), Problem> {
         let stored = self.stored().await?;
-        let stored = stored.password().map(|(phc, _)| phc.to_owned());
+        let stored = stored.password().map(|(phc, set)| (phc.to_owned(), set));
+        let (stored, set) = stored.unzip();
         let typed = Zeroizing::new(password::normal(typed));
         let verdict = self.api.hashing().verify(&self.place, &typed, stored).await;
-        match (verdict, self.staff) {
-            (Verdict::Right, Some(staff)) => Ok(staff),
+        match (verdict, self.staff.zip(set)) {
+            (Verdict::Right, Some(found)) => Ok(found),
             _ => Err(self.refuse(Deed::SignedIn).await?),
         }
     }
 
     /// The new password is hashed whether or not the code is right: the same work for everyone.
-    async fn by_code(&self, code: &str, new_password: &str) -> Result<StaffId, Problem> {
+    async fn by_code(
+        &self,
+        code: &str,
+        new_password: &str,
+    ) -> Result<(StaffId, Option<WallTime>), Problem> {
         let new_password = Zeroizing::new(password::normal(new_password));
         let phc = self.api.hashing().hash(&self.place, &new_password).await?;
         let _one_at_a_time = self.api.first_sign_in().await;
@@ -184,7 +151,7 @@ impl Attempt<'_> {
             return Err(self.refuse(Deed::PasswordSet).await?);
         }
         let mut items = vec![StaffItem::Password {
-            phc,
+            phc: phc.clone(),
             at: self.api.now().wall,
         }];
         if self.stored().await?.has_factor() {
@@ -192,7 +159,7 @@ impl Attempt<'_> {
             items.push(StaffItem::FactorsCleared {});
         }
         self.api.keep(staff, items, self.caller.origin()).await?;
-        Ok(staff)
+        Ok((staff, self.api.password_set(staff, &phc).await?))
     }
 
     async fn stored(&self) -> Result<Credentials, Problem> {
@@ -330,17 +297,19 @@ pub(in crate::web) async fn unlock(
     if shown.stage != Stage::Locked {
         return Err(Problem::new(Code::Refused, "the login is not locked"));
     }
-    prove_password(api, caller, shown.staff, password).await?;
+    let set = prove_password(api, caller, shown.staff, password).await?;
+    api.unlocking()
+        .keep(api, (shown.staff, Some(set)), password);
     Ok(begin_again(api, shown))
 }
 
-/// Whether the person at the keyboard knows the password of the person signed in.
+/// Whether the person at the keyboard knows the password of the person signed in; gives when it was set.
 pub(super) async fn prove_password(
     api: &Api,
     caller: Caller,
     staff: StaffId,
     password: &str,
-) -> Result<(), Problem> {
+) -> Result<WallTime, Problem> {
     let place = api.hashing().queue()?;
     let name = throttle_name(Some(staff), "");
     book(api, &name, caller)?;
@@ -351,7 +320,7 @@ pub(super) async fn prove_password(
         staff: Some(staff),
         place,
     };
-    attempt.by_password(password).await?;
+    let (_, set) = attempt.by_password(password).await?;
     settle(api, &name, caller);
-    Ok(())
+    Ok(set)
 }

@@ -3,7 +3,9 @@
 use axum::extract::State;
 
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
+use crate::api::inventory::{InventoryView, Known};
 use crate::api::login::Done;
+use crate::api::problem::{Code, Problem};
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
@@ -105,6 +107,27 @@ fn office(clinic: &Clinic, device: &DeviceId) -> Option<String> {
 
 pub(super) async fn clinic(State(api): State<Api>) -> Answer<ClinicView> {
     Ok(Json(ClinicView::from(&*api.clinic().await?)))
+}
+
+pub(super) async fn inventory(State(api): State<Api>) -> Answer<InventoryView> {
+    let clinic = api.clinic().await?;
+    let status = match api.ask(Command::Status).await? {
+        Reply::Status(status) => status,
+        other => return Err(unexpected(&other)),
+    };
+    let known = Known {
+        me: status.device,
+        now: status.now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        connected: status.links.iter().map(|link| link.peer).collect(),
+        last_heard: status.last_heard,
+    };
+    Ok(Json(InventoryView::of(&clinic, &known)))
+}
+
+/// The store is open: whoever waited for it can go on.
+pub(super) async fn unlock() -> Problem {
+    Problem::new(Code::Refused, "this node is not locked").remedy("sign in as always")
 }
 
 pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::api::blob;
 use crate::api::record::{EndsView, RecordPart, SubmitRequest, Submitted, VoidStatement};
+use crate::api::revocation::RevocationsView;
 use crate::domain::trust::MeshKey;
 use crate::node::engine::{Command, Reply};
 use crate::web::answer::{Answer, Json, Parameters};
@@ -66,6 +67,14 @@ pub(super) async fn submit(
                 void: void.collect(),
             }))
         }
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn revocations(State(api): State<Api>) -> Answer<RevocationsView> {
+    let clinic = api.clinic().await?;
+    match api.ask(Command::Revocations).await? {
+        Reply::Revocations(reports) => Ok(Json(RevocationsView::of(&clinic, &reports))),
         other => Err(unexpected(&other)),
     }
 }

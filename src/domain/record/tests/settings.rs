@@ -40,6 +40,24 @@ fn what_a_removed_admin_leapt_to_is_undone_with_the_admin() {
 }
 
 #[test]
+fn the_mesh_key_is_as_old_as_the_newest_one() {
+    let mut clinic = clinic();
+    let rotate = |epoch| Act::MeshKeyRotated {
+        epoch,
+        commitment: mesh_key(epoch).commitment(&clinic.id, epoch),
+    };
+    let (second, first) = (rotate(2), rotate(1));
+    let since = clinic.record().mesh_key_since;
+    assert_eq!(since, Some(NOON));
+    clinic.now = NOON.plus(days(10));
+    clinic.say(second);
+    clinic.now = NOON.plus(days(20));
+    clinic.say(first);
+    let since = clinic.record().mesh_key_since.expect("made");
+    assert_eq!(since.day(), NOON.plus(days(10)).day());
+}
+
+#[test]
 fn of_two_mesh_keys_with_one_number_the_earlier_holds_everywhere() {
     let mut clinic = with_sam(clinic());
     let rotate = |key| Act::MeshKeyRotated {

@@ -40,6 +40,20 @@ fn twenty_thousand_changes_of_one_member_are_folded() {
 }
 
 #[test]
+fn twenty_thousand_policies_with_the_rule_of_two_are_folded() {
+    let clinic = with_sam(clinic());
+    let items = many(&clinic, |n| {
+        let mut policy = Policy::initial();
+        policy.version = 2 + n as u32;
+        policy.room_days = 30 + (n % 7) as u16;
+        policy.two_admins = Some(crate::domain::policy::TwoAdmins::ShorterRetention);
+        Act::PolicySet { policy }
+    });
+    let record = Clinic::fold(clinic.id, &items);
+    assert_eq!(record.policy.room_days, 36);
+}
+
+#[test]
 fn twenty_thousand_suspensions_and_their_ends_are_folded() {
     let clinic = with_sam(clinic());
     let robin = clinic.admins[ADMIN].key.id();

@@ -148,6 +148,8 @@ fn a_node_that_once_thought_it_was_next_year_is_heard_again_when_its_clock_is_ri
     let mut r = rounds();
     let disk = r.mesh.crash("front-desk");
     r.mesh.start("front-desk", disk, 400 * DAY_MS as i64);
+    // By its own clock it has heard nobody for a year, until it does.
+    r.mesh.run_for(Duration::from_secs(2));
     r.mesh
         .post("front-desk", r.ana, r.rounds, "From next year")
         .expect("posted");

@@ -1,0 +1,267 @@
+//! The asset list of the clinic: every machine, and who may sign in where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::clinic::role_name;
+use super::moment::Moment;
+use crate::domain::cert::{Capability, DeviceKind};
+use crate::domain::id::DeviceId;
+use crate::domain::name::Name;
+use crate::domain::record::{Clinic, Device, Status};
+use crate::domain::time::WallTime;
+
+/// Every machine and person of the clinic as one node knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryView {
+    /// When it was made, by this node's clock.
+    pub made_at: Moment,
+    /// The clinic's id.
+    pub clinic: String,
+    /// The clinic's name, once this node knows it.
+    pub clinic_name: Option<String>,
+    /// The node that made it.
+    pub made_by: String,
+    /// Every machine, revoked ones included, by office and name.
+    pub devices: Vec<AssetView>,
+    /// Every staff member and where they may sign in, by name.
+    pub people: Vec<AccessView>,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetView {
+    /// Id: its public key.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Office.
+    pub office: String,
+    /// `node` or `client`.
+    pub kind: String,
+    /// What it may do besides: `witness`, `renew`, `export`.
+    pub capabilities: Vec<String>,
+    /// `this`, `connected`, `away`, `expired` or `revoked`; a client is `enrolled`.
+    pub state: String,
+    /// When its key was first certified: its key is as old as that.
+    pub key_since: Option<Moment>,
+    /// When its newest certificate ends.
+    pub certified_until: Moment,
+    /// When it was revoked, if it was.
+    pub revoked: Option<Moment>,
+    /// The program's version; known of this node only, for nodes do not tell each other.
+    pub version: Option<String>,
+    /// When this node last heard it, by this node's clock.
+    pub last_heard: Option<Moment>,
+    /// Where it may be reached besides discovery.
+    pub address: Option<String>,
+    /// Who may sign in there.
+    pub people: Vec<String>,
+}
+
+/// Where one person may sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessView {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `clinician`, `front_desk`, `billing`, `auditor`.
+    pub roles: Vec<String>,
+    /// Offices where this person may sign in; none while suspended.
+    pub offices: Vec<String>,
+    /// Whether an admin has suspended this person.
+    pub suspended: bool,
+}
+
+/// What a node knows that is not in the record.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// This node.
+    pub me: DeviceId,
+    /// This moment by its clock.
+    pub now: WallTime,
+    /// Its program's version.
+    pub version: String,
+    /// The devices it has a channel to.
+    pub connected: BTreeSet<DeviceId>,
+    /// When it last heard each device.
+    pub last_heard: BTreeMap<DeviceId, WallTime>,
+}
+
+impl InventoryView {
+    /// The list as the record and one node say; every name is the record's.
+    pub fn of(clinic: &Clinic, known: &Known) -> Self {
+        let devices = clinic.devices.iter();
+        let mut devices: Vec<AssetView> = devices
+            .map(|(id, device)| asset(clinic, known, id, device))
+            .collect();
+        devices.sort_by(|a, b| (&a.office, &a.name, &a.id).cmp(&(&b.office, &b.name, &b.id)));
+        let own = devices.iter().find(|device| device.state == "this");
+        Self {
+            made_at: known.now.into(),
+            clinic: clinic.id.to_string(),
+            clinic_name: clinic.name.as_ref().map(ToString::to_string),
+            made_by: own.map_or_else(|| known.me.short(), |own| own.name.clone()),
+            people: people(clinic),
+            devices,
+        }
+    }
+}
+
+fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> AssetView {
+    let certificate = &device.certificate;
+    let own = *id == known.me;
+    AssetView {
+        id: id.to_string(),
+        name: certificate.name.to_string(),
+        office: certificate.office.to_string(),
+        kind: match certificate.kind {
+            DeviceKind::Node => "node".to_owned(),
+            DeviceKind::Client => "client".to_owned(),
+        },
+        capabilities: certificate
+            .capabilities
+            .iter()
+            .map(|capability| capability_name(capability).to_owned())
+            .collect(),
+        state: state(known, id, device).to_owned(),
+        key_since: device.first_held().map(Into::into),
+        certified_until: certificate.not_after.into(),
+        revoked: device.revocation.as_ref().map(|found| found.at.into()),
+        version: own.then(|| known.version.clone()),
+        last_heard: known.last_heard.get(id).map(|at| (*at).into()),
+        address: device.address.clone(),
+        people: if takes_logins(device) {
+            names_at(clinic, &certificate.office)
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// Nodes that take part have a door for people.
+fn takes_logins(device: &Device) -> bool {
+    device.revocation.is_none() && device.certificate.kind == DeviceKind::Node
+}
+
+fn state(known: &Known, id: &DeviceId, device: &Device) -> &'static str {
+    let node = device.certificate.kind == DeviceKind::Node;
+    if device.revocation.is_some() {
+        "revoked"
+    } else if *id == known.me {
+        "this"
+    } else if known.connected.contains(id) {
+        "connected"
+    } else if device.certificate.not_after < known.now {
+        "expired"
+    } else if node {
+        "away"
+    } else {
+        "enrolled"
+    }
+}
+
+fn names_at(clinic: &Clinic, office: &Name) -> Vec<String> {
+    let members = clinic.staff.values();
+    let at_home = members
+        .filter(|member| member.status == Status::Active && member.facts.homes.contains(office));
+    let mut names: Vec<String> = at_home
+        .map(|member| member.facts.name.to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+fn people(clinic: &Clinic) -> Vec<AccessView> {
+    let mut people: Vec<AccessView> = clinic
+        .staff
+        .iter()
+        .map(|(id, member)| {
+            let suspended = member.status == Status::Suspended;
+            let homes = member.facts.homes.iter().filter(|_| !suspended);
+            AccessView {
+                id: id.to_string(),
+                name: member.facts.name.to_string(),
+                roles: member
+                    .facts
+                    .roles
+                    .iter()
+                    .map(|role| role_name(*role).to_owned())
+                    .collect(),
+                offices: homes.map(ToString::to_string).collect(),
+                suspended,
+            }
+        })
+        .collect();
+    people.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    people
+}
+
+const fn capability_name(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Witness => "witness",
+        Capability::Renew => "renew",
+        Capability::Export => "export",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::statement::Act;
+    use crate::domain::testing::{NOON, SampleClinic, days};
+
+    fn known(clinic: &SampleClinic) -> Known {
+        let ward = clinic.device("ward-2").id;
+        Known {
+            me: clinic.device("front-desk").id,
+            now: NOON.plus(days(1)),
+            version: "9.9".to_owned(),
+            connected: [ward].into(),
+            last_heard: [(ward, NOON)].into(),
+        }
+    }
+
+    fn find<'a>(view: &'a InventoryView, name: &str) -> &'a AssetView {
+        let found = view.devices.iter().find(|device| device.name == name);
+        found.expect("it is listed")
+    }
+
+    #[test]
+    fn every_machine_is_listed_with_what_an_auditor_asks_for() {
+        let mut clinic = SampleClinic::of(["front-desk", "lab", "pharmacy", "ward-2"]);
+        clinic.staff("Ben", ["ward-2"]);
+        clinic.staff("Ana", ["ward-2", "lab"]);
+        clinic.revoke("lab");
+        let view = InventoryView::of(&clinic.record(), &known(&clinic));
+        let states: Vec<_> = view
+            .devices
+            .iter()
+            .map(|device| device.state.as_str())
+            .collect();
+        assert_eq!(states, ["this", "revoked", "away", "connected"]);
+        let ward = find(&view, "ward-2");
+        assert_eq!(ward.people, ["Ana", "Ben"]);
+        assert_eq!(ward.key_since, Some(NOON.into()));
+        assert_eq!(ward.certified_until, NOON.plus(days(30)).into());
+        assert_eq!(ward.last_heard, Some(NOON.into()));
+        assert_eq!(ward.version, None, "nodes do not tell each other");
+        assert_eq!(find(&view, "front-desk").version.as_deref(), Some("9.9"));
+        assert!(
+            find(&view, "lab").people.is_empty(),
+            "nobody signs in there"
+        );
+    }
+
+    #[test]
+    fn whoever_is_suspended_may_sign_in_nowhere() {
+        let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+        let ana = clinic.staff("Ana", ["ward-2"]);
+        clinic.say(Act::StaffSuspended { staff: ana });
+        let view = InventoryView::of(&clinic.record(), &known(&clinic));
+        assert!(view.people[0].suspended && view.people[0].offices.is_empty());
+        assert!(find(&view, "ward-2").people.is_empty());
+    }
+}

@@ -1,0 +1,80 @@
+//! `device replace`: another machine takes the place of one that is lost or broken.
+
+use serde::Serialize;
+
+use super::invite::{CodeArgs, Place};
+use super::revoke::cut_off;
+use crate::cli::admin::{AdminKey, Desk, device};
+use crate::cli::secret::YesFlag;
+use crate::cli::{Context, Failure, Format, Outcome};
+
+/// Put a new machine in the place of one that is lost or broken
+///
+/// Revokes the old machine and changes the mesh key, then invites the new one under the same name and
+/// office, like `device invite`. Conversations come back by themselves from the other nodes that hold them;
+/// what was on the old machine alone comes back from its backup or not at all. Whoever was at home in that
+/// office only gets a new sign-in code: `staff code NAME`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Replace {
+    /// Name, office or id of the old machine; it may be revoked already
+    device: String,
+
+    #[command(flatten)]
+    code: CodeArgs,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// First line of output for programs: the old machine is out.
+#[derive(Serialize)]
+struct Out {
+    event: &'static str,
+    device: String,
+    name: String,
+}
+
+impl Replace {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            let place = self.clear(context, &mut desk).await?;
+            place.invite(context, &mut desk).await
+        })
+    }
+
+    /// Revokes the old machine, unless that was done before, and says what it leaves free.
+    async fn clear(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
+        let (id, old) = device(desk.authority.clinic(), &self.device)?;
+        let (certificate, revoked) = (old.certificate.clone(), old.revocation.is_some());
+        if !revoked {
+            self.yes.confirm(&format!(
+                "Revoke {} of office {} for good, and invite another machine in its place?",
+                certificate.name, certificate.office
+            ))?;
+            cut_off(context, desk, id, false).await?;
+        }
+        let out = Out {
+            event: "revoked",
+            device: id.to_string(),
+            name: certificate.name.to_string(),
+        };
+        match context.output.format {
+            Format::Json => context.output.json_line(&out)?,
+            Format::Text => context.output.text(&format!(
+                "{} is revoked. Now the new machine:\n",
+                certificate.name
+            ))?,
+        }
+        Ok(Place {
+            office: certificate.office,
+            name: certificate.name,
+            kind: certificate.kind,
+            code: self.code,
+            yes: self.yes,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! `revoke status`: where each revocation holds, since when, and how long it could be got round elsewhere.
+
+use std::time::Duration;
+
+use crate::api::revocation::{EnforcementView, RevocationView, RevocationsView};
+use crate::cli::output::{Style, Table, how_long, when, when_exactly};
+use crate::cli::{Context, Outcome};
+use crate::domain::time::WallTime;
+
+/// Show where each revocation is enforced since when, and until when it could be ignored elsewhere
+///
+/// Seconds are counted from the signing, by the clock of the machine it was signed on, until this node had
+/// the other node's signed word that it holds the revocation: the cut itself was earlier. Shown are
+/// revocations of the last week and those that some node does not enforce.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Status {}
+
+impl Status {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let client = context.client();
+        let style = context.output.style();
+        let now = context.clock.now();
+        context.ask("asking the node", client.revocations(), |view| {
+            text(view, style, now)
+        })
+    }
+}
+
+fn text(view: &RevocationsView, style: Style, now: WallTime) -> String {
+    if view.revocations.is_empty() {
+        return "Nothing was revoked within a week, and every earlier revocation is enforced at every \
+                node.\n"
+            .to_owned();
+    }
+    let shown = view.revocations.iter().map(|one| section(one, style, now));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+fn section(revocation: &RevocationView, style: Style, now: WallTime) -> String {
+    let title = format!("{} {}", kind(&revocation.kind), revocation.name);
+    let signed = when_exactly(revocation.signed_at.wall());
+    let verdict = if revocation.everywhere {
+        style.good("enforced everywhere")
+    } else {
+        style.bad("not enforced everywhere")
+    };
+    let mut table = Table::new(["OFFICE", "NODE", "STATE", "COULD BE IGNORED UNTIL"]);
+    for node in &revocation.nodes {
+        table.row([
+            node.office.clone(),
+            node.name.clone(),
+            state(node, now),
+            until(node),
+        ]);
+    }
+    format!(
+        "{}, revoked {signed}: {verdict}\n{}",
+        style.bold(&title),
+        table.show(style)
+    )
+}
+
+fn kind(kind: &str) -> &str {
+    match kind {
+        "staff" => "staff member",
+        "invitation" => "invitation for",
+        other => other,
+    }
+}
+
+fn state(node: &EnforcementView, now: WallTime) -> String {
+    match (node.state.as_str(), node.after_ms) {
+        ("enforced", Some(ms)) => format!("enforced after {}", span(ms)),
+        ("enforced", None) => "enforced".to_owned(),
+        ("connected", _) => "connected, has not confirmed yet".to_owned(),
+        _ => match &node.offline_since {
+            Some(since) => format!("offline since {}", when(since.wall(), now)),
+            None => "offline, never heard by this node".to_owned(),
+        },
+    }
+}
+
+/// Seconds with a tenth while that tells something.
+fn span(ms: u64) -> String {
+    match ms {
+        0..60_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
+        _ => how_long(Duration::from_millis(ms)),
+    }
+}
+
+fn until(node: &EnforcementView) -> String {
+    match (&node.acts_until, node.state.as_str()) {
+        (_, "enforced") => String::new(),
+        (Some(until), _) => when_exactly(until.wall()),
+        (None, _) => "it hears of it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::moment::Moment;
+
+    const SIGNED: WallTime = WallTime(1_795_262_400_000);
+
+    fn node(office: &str, state: &str) -> EnforcementView {
+        EnforcementView {
+            office: office.to_owned(),
+            name: format!("{office}-1"),
+            device: String::new(),
+            state: state.to_owned(),
+            heard_at: None,
+            after_ms: None,
+            offline_since: None,
+            acts_until: None,
+        }
+    }
+
+    #[test]
+    fn each_office_says_how_the_revocation_stands_there() {
+        let after = |hours: u64| Moment::from(SIGNED.plus(Duration::from_secs(hours * 3600)));
+        let mut lab = node("lab", "enforced");
+        lab.after_ms = Some(340);
+        let mut ward = node("ward", "offline");
+        ward.offline_since = Some(after(0));
+        ward.acts_until = Some(after(24 * 200));
+        let view = RevocationsView {
+            revocations: vec![RevocationView {
+                kind: "device".to_owned(),
+                id: String::new(),
+                name: "lost laptop".to_owned(),
+                signed_at: SIGNED.into(),
+                everywhere: false,
+                nodes: vec![
+                    lab,
+                    node("pharmacy", "connected"),
+                    ward,
+                    node("x-ray", "offline"),
+                ],
+            }],
+        };
+        let text = text(
+            &view,
+            Style::default(),
+            SIGNED.plus(Duration::from_secs(60)),
+        );
+        for said in [
+            "device lost laptop",
+            "not enforced everywhere",
+            "enforced after 0.3 s",
+            "has not confirmed yet",
+            "offline since",
+            "2027-06-09",
+            "never heard by this node",
+            "it hears of it",
+        ] {
+            assert!(text.contains(said), "{said} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn long_waits_are_told_in_longer_units() {
+        assert_eq!(span(59_990), "59.9 s");
+        assert_eq!(span(3 * 3_600_000), "3 h 0 min");
+    }
+}

@@ -1,0 +1,308 @@
+//! Revocation with a clock: where a revocation is enforced, and how long it could be ignored elsewhere.
+//!
+//! A node enforces a revocation from the moment it accepts the statement, before its disk has it. What others
+//! learn is its signed word that the statement is durable there, so what is known of a node is never too
+//! good.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::cert::SKEW;
+use super::id::{AdminId, AuthorId, DeviceId, InvitationId, StaffId};
+use super::record::{Clinic, Device, Item, Status};
+use super::renewal;
+use super::sighting::Sighting;
+use super::statement::{Act, StatementId};
+use super::time::WallTime;
+
+/// How long a revocation is shown after every node enforces it.
+///
+/// A week: whoever comes back on Monday sees what was done on Friday.
+pub const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Most revocations that are shown at once, the newest.
+pub const SHOWN_MAX: usize = 256;
+
+/// What was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A machine.
+    Device(DeviceId),
+    /// A person's access.
+    Staff(StaffId),
+    /// An admin's rights.
+    Admin(AdminId),
+    /// A permission to enrol.
+    Invitation(InvitationId),
+}
+
+/// One revocation, by however many statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// What.
+    pub target: Target,
+    /// When the first of its statements was signed, by the signer's clock.
+    pub at: WallTime,
+    /// The statements; each is enough.
+    statements: Vec<StatementId>,
+}
+
+/// What is known of a node of the clinic.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Which.
+    pub device: DeviceId,
+    /// Whether a secure channel to it is open, or it is this very node.
+    pub connected: bool,
+    /// Up to which number it holds each signer's log of the record, by its own signed word.
+    pub holds: BTreeMap<AuthorId, u64>,
+    /// What is remembered of it.
+    pub sighting: Sighting,
+}
+
+/// How a revocation stands at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Enforced; its word came at that moment by this node's clock, unless that is forgotten or the node was
+    /// enrolled later.
+    Enforced {
+        /// When its word came.
+        heard: Option<WallTime>,
+    },
+    /// A channel is open, and its word has not come.
+    Connected,
+    /// Nothing has been heard of it since then; none if it was never heard.
+    Offline {
+        /// When it was last heard.
+        since: Option<WallTime>,
+    },
+}
+
+/// Until when what was revoked could be let in where the revocation is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// At the latest until then.
+    At(WallTime),
+    /// Until the node hears of it; nothing ends by itself.
+    Told,
+}
+
+/// How a revocation stands at one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The node.
+    pub device: DeviceId,
+    /// How it stands there.
+    pub standing: Standing,
+    /// Until when it could be ignored there; none where it is enforced.
+    pub until: Option<Until>,
+}
+
+/// A revocation, and how it stands everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The revocation.
+    pub revoked: Revoked,
+    /// Every node that takes part.
+    pub places: Vec<Place>,
+}
+
+impl Node {
+    /// Whether it has said that it holds one of the statements.
+    fn enforces(&self, revoked: &Revoked) -> bool {
+        let holds = |id: &StatementId| self.holds.get(&id.author).is_some_and(|seq| *seq >= id.seq);
+        revoked.statements.iter().any(holds)
+    }
+
+    fn standing(&self, clinic: &Clinic, revoked: &Revoked) -> Standing {
+        if self.enforces(revoked) {
+            let words = revoked.statements.iter();
+            let heard = words.filter_map(|id| self.sighting.heard_of(id)).min();
+            // Who was enrolled later was given the revocation with the record.
+            let enrolled = clinic
+                .devices
+                .get(&self.device)
+                .and_then(Device::first_held);
+            let later = enrolled.is_some_and(|enrolled| enrolled > revoked.at);
+            Standing::Enforced {
+                heard: heard.filter(|_| !later),
+            }
+        } else if self.connected {
+            Standing::Connected
+        } else {
+            let since = self.sighting.last;
+            Standing::Offline { since }
+        }
+    }
+}
+
+impl Report {
+    /// Whether every node enforces it.
+    pub fn is_enforced_everywhere(&self) -> bool {
+        self.places.iter().all(|place| place.until.is_none())
+    }
+
+    /// Whether it is worth a look: done lately, or to be got round somewhere.
+    fn is_shown(&self, now: WallTime) -> bool {
+        let open = |place: &Place| match place.until {
+            None => false,
+            Some(Until::Told) => true,
+            Some(Until::At(end)) => end >= now,
+        };
+        self.revoked.at.plus(RECENT) >= now || self.places.iter().any(open)
+    }
+}
+
+/// Whether a statement revokes something, whether or not it counts.
+pub fn revokes(act: &Act) -> bool {
+    target(act).is_some()
+}
+
+fn target(act: &Act) -> Option<Target> {
+    match act {
+        Act::DeviceRevoked { revocation } => Some(Target::Device(revocation.device)),
+        Act::StaffSuspended { staff } => Some(Target::Staff(*staff)),
+        Act::AdminEnded { admin, .. } => Some(Target::Admin(*admin)),
+        Act::InvitationUsed {
+            invitation,
+            by: None,
+        } => Some(Target::Invitation(*invitation)),
+        Act::Founded { .. }
+        | Act::AdminGranted { .. }
+        | Act::DeviceEnrolled { .. }
+        | Act::StaffAdded { .. }
+        | Act::StaffChanged { .. }
+        | Act::PolicySet { .. }
+        | Act::MeshKeyRotated { .. }
+        | Act::RoomCreated { .. }
+        | Act::MembersChanged { .. }
+        | Act::InvitationIssued { .. }
+        | Act::InvitationUsed { by: Some(_), .. }
+        | Act::WebCertified { .. }
+        | Act::Proposed { .. }
+        | Act::Approved { .. } => None,
+    }
+}
+
+/// Every revocation that is recent or not enforced at every node, the newest first.
+pub fn reports(clinic: &Clinic, items: &[Item], nodes: &[Node], now: WallTime) -> Vec<Report> {
+    let mut reports: Vec<Report> = revocations(clinic, items)
+        .into_iter()
+        .map(|revoked| report(clinic, revoked, nodes))
+        .filter(|report| report.is_shown(now))
+        .collect();
+    reports.sort_by_key(|report| std::cmp::Reverse((report.revoked.at, report.revoked.target)));
+    reports.truncate(SHOWN_MAX);
+    reports
+}
+
+/// Every revocation that stands, however old.
+fn revocations(clinic: &Clinic, items: &[Item]) -> Vec<Revoked> {
+    let lifted = lifted(clinic, items);
+    let mut found: BTreeMap<Target, Revoked> = BTreeMap::new();
+    for item in items {
+        let Some(target) = target(&item.statement.act) else {
+            continue;
+        };
+        let counts = !clinic.void.contains_key(&item.id) && !lifted.contains(&item.id);
+        if !counts || !stands(clinic, &target) {
+            continue;
+        }
+        let at = item.time.wall();
+        let revoked = found.entry(target).or_insert_with(|| Revoked {
+            target,
+            at,
+            statements: Vec::new(),
+        });
+        revoked.at = revoked.at.min(at);
+        revoked.statements.push(item.id);
+    }
+    found.into_values().collect()
+}
+
+/// Suspensions that an admin has lifted since.
+fn lifted(clinic: &Clinic, items: &[Item]) -> Vec<StatementId> {
+    let counted = items
+        .iter()
+        .filter(|item| !clinic.void.contains_key(&item.id));
+    let lifts = counted.filter_map(|item| match &item.statement.act {
+        Act::StaffChanged { lifts, .. } => Some(lifts.iter().copied()),
+        _ => None,
+    });
+    lifts.flatten().collect()
+}
+
+/// Whether what was revoked is out by the record: a suspension may have been lifted, and an invitation may
+/// have been used before.
+fn stands(clinic: &Clinic, target: &Target) -> bool {
+    match target {
+        Target::Device(_) | Target::Admin(_) => true,
+        Target::Staff(staff) => clinic
+            .staff
+            .get(staff)
+            .is_some_and(|member| member.status == Status::Suspended),
+        Target::Invitation(invitation) => clinic
+            .invitations
+            .get(invitation)
+            .is_some_and(|state| state.by.is_none()),
+    }
+}
+
+fn report(clinic: &Clinic, revoked: Revoked, nodes: &[Node]) -> Report {
+    let takes_part = |node: &&Node| revoked.target != Target::Device(node.device);
+    let waiting: Vec<&Node> = nodes
+        .iter()
+        .filter(takes_part)
+        .filter(|node| !node.enforces(&revoked))
+        .collect();
+    let until = until(clinic, &revoked.target, &waiting);
+    let place = |node: &Node| {
+        let standing = node.standing(clinic, &revoked);
+        let enforced = matches!(standing, Standing::Enforced { .. });
+        Place {
+            device: node.device,
+            standing,
+            until: (!enforced).then_some(until),
+        }
+    };
+    let places = nodes.iter().filter(takes_part).map(place).collect();
+    Report { revoked, places }
+}
+
+/// Until when what was revoked could be let in by the nodes that do not know.
+fn until(clinic: &Clinic, target: &Target, waiting: &[&Node]) -> Until {
+    let end = match target {
+        Target::Device(device) => return device_until(clinic, device, waiting),
+        Target::Staff(_) => None,
+        Target::Admin(admin) => clinic.admins.get(admin).map(|admin| admin.grant.not_after),
+        Target::Invitation(id) => clinic.invitations.get(id).map(|state| state.terms.expires),
+    };
+    end.map_or(Until::Told, Until::At)
+}
+
+/// A device is let in until its certificate ends, give or take what clocks differ by.
+///
+/// A node that does not know may renew that certificate, as long as its own holds; and two devices that may
+/// renew go on renewing each other.
+fn device_until(clinic: &Clinic, device: &DeviceId, waiting: &[&Node]) -> Until {
+    let Some(found) = clinic.devices.get(device) else {
+        return Until::Told;
+    };
+    let own = &found.certificate;
+    let others = waiting
+        .iter()
+        .filter_map(|node| Some(&clinic.devices.get(&node.device)?.certificate));
+    let renewers: Vec<WallTime> = others
+        .filter(|certificate| renewal::is_renewer(certificate))
+        .map(|certificate| certificate.not_after)
+        .collect();
+    let latest = match renewers[..] {
+        [] => own.not_after,
+        [only] if !renewal::is_renewer(own) => own.not_after.max(only.plus(renewal::LIFE)),
+        _ => return Until::Told,
+    };
+    Until::At(latest.plus(SKEW))
+}
+
+#[cfg(test)]
+mod tests;

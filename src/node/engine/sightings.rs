@@ -1,0 +1,195 @@
+//! When each node was last heard, and when its word came that it holds a revocation.
+//!
+//! Kept on the disk, so that a node that starts anew does not forget who has been away since when, nor how
+//! long it has been away itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::attest::{Attestation, Word};
+use crate::domain::contact::{self, Contact};
+use crate::domain::enforcement::{self, Node};
+use crate::domain::id::{AuthorId, DeviceId};
+use crate::domain::log::{Epoch, Log};
+use crate::domain::sighting::Sighting;
+use crate::domain::space::Space;
+use crate::domain::statement::StatementId;
+use crate::domain::time::WallTime;
+
+use super::link::Stage;
+use super::{Engine, LinkId, Now, Reply, Ticket};
+
+/// How often it is written down that a connected node is still heard.
+///
+/// Ten minutes: a crash costs no more of what was known, and a quiet disk stays quiet.
+const KEEP: Duration = Duration::from_secs(10 * 60);
+
+/// What is remembered of the other nodes.
+#[derive(Debug)]
+pub(super) struct Sightings {
+    known: BTreeMap<DeviceId, Sighting>,
+    /// When each was last put into a batch (time since start).
+    kept: BTreeMap<DeviceId, Duration>,
+    /// A moment by both clocks of this machine: since then no less time has passed than the one says that
+    /// nobody sets.
+    anchor: Now,
+}
+
+impl Sightings {
+    /// What the store remembers.
+    pub(super) fn new(known: Vec<(DeviceId, Sighting)>, now: Now) -> Self {
+        Self {
+            known: known.into_iter().collect(),
+            kept: BTreeMap::new(),
+            anchor: now,
+        }
+    }
+
+    /// What is remembered of a device.
+    pub(super) fn of(&self, device: &DeviceId) -> Sighting {
+        self.known.get(device).cloned().unwrap_or_default()
+    }
+
+    /// When each device was last heard.
+    pub(super) fn last_heard(&self) -> BTreeMap<DeviceId, WallTime> {
+        let known = self.known.iter();
+        known
+            .filter_map(|(device, sighting)| Some((*device, sighting.last?)))
+            .collect()
+    }
+}
+
+impl Engine {
+    /// Something was heard on a channel.
+    pub(super) fn sight(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let (peer, level) = (link.peer, link.stage == Stage::All);
+        // Only devices that the record lists are remembered: others could be as many as they like.
+        if !self.record.clinic.devices.contains_key(&peer) {
+            return;
+        }
+        let now = self.now;
+        let sighting = self.sightings.known.entry(peer).or_default();
+        sighting.last = Some(now.wall);
+        if level {
+            sighting.level = Some(now.wall);
+            self.sightings.anchor = now;
+        }
+        let kept = self.sightings.kept.get(&peer);
+        if kept.is_none_or(|kept| now.mono.saturating_sub(*kept) >= KEEP) {
+            self.keep_sighting(peer);
+        }
+    }
+
+    /// Writes down with the next commit what is remembered of a device.
+    pub(super) fn keep_sighting(&mut self, device: DeviceId) {
+        if self.sightings.known.contains_key(&device) {
+            self.sightings.kept.insert(device, self.now.mono);
+            self.batch.sightings.insert(device);
+        }
+    }
+
+    /// How this node stands with the others.
+    pub(super) fn contact(&self) -> Contact {
+        let Sightings { known, anchor, .. } = &self.sightings;
+        let passed = self.now.mono.saturating_sub(anchor.mono);
+        let now = self.now.wall.max(anchor.wall.plus(passed));
+        contact::contact(&self.record.clinic, &self.me, known, now)
+    }
+
+    /// Whether nothing may be written in a conversation, because this node has heard no other for too long
+    /// and it is not this office's own.
+    pub(super) fn is_read_only(&self, space: &Space) -> bool {
+        matches!(self.contact(), Contact::ReadOnly { .. })
+            && !contact::is_of_one_office(&self.record.clinic, &self.me, space)
+    }
+
+    /// What the next commit has to write down.
+    pub(super) fn kept_sightings(&self) -> Vec<(DeviceId, Sighting)> {
+        let kept = self.batch.sightings.iter();
+        kept.map(|device| (*device, self.sightings.of(device)))
+            .collect()
+    }
+
+    /// A device's word on a log of the record, before it is known: notes which revocations it newly covers.
+    pub(super) fn note_enforced(&mut self, attestation: &Attestation) {
+        let Word::Held {
+            author,
+            epoch: Epoch::RECORD,
+            head,
+        } = attestation.word
+        else {
+            return;
+        };
+        if attestation.space != Space::Record {
+            return;
+        }
+        let device = attestation.by.as_device();
+        let log = record_log(author);
+        let known = self.holdings.attested(&log, &device);
+        let fresh: Vec<StatementId> = self
+            .record
+            .revocations()
+            .filter(|id| id.author == author && id.seq > known && id.seq <= head.seq)
+            .collect();
+        if fresh.is_empty() || !self.record.clinic.devices.contains_key(&device) {
+            return;
+        }
+        let sighting = self.sightings.known.entry(device).or_default();
+        for id in fresh {
+            sighting.hear_of(id, self.now.wall);
+        }
+        self.keep_sighting(device);
+    }
+
+    /// Attests what this node holds of the clinic record and has not attested: what it was given when it was
+    /// enrolled did not come by a peer.
+    pub(super) fn attest_record(&mut self) {
+        let own = AuthorId::from(self.me);
+        for log in self.holdings.logs_of(&Space::Record) {
+            let Some(state) = self.holdings.log(&log) else {
+                continue;
+            };
+            let attested = self.holdings.attested(&log, &self.me);
+            let silent = log.author == own || state.forked || state.durable.seq <= attested;
+            if !silent {
+                let head = state.durable;
+                self.batch.attest(&self.clinic_id, &self.key, &log, head);
+            }
+        }
+    }
+
+    /// Revocations that are recent or not enforced everywhere.
+    pub(super) fn on_revocations(&mut self, ticket: Ticket) {
+        let clinic = &self.record.clinic;
+        let nodes: Vec<Node> = clinic.nodes().map(|(id, _)| self.node_state(id)).collect();
+        let reports = enforcement::reports(clinic, self.record.items(), &nodes, self.now.wall);
+        self.reply(ticket, Reply::Revocations(reports));
+    }
+
+    fn node_state(&self, device: &DeviceId) -> Node {
+        let own = *device == self.me;
+        let logs = self.holdings.logs_of(&Space::Record);
+        let signers = logs.iter().filter(|log| log.epoch == Epoch::RECORD);
+        let holds = |log: &Log| match own {
+            true => self.holdings.durable(log),
+            false => self.holdings.attested(log, device),
+        };
+        Node {
+            device: *device,
+            connected: own || self.links.values().any(|link| link.peer == *device),
+            holds: signers.map(|log| (log.author, holds(log))).collect(),
+            sighting: self.sightings.of(device),
+        }
+    }
+}
+
+fn record_log(author: AuthorId) -> Log {
+    Log {
+        space: Space::Record,
+        author,
+        epoch: Epoch::RECORD,
+    }
+}

@@ -1,0 +1,360 @@
+//! The authority over the years, with real processes: what can be lost of the keys, each walked as
+//! docs/operations.md says, and what two admins have to want.
+
+#[path = "support/processes.rs"]
+mod processes;
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use processes::{Clinic, Node, Say as _, eventually};
+use serde_json::Value;
+
+/// A clinic with one running node, and the words of its three recovery shares.
+fn clinic_with_shares() -> (Clinic, Node, Vec<String>) {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let out = clinic.path("sheets");
+    let make = ["authority", "shares", "make", "--json", "--out"];
+    let made = clinic.command(&make).arg(&out).said().done().json();
+    assert_eq!((&made["needed"], &made["count"]), (&2.into(), &3.into()));
+    let files = made["files"].as_array().expect("a list");
+    let words = files
+        .iter()
+        .map(|file| words_of(file.as_str().expect("a path")));
+    let words = words.collect();
+    std::fs::remove_dir_all(out).expect("printed");
+    (clinic, front, words)
+}
+
+/// The lines that a keeper types from their sheet.
+fn words_of(file: &str) -> String {
+    let sheet = std::fs::read_to_string(file).expect("written");
+    let lines: Vec<_> = sheet
+        .lines()
+        .filter(|line| line.contains(":  ") && line.split_whitespace().count() == 9)
+        .collect();
+    assert_eq!(lines.len(), 5, "{sheet}");
+    lines.join("\n")
+}
+
+/// Standard input of a command: what is typed from these sheets.
+fn typed(clinic: &Clinic, sheets: &[&String]) -> std::fs::File {
+    let path = clinic.path("typed");
+    let text: Vec<&str> = sheets.iter().map(|sheet| sheet.as_str()).collect();
+    std::fs::write(&path, text.join("\n")).expect("room");
+    let file = std::fs::File::open(&path).expect("written");
+    std::fs::remove_file(path).expect("read while open");
+    file
+}
+
+fn show(clinic: &Clinic) -> Value {
+    let show = ["authority", "show", "--json"];
+    clinic.command(&show).said().done().json()
+}
+
+/// Has the root appoint an admin; the mesh keys come from whoever `with` says.
+fn grant(clinic: &Clinic, at: &Node, name: &str, with: &[&str]) {
+    let passphrase = clinic.path("admin");
+    clinic
+        .on(at, &["authority", "grant-admin", name])
+        .args(with)
+        .arg("--new-passphrase-file")
+        .arg(passphrase)
+        .said()
+        .done();
+}
+
+fn end(clinic: &Clinic, at: &Node, name: &str) {
+    let end = ["authority", "end-admin", name, "--yes"];
+    clinic.on(at, &end).said().done();
+}
+
+/// The admin can work: add a person, and let a machine in that connects.
+fn works(clinic: &Clinic, at: &Node, admin: &str) {
+    let add = [
+        "staff",
+        "add",
+        "Ana",
+        "--home",
+        &at.name,
+        "--role",
+        "clinician",
+    ];
+    clinic.on(at, &add).args(["--as", admin]).said().done();
+    let ward = clinic.node("ward-9");
+    let (request, answer) = (clinic.path("ward.request"), clinic.path("ward.answer"));
+    let request_args = Clinic::local(&ward, &[at]);
+    clinic
+        .on(&ward, &["node", "request", "--out"])
+        .arg(&request)
+        .args(request_args)
+        .said()
+        .done();
+    clinic
+        .on(at, &["device", "enrol", "--yes", "--as", admin])
+        .args(["--office", "ward-9", "--name", "ward-9"])
+        .arg(&request)
+        .arg("--out")
+        .arg(&answer)
+        .said()
+        .done();
+    clinic
+        .on(&ward, &["node", "join", "--answer"])
+        .arg(&answer)
+        .said()
+        .done();
+    let mut ward = ward;
+    ward.start(clinic);
+    at.connected_to(clinic, &ward);
+}
+
+fn forget(path: &Path) {
+    if path.is_dir() {
+        std::fs::remove_dir_all(path).expect("lost");
+    } else {
+        std::fs::remove_file(path).expect("lost");
+    }
+}
+
+#[test]
+fn the_drill_says_whether_the_shares_fit_and_show_says_when_it_was() {
+    let (clinic, _front, sheets) = clinic_with_shares();
+    let before = show(&clinic);
+    assert_eq!(
+        (
+            &before["shares"]["last_drill"],
+            &before["shares"]["overdue"]
+        ),
+        (&Value::Null, &true.into())
+    );
+    let check = |sheets: &[&String]| {
+        let mut command = clinic.command(&["authority", "shares", "check"]);
+        command.stdin(typed(&clinic, sheets)).said()
+    };
+    let few = check(&[&sheets[1]]).failed(1);
+    assert!(few.err.contains("1 of the 2 shares"), "{}", few.err);
+    let mistyped = sheets[1].replacen("1:  ", "1:  zoo ", 1);
+    let refused = check(&[&sheets[0], &mistyped]).failed(1);
+    assert!(refused.err.contains("share 2, line 1"), "{}", refused.err);
+    let good = check(&[&sheets[2], &sheets[0]]).done();
+    assert!(
+        good.out.contains("would bring back the root key"),
+        "{}",
+        good.out
+    );
+    let after = show(&clinic);
+    assert!(
+        after["shares"]["last_drill"].is_string() || after["shares"]["last_drill"].is_object(),
+        "{after}"
+    );
+    assert_eq!(after["shares"]["overdue"], false);
+    let root = std::fs::read(clinic.path("authority").join("root.key")).expect("as it was");
+    assert!(!root.is_empty());
+}
+
+#[test]
+fn a_lost_root_file_comes_back_from_two_shares_and_signs() {
+    let (clinic, front, sheets) = clinic_with_shares();
+    forget(&clinic.path("authority").join("root.key"));
+    assert_eq!(show(&clinic)["root_key_here"], false);
+    let recover = ["authority", "recover", "--shares", "--json"];
+    let alone = clinic
+        .command(&recover)
+        .stdin(typed(&clinic, &[&sheets[0]]))
+        .said()
+        .failed(1);
+    assert!(alone.err.contains("1 of the 2 shares"), "{}", alone.err);
+    std::fs::write(clinic.path("root"), "another root passphrase").expect("chosen");
+    let both = typed(&clinic, &[&sheets[0], &sheets[1]]);
+    let back = clinic.command(&recover).stdin(both).said().done().json();
+    assert_eq!(back["clinic"], show(&clinic)["clinic"]);
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    works(&clinic, &front, "Sam");
+}
+
+#[test]
+fn a_forgotten_passphrase_of_the_only_admin_ends_that_key_and_another_takes_over() {
+    let (clinic, front, _) = clinic_with_shares();
+    std::fs::write(clinic.path("admin"), "nobody remembers it").expect("forgotten");
+    let wrong = [
+        "staff",
+        "add",
+        "Ana",
+        "--home",
+        "front-desk",
+        "--role",
+        "clinician",
+    ];
+    clinic.on(&front, &wrong).said().failed(4);
+    grant(&clinic, &front, "Robin again", &["--from-node"]);
+    end(&clinic, &front, "Robin");
+    works(&clinic, &front, "Robin again");
+}
+
+#[test]
+fn a_stolen_laptop_of_one_admin_is_ended_by_the_root_and_the_mesh_key_changes() {
+    let (clinic, front, _) = clinic_with_shares();
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    let stolen = clinic.path("stolen");
+    copy_dir(&clinic.path("authority"), &stolen);
+    let before = show(&clinic)["mesh_key"].clone();
+    end(&clinic, &front, "Robin");
+    let rotate = ["authority", "rotate-mesh-key", "--as", "Sam", "--json"];
+    let rotated = clinic.on(&front, &rotate).said().done().json();
+    assert_eq!(
+        rotated["mesh_key"].as_u64(),
+        before.as_u64().map(|key| key + 1)
+    );
+    // The thief knows the passphrase, and has a node to talk to.
+    let add = [
+        "staff",
+        "add",
+        "Mallory",
+        "--home",
+        "front-desk",
+        "--role",
+        "clinician",
+    ];
+    let mut theft = clinic.on(&front, &add);
+    let refused = theft
+        .args(["--as", "Robin"])
+        .env("CLINIC_MESH_AUTHORITY", &stolen)
+        .said()
+        .failed(4);
+    assert!(refused.err.contains("removed"), "{}", refused.err);
+    works(&clinic, &front, "Sam");
+}
+
+#[test]
+fn everything_is_lost_but_one_node_and_two_shares() {
+    let (clinic, front, sheets) = clinic_with_shares();
+    let id = show(&clinic)["clinic"].clone();
+    forget(&clinic.path("authority"));
+    let recover = ["authority", "recover", "--shares", "--json"];
+    let both = typed(&clinic, &[&sheets[2], &sheets[1]]);
+    let back = clinic.command(&recover).stdin(both).said().done().json();
+    assert_eq!(back["clinic"], id);
+    grant(&clinic, &front, "Sam", &[]);
+    end(&clinic, &front, "Robin");
+    works(&clinic, &front, "Sam");
+    let web_ca = ["authority", "web-ca", "--as", "Sam"];
+    clinic.on(&front, &web_ca).said().done();
+    let shown = show(&clinic);
+    let admins: Vec<_> = shown["admins"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|admin| (admin["name"].as_str(), admin["removed"].as_bool()))
+        .collect();
+    assert!(admins.contains(&(Some("Robin"), Some(true))), "{shown}");
+    assert!(admins.contains(&(Some("Sam"), Some(false))), "{shown}");
+}
+
+#[test]
+fn a_node_that_slept_through_two_changes_of_the_mesh_key_is_let_in_and_learns_the_newest() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let rotate = || {
+        let rotate = ["authority", "rotate-mesh-key", "--json"];
+        let said = clinic.on(&front, &rotate).said().done().json();
+        said["mesh_key"].as_u64().expect("a number")
+    };
+    // Awake, it stays connected.
+    assert_eq!(rotate(), 2);
+    assert!(front.peers(&clinic).contains(&ward.name));
+    ward.stop();
+    assert_eq!((rotate(), rotate()), (3, 4));
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    eventually("the ward has the newest mesh key", || {
+        mesh_keys(&ward).contains("\"epoch\":4").then_some(())
+    });
+    ward.stop();
+    assert_eq!((rotate(), rotate()), (5, 6));
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    ward.stop();
+    front.stop();
+}
+
+#[test]
+fn keeping_less_takes_a_second_admin_once_policy_says_so() {
+    let (clinic, front, _) = clinic_with_shares();
+    let policy = |admin: &str, settings: &[&str]| {
+        let set = ["policy", "set", "--yes", "--json", "--as", admin];
+        clinic.on(&front, &set).args(settings).said()
+    };
+    let alone = policy("Robin", &["two_admins=on"]).failed(4);
+    assert!(alone.err.contains("only one admin"), "{}", alone.err);
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    let on = policy("Robin", &["two_admins=on"]).done().json();
+    assert_eq!(on["proposal"], Value::Null);
+
+    let wanted = policy("Robin", &["room_days=7"]).done().json();
+    let (proposal, version) = (wanted["proposal"].as_str().expect("a name"), &on["version"]);
+    assert_eq!(&wanted["version"], version, "the old one holds");
+    let pending = ["authority", "pending", "--json", "--as", "Sam"];
+    let lines = clinic.on(&front, &pending).said().done().json();
+    assert_eq!(lines[0]["proposal"], *proposal, "{lines}");
+    let what = lines[0]["what"].as_str().expect("words");
+    assert!(what.contains("messages in rooms 7 days, not 30"), "{what}");
+
+    let approve = |admin: &str| {
+        let approve = [
+            "authority",
+            "approve",
+            proposal,
+            "--yes",
+            "--json",
+            "--as",
+            admin,
+        ];
+        clinic.on(&front, &approve).said()
+    };
+    let own = approve("Robin").failed(4);
+    assert!(own.err.contains("cannot approve it as well"), "{}", own.err);
+    let done = approve("Sam").done().json();
+    assert_eq!(
+        done["version"].as_u64(),
+        version.as_u64().map(|version| version + 1)
+    );
+    let shown = clinic.on(&front, &["policy", "show"]).said().done();
+    assert!(
+        shown
+            .out
+            .lines()
+            .any(|line| line.contains("room_days") && line.contains(" 7")),
+        "{}",
+        shown.out
+    );
+    approve("Sam").failed(3);
+    let longer = policy("Sam", &["room_days=30"]).done().json();
+    assert_eq!(longer["proposal"], Value::Null, "keeping more takes one");
+}
+
+/// What a node says of its mesh keys at its socket.
+fn mesh_keys(node: &Node) -> String {
+    let mut socket = UnixStream::connect(node.dir().join("api.sock")).expect("it runs");
+    let request = "GET /v1/mesh-keys HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+    socket.write_all(request.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir(to).expect("made");
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("ours");
+    for entry in std::fs::read_dir(from).expect("there") {
+        let entry = entry.expect("there");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
