@@ -103,7 +103,6 @@ impl Engine {
         let offset = time::median(offsets.collect());
         Status {
             device: self.me,
-            now: self.now.wall,
             clinic: self.clinic_id,
             standing: self.standing,
             links: self.links.values().map(link_status).collect(),

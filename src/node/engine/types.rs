@@ -542,8 +542,6 @@ pub enum CommandRefusal {
 pub struct Status {
     /// This device.
     pub device: DeviceId,
-    /// This node's clock.
-    pub now: WallTime,
     /// The clinic.
     pub clinic: ClinicId,
     /// Whether this device is in good standing.
