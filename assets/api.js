@@ -8,7 +8,7 @@ const BACKGROUND = 'clinic-mesh-background';
 
 /** What the node turned down, in its own words. */
 export class Problem extends Error {
-	/** @param {{ code: string, message: string, remedy?: string, retry_after?: number }} body */
+	/** @param {Refusal} body */
 	constructor(body) {
 		super(body.message);
 		this.code = body.code;
@@ -44,14 +44,14 @@ export function watchCalls(hear) {
 }
 
 /**
- * Asks the person once more who is there; the page says how.
- * @type {() => Promise<boolean>}
+ * What helps against a refusal, by its code; each says whether the same is worth another try.
+ * @type {Record<string, () => Promise<boolean>>}
  */
-let stepUp = async () => false;
+const cures = {};
 
-/** @param {() => Promise<boolean>} ask */
-export function stepUpWith(ask) {
-	stepUp = ask;
+/** @param {string} code @param {() => Promise<boolean>} help */
+export function cure(code, help) {
+	cures[code] = help;
 }
 
 let lastActive = Date.now();
@@ -59,15 +59,19 @@ let lastActive = Date.now();
 /** When the node last heard of something that a person did. */
 export const lastActivity = () => lastActive;
 
-/** @param {'GET' | 'POST'} method @param {string} path below /v1 @param {unknown} [body] @param {{ background?: boolean }} [how] @returns {Promise<any>} */
-export async function call(method, path, body, how = {}) {
+/** @param {'GET' | 'POST'} method @param {string} path below /v1 @param {unknown} [body] @param {How} [how] @returns {Promise<any>} */
+async function call(method, path, body, how = {}) {
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), PATIENCE);
 	try {
 		const response = await fetch(`/v1${path}`, {
 			method,
-			headers: headers(method, body, how.background ?? false),
-			body: body === undefined ? undefined : JSON.stringify(body),
+			headers: {
+				accept: 'application/json',
+				...method === 'POST' ? { 'content-type': 'application/json', 'clinic-proof': proof } : {},
+				...how.background ? { [BACKGROUND]: '1' } : {},
+			},
+			body: JSON.stringify(body),
 			signal: stop.signal,
 			cache: 'no-store',
 		});
@@ -75,22 +79,12 @@ export async function call(method, path, body, how = {}) {
 		return await answer(response);
 	} catch (error) {
 		const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
-		if (error instanceof Problem && error.code === 'step_up_required' && await stepUp()) return call(method, path, body, how);
+		if (error instanceof Problem && how.after !== error.code && await cures[error.code]?.()) return call(method, path, body, { ...how, after: error.code });
 		watcher(known);
 		throw known;
 	} finally {
 		clearTimeout(timer);
 	}
-}
-
-/** @param {string} method @param {unknown} body @param {boolean} background */
-function headers(method, body, background) {
-	/** @type {Record<string, string>} */
-	const set = { accept: 'application/json' };
-	if (body !== undefined) set['content-type'] = 'application/json';
-	if (method === 'POST' && proof) set['clinic-proof'] = proof;
-	if (background) set[BACKGROUND] = '1';
-	return set;
 }
 
 /** @param {Response} response */
@@ -103,10 +97,10 @@ async function answer(response) {
 	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
 
-/** @param {string} path @param {{ background?: boolean }} [how] */
+/** @param {string} path @param {How} [how] */
 export const get = (path, how) => call('GET', path, undefined, how);
 
-/** @param {string} path @param {unknown} [body] @param {{ background?: boolean }} [how] */
+/** @param {string} path @param {unknown} [body] @param {How} [how] */
 export const post = (path, body = {}, how) => call('POST', path, body, how);
 
 /** @param {string} id */
@@ -117,8 +111,7 @@ const SILENCE = 35_000;
 
 /**
  * Reads the stream of hints until it ends; throws when the node is out of reach.
- * @param {(hint: Hint) => void} hear
- * @param {AbortSignal} signal
+ * @param {(hint: Hint) => void} hear @param {AbortSignal} signal
  */
 export async function hints(hear, signal) {
 	const stop = new AbortController();

@@ -1,6 +1,6 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
-import { get, post, Problem, stepUpWith, watchCalls } from './api.js';
+import { cure, get, post, Problem, watchCalls } from './api.js';
 import { closeDialogs, hushAnnouncements, refill } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
@@ -12,7 +12,7 @@ import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
 import { away, door, enrol, factor, focusFirst, locked, nodeLocked, signIn } from './sign-in.js';
 import { stepUp } from './step-up.js';
-import { forget, known, on, setMe, unreadTotal } from './state.js';
+import { forget, known, on, setMe, tell, unreadTotal } from './state.js';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
 
@@ -93,6 +93,18 @@ function leave(why, page = signIn(ways, why)) {
 	leaveDrafts();
 	show(page);
 	forget();
+}
+
+/**
+ * Another page of this browser may have gone on with the login, which has another token since: then so
+ * does this page, if it is still the same person's.
+ */
+async function goOn() {
+	const { me: before } = known;
+	const me = await get('/me', { background: true }).catch(() => null);
+	if (!me || !before || known.me?.staff !== me.staff) return false;
+	arrive(me);
+	return me.state === before.state;
 }
 
 /**
@@ -183,12 +195,14 @@ function unreachable() {
 watchCalls(error => {
 	if (!(error instanceof Problem)) unreachable();
 	else if (known.me && desk && ['login_ended', 'login_required', 'node_locked'].includes(error.code)) gone(error);
-	else if (error.code === 'locked' && desk && known.me) {
-		arrive({ ...known.me, state: 'locked' });
-	}
+	else if (error.code === 'locked') tell('locked');
 });
 
-on('gone', error => { if (desk) gone(error); });
+on('gone', async error => {
+	if (!desk) return;
+	if (!error && await goOn()) listen();
+	else if (desk) gone(error);
+});
 on('locked', () => { if (known.me && desk) arrive({ ...known.me, state: 'locked' }); });
 on('link', back => {
 	if (back !== 'back' || !desk) return;
@@ -246,7 +260,8 @@ addEventListener('online', tryNow);
 addEventListener('offline', unreachable);
 addEventListener('beforeunload', event => { if (unkept()) event.preventDefault(); });
 addEventListener('pagehide', () => { void storeDrafts(); });
-stepUpWith(stepUp);
+cure('step_up_required', stepUp);
+cure('stale_proof', goOn);
 watchIdle(() => { void boot(); });
 applyTheme();
 void boot();

@@ -174,6 +174,10 @@ export class Composer {
 		refill(this.about, icon('reply'), el('span', {}, label, named(one.by, 'who'), ' ', named(firstLine(one.text ?? ''), 'quoted')),
 			iconButton('close', this.amending ? 'Stop amending' : 'Do not reply', () => this.clearAbout()));
 		this.about.hidden = false;
+		this.ready();
+	}
+
+	ready() {
 		this.sender.lastChild?.replaceWith(el('span', {}, this.amending ? 'Amend' : 'Send'));
 		this.focus();
 	}
@@ -183,9 +187,8 @@ export class Composer {
 		this.amending = null;
 		this.replying = null;
 		this.about.hidden = true;
-		this.sender.lastChild?.replaceWith(el('span', {}, 'Send'));
 		this.grow();
-		this.focus();
+		this.ready();
 	}
 
 	/** The people of this conversation whose names begin as what follows the last @. */

@@ -29,7 +29,7 @@ export class Desk {
 		this.list = new List({ open: id => this.open(id), begin: acts.begin, search: acts.search });
 		this.place = el('div', 'place');
 		this.link = el('button', { class: 'link-state', on: { click: () => this.explainLink() } });
-		this.banner = el('div', { class: 'banner', role: 'status' });
+		this.banner = el('div', { class: 'banner', role: 'status', hidden: true });
 		this.title = el('h1', { tabindex: '-1' });
 		this.members = el('p', 'members');
 		this.head = el('header', { class: 'headline', hidden: true },
@@ -177,26 +177,19 @@ export class Desk {
 	}
 
 	showBanner() {
+		const { status, link } = known;
 		const waiting = pendingCount();
-		const revoked = known.status?.standing === 'revoked';
-		// What everybody at this office has to know; certificates are for admins to look after.
-		const warning = known.status?.warnings.find(one => one.kind === 'contact' || one.kind === 'clock');
-		this.banner.className = known.link === 'lost' || revoked || warning ? 'banner bad' : 'banner';
-		this.banner.hidden = known.link !== 'lost' && !revoked && !warning;
-		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
+		const [what, then = ''] = link === 'lost' ? ['This office’s node does not answer.', 'You can read what is here and write on. '
+			+ (waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page until it is back.')]
+			: status?.standing === 'revoked' ? ['This node is no longer part of the clinic.', 'Tell an admin; nothing from here reaches other offices.']
+			// What everybody at this office has to know; certificates are for admins to look after.
+			: (one => one ? [one.message, one.remedy] : [])(status?.warnings.find(one => /contact|clock/.test(one.kind)));
+		this.banner.hidden = !what;
+		const shows = what + then;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
-		refill(this.banner);
-		if (known.link === 'lost') {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This office’s node does not answer. '),
-				'You can read what is here and go on writing. ',
-				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.'),
-			button('Try now', this.acts.retry));
-		} else if (revoked) {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, 'This node is no longer part of the clinic. '), 'Tell an admin; nothing from here reaches other offices.'));
-		} else if (warning) {
-			fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${warning.message} `), warning.remedy));
-		}
+		refill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${what} `), then));
+		if (link === 'lost') fill(this.banner, button('Try now', this.acts.retry));
 	}
 
 	explainLink() {

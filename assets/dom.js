@@ -20,17 +20,12 @@ export function el(tag, props = {}, ...children) {
 		if (value === undefined || value === null || value === false) continue;
 		if (name === 'class') node.className = value;
 		else if (name === 'data') Object.assign(node.dataset, value);
-		else if (name === 'on') listen(node, value);
+		else if (name === 'on') for (const [event, hear] of Object.entries(value)) node.addEventListener(event, hear);
 		else if (REFUSED.test(name)) throw new Error(`the attribute ${name} is not set here`);
 		else node.setAttribute(name, value === true ? '' : String(value));
 	}
 	fill(node, ...children);
 	return node;
-}
-
-/** @param {EventTarget} node @param {Record<string, (event: any) => void>} handlers */
-function listen(node, handlers) {
-	for (const [event, handler] of Object.entries(handlers)) node.addEventListener(event, handler);
 }
 
 /** @param {Node & ParentNode} node @param {...Child} children */
@@ -42,8 +37,7 @@ export function fill(node, ...children) {
 
 /**
  * Replaces what is inside.
- * @param {Element} node
- * @param {...Child} children
+ * @param {Element} node @param {...Child} children
  */
 export function refill(node, ...children) {
 	node.replaceChildren();
@@ -52,8 +46,7 @@ export function refill(node, ...children) {
 
 /**
  * A picture the node drew, such as a QR code; as an image it can run nothing.
- * @param {string} svg
- * @param {string} label
+ * @param {string} svg @param {string} label
  */
 export function picture(svg, label) {
 	const image = el('img', { alt: label, class: 'qr' });
@@ -108,10 +101,7 @@ export function icon(name) {
 
 /**
  * A button with an icon; the label is read out and shown as a hint.
- * @param {string} shape
- * @param {string} label
- * @param {() => void} press
- * @param {Props} [more]
+ * @param {string} shape @param {string} label @param {() => void} press @param {Props} [more]
  */
 export function iconButton(shape, label, press, more = {}) {
 	return el('button', { class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
@@ -126,9 +116,7 @@ let fields = 0;
 
 /**
  * An input with its label and what helps to fill it in.
- * @param {string} label
- * @param {Props} props
- * @param {string} [hint]
+ * @param {string} label @param {Props} props @param {string} [hint]
  */
 export function field(label, props, hint) {
 	const id = `field-${++fields}`;
@@ -141,17 +129,13 @@ export function field(label, props, hint) {
 
 /**
  * Where somebody types what they look for.
- * @param {string} id
- * @param {string} label
- * @param {string} placeholder
+ * @param {string} id @param {string} label @param {string} placeholder
  */
 export const searchBox = (id, label, placeholder) => el('input', { id, type: 'text', role: 'searchbox', 'aria-label': label, placeholder, autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
 
 /**
  * Opens a dialog. Escape and the cross close it, and the focus goes back to where it was.
- * @param {string} title
- * @param {{ class?: string, closed?: () => void, kind?: string }} how
- * @param {...Child} children
+ * @param {string} title @param {DialogLook} how @param {...Child} children
  */
 export function openDialog(title, how, ...children) {
 	const id = `dialog-${++fields}`;
@@ -199,8 +183,7 @@ export function hushAnnouncements() {
 
 /**
  * Says something to those who listen rather than look.
- * @param {string} text
- * @param {'live' | 'alert'} where
+ * @param {string} text @param {'live' | 'alert'} where
  */
 export function announce(text, where = 'live') {
 	const region = document.getElementById(where);
@@ -212,8 +195,7 @@ export function announce(text, where = 'live') {
 
 /**
  * Runs at most once a frame's worth of time after the last call.
- * @param {() => void} work
- * @param {number} wait
+ * @param {() => void} work @param {number} wait
  */
 export function settle(work, wait) {
 	let timer = 0;

@@ -8,9 +8,6 @@ import { settle } from './dom.js';
 /** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
 const WAITS = [300, 700, 1500, 3000, 5000];
 
-/** How often the node's state is looked at though nothing happens, in ms: hearing nobody is no event. */
-const LOOK = 5 * 60 * 1000;
-
 /** @type {AbortController | null} */
 let running = null;
 let tries = 0;
@@ -53,14 +50,7 @@ async function keepListening(signal) {
 			await hints(hint => { if (!signal.aborted) hear(hint); }, signal);
 		} catch (error) {
 			if (signal.aborted) return;
-			if (error instanceof Problem && /^login_|^node_locked$/.test(error.code)) {
-				tell('gone', error);
-				return;
-			}
-			if (error instanceof Problem && error.code === 'locked') {
-				tell('locked');
-				return;
-			}
+			if (error instanceof Problem && /^login_|locked$/.test(error.code)) return tell(error.code === 'locked' ? 'locked' : 'gone', error);
 		}
 		if (signal.aborted) return;
 		lost();
@@ -71,17 +61,22 @@ async function keepListening(signal) {
 	}
 }
 
-const conversationsSoon = settle(() => { void loadConversations().catch(() => undefined); }, 120);
-const statusSoon = settle(() => { void loadStatus().catch(() => undefined); }, 150);
-setInterval(() => { if (running) statusSoon(); }, LOOK);
-const presenceSoon = settle(() => { void loadPresence().catch(() => undefined); }, 300);
-const clinicSoon = settle(() => { void loadClinic().catch(() => undefined); }, 200);
+/** @param {() => Promise<void>} load @param {number} wait */
+const soon = (load, wait) => settle(() => { load().catch(() => undefined); }, wait);
+const conversationsSoon = soon(loadConversations, 120);
+const statusSoon = soon(loadStatus, 150);
+// Hearing nobody is no event.
+setInterval(() => { if (running) statusSoon(); }, 300_000);
+const presenceSoon = soon(loadPresence, 300);
+const clinicSoon = soon(loadClinic, 200);
 
 /** The stream is open (again): whatever was missed is looked at. */
 async function joined() {
 	tries = 0;
 	try {
 		const me = await get('/me', { background: true });
+		// Somebody else has signed in meanwhile, on another page of this browser.
+		if (me.staff !== known.me?.staff) return tell('gone', null);
 		setMe(me);
 		if (me.state !== 'ready') return;
 		known.link = 'open';

@@ -74,7 +74,7 @@ export class Messages {
 			const page = await this.fetch(limit, cursor, false);
 			const have = new Set(this.list.map(one => one.id));
 			const fresh = page.messages.filter(one => !have.has(one.id));
-			const newest = page.messages[page.messages.length - 1];
+			const newest = page.messages.at(-1);
 			if (newest) this.cursors.set(newest.id, cursor);
 			this.list = fresh.concat(this.list);
 			this.earlier = page.earlier;
@@ -128,8 +128,7 @@ export class Messages {
 
 	/**
 	 * The object known so far if nothing about it has changed: its row then stays as it is.
-	 * @param {number | undefined} index
-	 * @param {Message} one
+	 * @param {number | undefined} index @param {Message} one
 	 */
 	kept(index, one) {
 		if (index === undefined) return one;
@@ -139,8 +138,7 @@ export class Messages {
 
 	/**
 	 * Fetches back until a message is here; gives its index, or -1.
-	 * @param {string} id
-	 * @param {number} most pages
+	 * @param {string} id @param {number} most pages
 	 */
 	async find(id, most) {
 		for (let page = 0; ; page++) {

@@ -31,10 +31,7 @@ export const pendingCount = () => pending.filter(one => one.state === 'waiting' 
 
 /**
  * Takes a message and sends it as soon as the node answers.
- * @param {string} conversation
- * @param {string} text
- * @param {Quoted | null} reply
- * @param {string[]} mentions
+ * @param {string} conversation @param {string} text @param {Quoted | null} reply @param {string[]} mentions
  */
 export function send(conversation, text, reply, mentions) {
 	/** @type {Pending} */
@@ -65,10 +62,7 @@ async function deliver(one) {
 	one.state = 'sending';
 	try {
 		const sent = await post(`${at(one.conversation)}/messages`, {
-			text: one.text,
-			key: one.key,
-			...one.reply ? { reply_to: one.reply.id } : {},
-			...one.mentions.length ? { mentions: one.mentions } : {},
+			text: one.text, key: one.key, reply_to: one.reply?.id, mentions: one.mentions,
 		});
 		one.state = 'sent';
 		one.id = sent.id;

@@ -4,14 +4,11 @@ import { button, el, fill, openDialog, refill, searchBox } from './dom.js';
 import { conversation, isHere, known, on, staffCalled, staffName } from './state.js';
 import { face, listed, named, visible } from './text.js';
 
-/** @type {Record<string, string>} */
-const ROLES = { clinician: 'clinician', front_desk: 'front desk', billing: 'billing', auditor: 'auditor' };
-
 /** Most people in a group. */
 const GROUP_MAX = 8;
 
 /** @param {Staff} one */
-const about = one => [one.roles.map(role => ROLES[role] ?? role).join(', '), one.homes.join(', ')].filter(Boolean).join(' · ');
+const about = one => [one.roles.join(', ').replace('_', ' '), one.homes.join(', ')].filter(Boolean).join(' · ');
 
 /** @param {(id: string) => void} open */
 export function openBegin(open) {

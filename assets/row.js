@@ -103,10 +103,7 @@ export const firstLine = text => {
 
 /**
  * A state as shape and words.
- * @param {'span' | 'button'} tag
- * @param {string} state
- * @param {string} words
- * @param {Props} [more]
+ * @param {'span' | 'button'} tag @param {string} state @param {string} words @param {Props} [more]
  */
 export const shape = (tag, state, words, more) => el(tag, { class: `state ${state}`, ...more }, icon(state), el('span', {}, words));
 
@@ -132,9 +129,7 @@ const PENDING = {
 
 /**
  * A message that the node has not shown yet.
- * @param {Pending} one
- * @param {Setting} how
- * @param {RowActs} acts
+ * @param {Pending} one @param {Setting} how @param {RowActs} acts
  */
 export function pendingRow(one, how, acts) {
 	const foot = el('p', 'foot',

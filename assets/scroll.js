@@ -70,7 +70,7 @@ export class Scroll {
 		this.heights = new Heights(new Float64Array(0));
 		/** @type {WeakMap<T, number>} */
 		this.measured = new WeakMap();
-		/** @type {Map<T, { node: HTMLElement, depends: unknown, top: number, index: number, of: number }>} */
+		/** @type {Map<T, Drawn>} */
 		this.shown = new Map();
 		this.atEnd = true;
 		// What the browser would have to lay out the page for to tell is kept here.
@@ -270,8 +270,7 @@ export class Scroll {
 
 	/**
 	 * Puts a row on the screen, its top at a share of the height, and gives its node.
-	 * @param {number} index
-	 * @param {number} [share]
+	 * @param {number} index @param {number} [share]
 	 */
 	toRow(index, share = 0.3) {
 		for (let tries = 0; tries < 3; tries++) this.to(this.heights.before(index) - this.view * share);

@@ -7,8 +7,7 @@ import { named, saying, visible } from './text.js';
 
 /**
  * A page in front of the conversations.
- * @param {string} title
- * @param {...Child} children
+ * @param {string} title @param {...Child} children
  */
 export function door(title, ...children) {
 	document.title = `${title} · clinic-mesh`;
@@ -18,10 +17,7 @@ export function door(title, ...children) {
 
 /**
  * A form that sends something to the node and says what it answered.
- * @param {string} action what the button says
- * @param {Child[]} fields
- * @param {() => Promise<void>} send
- * @param {...Child} below
+ * @param {string} action what the button says @param {Child[]} fields @param {() => Promise<void>} send @param {...Child} below
  */
 export function form(action, fields, send, ...below) {
 	const wrong = el('div', { class: 'problem', role: 'alert' });
@@ -55,7 +51,7 @@ export function form(action, fields, send, ...below) {
 export function explain(into, error) {
 	into.replaceChildren();
 	const { message, remedy, retryAfter } = error instanceof Problem ? error
-		: { message: error instanceof Mismatch ? error.message : 'This office’s node does not answer. Is it switched on, and is this PC on the office’s network?', remedy: '', retryAfter: 0 };
+		: new Problem({ code: '', message: 'This office’s node does not answer', remedy: 'Is it switched on, and is this PC on the office’s network?' });
 	into.append(icon('warn'), saying('p', {}, sentence(message)));
 	if (remedy) into.append(saying('p', {}, sentence(remedy)));
 	if (retryAfter) into.append(el('p', {}, `Try again in ${retryAfter} s.`));
@@ -64,13 +60,9 @@ export function explain(into, error) {
 /** @param {string} text */
 const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
-/** What was typed twice is not the same. */
-class Mismatch extends Error {}
-
 /**
  * Goes on from an answer to a sign-in.
- * @param {Ways} ways
- * @param {Partial<Me>} answer
+ * @param {Ways} ways @param {Partial<Me>} answer
  */
 async function onward(ways, answer) {
 	setProof(answer.proof);
@@ -102,14 +94,11 @@ export function signIn(ways, why) {
 	return page;
 }
 
-/**
- * The page of a node whose store waits for somebody's password. It stays until the node is open,
- * whoever unlocks it from wherever.
- */
+/** The page of a node whose store waits for somebody's password. It stays until the node is open. */
 export function nodeLocked() {
 	const [name, password] = [nameField(), passwordField()];
 	const page = door('This node is locked',
-		el('p', {}, 'It was started without its key, perhaps after a power cut. Nothing here can be read or written until somebody who has signed in at this office before unlocks it with name and password. Then everybody signs in as always.'),
+		el('p', {}, 'It was started without its key, perhaps after a power cut. Somebody who has signed in at this office before unlocks it with name and password; then everybody signs in as always.'),
 		form('Unlock the node', [name.box, password.box], async () => {
 			// Refused: somebody else was faster.
 			await post('/node/unlock', { name: name.input.value, password: password.input.value }).catch(error => { if (error.code !== 'refused') throw error; });
@@ -127,7 +116,7 @@ function firstTime(ways) {
 	const first = passwordField('Choose a password', 'new-password', 'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
 	const second = passwordField('The same password again', 'new-password');
 	const page = door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
-		if (first.input.value !== second.input.value) throw new Mismatch('The two passwords are not the same.');
+		if (first.input.value !== second.input.value) throw new Problem({ code: '', message: 'The two passwords are not the same' });
 		const answer = await post('/login', { name: name.input.value.trim(), code: code.input.value.trim(), new_password: first.input.value });
 		await onward(ways, answer);
 	}), el('div', 'other', quiet('I have a password already', () => ways.again())));
@@ -142,8 +131,7 @@ const digitsOf = text => text.replace(/\s/g, '');
 
 /**
  * The second factor of somebody who has one.
- * @param {Ways} ways
- * @param {Me} me
+ * @param {Ways} ways @param {Me} me
  */
 export function factor(ways, me) {
 	const kinds = me.factors ?? ['totp', 'recovery'];
@@ -235,8 +223,7 @@ export const codeList = list => el('ol', 'codes', ...list.map(one => el('li', {}
 
 /**
  * The screen while it is locked: nothing of the conversations is in the page.
- * @param {Ways} ways
- * @param {string} name
+ * @param {Ways} ways @param {string} name
  */
 export function locked(ways, name) {
 	const password = passwordField();

@@ -20,8 +20,7 @@ const ears = new Map();
 
 /**
  * Hears of a topic until the returned function is called.
- * @param {Topic} topic
- * @param {(data?: any) => void} hear
+ * @param {Topic} topic @param {(data?: any) => void} hear
  */
 export function on(topic, hear) {
 	const set = ears.get(topic) ?? new Set();

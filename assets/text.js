@@ -4,10 +4,10 @@
 import { button, el, openDialog } from './dom.js';
 
 /** Scripts and signs in which the two joiners are part of ordinary spelling. */
-const JOINED = '\\p{Script=Arabic}\\p{Script=Syriac}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gurmukhi}'
-	+ '\\p{Script=Gujarati}\\p{Script=Oriya}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Kannada}\\p{Script=Malayalam}'
-	+ '\\p{Script=Sinhala}\\p{Script=Khmer}\\p{Script=Myanmar}\\p{Script=Mongolian}\\p{Script=Tibetan}'
-	+ '\\p{Extended_Pictographic}\\u{1f3fb}-\\u{1f3ff}\\ufe0f';
+const JOINED = '\\p{sc=Arabic}\\p{sc=Syriac}\\p{sc=Devanagari}\\p{sc=Bengali}\\p{sc=Gurmukhi}'
+	+ '\\p{sc=Gujarati}\\p{sc=Oriya}\\p{sc=Tamil}\\p{sc=Telugu}\\p{sc=Kannada}\\p{sc=Malayalam}'
+	+ '\\p{sc=Sinhala}\\p{sc=Khmer}\\p{sc=Myanmar}\\p{sc=Mongolian}\\p{sc=Tibetan}'
+	+ '\\p{ExtPict}\\u{1f3fb}-\\u{1f3ff}\\ufe0f';
 
 /** Characters that show nothing or move others about. Line breaks and tabs are left alone. */
 const HIDDEN = new RegExp(
@@ -51,8 +51,7 @@ function weave(into, text, pattern, special, plain = put) {
 
 /**
  * Puts text into a node, hidden characters as marks.
- * @param {Node & ParentNode} into
- * @param {string} text
+ * @param {Node & ParentNode} into @param {string} text
  */
 export function put(into, text) {
 	weave(into, text, HIDDEN, ([sign]) => el('span', { class: 'hidden-sign', title: `A character that shows nothing: ${code(sign)}` }, code(sign)),
@@ -74,8 +73,7 @@ export function saying(tag, props, text) {
 
 /**
  * A name, in its own direction.
- * @param {string} name
- * @param {string} [kind]
+ * @param {string} name @param {string} [kind]
  */
 export const named = (name, kind) => saying('bdi', kind, name);
 
@@ -104,9 +102,7 @@ export function spoken(names) {
 
 /**
  * What somebody wrote: links that wait for a confirmation, mentions set off, the rest as it is.
- * @param {string} text
- * @param {string[]} mentioned names that are set off where they follow an @
- * @param {string} [find] words that are set off too
+ * @param {string} text @param {string[]} mentioned names that are set off where they follow an @ @param {string} [find] words that are set off too
  */
 export function written(text, mentioned, find) {
 	const node = el('span', { class: 'text', dir: 'auto' });
@@ -134,8 +130,7 @@ const LEAD = 60, PART = 220;
 
 /**
  * The part of a text around the words that were looked for.
- * @param {string} text
- * @param {string} find
+ * @param {string} text @param {string} find
  */
 export function found(text, find) {
 	const pattern = new RegExp(words(find).join('|'), 'giu');
@@ -197,8 +192,6 @@ function initials(name) {
 
 /**
  * The sign of a person or room beside the name.
- * @param {string} name
- * @param {string} [kind]
- * @param {Node} [drawn] instead of letters
+ * @param {string} name @param {string} [kind] @param {Node} [drawn] instead of letters
  */
 export const face = (name, kind = '', drawn) => el('span', { class: `face ${kind}`, 'aria-hidden': 'true' }, drawn ?? initials(name));

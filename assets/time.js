@@ -23,12 +23,7 @@ export function day(ms) {
 }
 
 /** @param {number} ms */
-export function dayName(ms) {
-	const ago = day(Date.now()) - day(ms);
-	if (ago === 0) return 'Today';
-	if (ago === 1) return 'Yesterday';
-	return DAY.format(ms);
-}
+export const dayName = ms => ['Today', 'Yesterday'][day(Date.now()) - day(ms)] ?? DAY.format(ms);
 
 /**
  * As short as a list needs it.

@@ -100,7 +100,7 @@ export class Timeline {
 	/** Looks again at what may have changed. */
 	async look() {
 		if (this.ended) return;
-		const newest = this.messages.list[this.messages.list.length - 1];
+		const newest = this.messages.list.at(-1);
 		const before = new Set(this.messages.list.map(one => one.id));
 		try {
 			await this.messages.again();
@@ -163,9 +163,8 @@ export class Timeline {
 
 	/** @param {number} index */
 	depends(index) {
-		const { head, day: fresh, unread, find } = this.setting(index);
 		const item = this.items[index];
-		return `${Number(head)}${Number(fresh)}${Number(unread)}${isPending(item) ? item.state : ''}${find}`;
+		return JSON.stringify([this.setting(index), isPending(item) && item.state]);
 	}
 
 	/** @param {Item} item @param {number} index */
@@ -217,8 +216,7 @@ export class Timeline {
 
 	/**
 	 * Goes to a message, however far back it is.
-	 * @param {string} id
-	 * @param {string} [find] words to set off
+	 * @param {string} id @param {string} [find] words to set off
 	 */
 	async jump(id, find) {
 		if (find !== undefined) this.find = find;
@@ -357,8 +355,7 @@ export const said = error => error instanceof Problem ? error.whole : 'The node 
 
 /**
  * A guess at the height of a row, from the length of its text.
- * @param {Item} item
- * @param {number} width
+ * @param {Item} item @param {number} width
  */
 function guess(item, width) {
 	const text = item.text ?? '';

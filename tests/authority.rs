@@ -7,6 +7,7 @@ mod processes;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 
 use processes::{Clinic, Node, Say as _, eventually};
 use serde_json::Value;
@@ -153,6 +154,30 @@ fn the_drill_says_whether_the_shares_fit_and_show_says_when_it_was() {
     assert_eq!(after["shares"]["overdue"], false);
     let root = std::fs::read(clinic.path("authority").join("root.key")).expect("as it was");
     assert!(!root.is_empty());
+}
+
+#[test]
+fn at_a_terminal_a_mistyped_line_is_named_at_once_and_typed_again() {
+    let (clinic, _front, sheets) = clinic_with_shares();
+    let wrong = "one two three".to_owned();
+    let mut terminal = Command::new("script");
+    terminal
+        .args([
+            "-qec",
+            concat!(env!("CARGO_BIN_EXE_clinic-mesh"), " authority shares check"),
+        ])
+        .arg("/dev/null")
+        .env("CLINIC_MESH_AUTHORITY", clinic.path("authority"))
+        .stdin(typed(&clinic, &[&wrong, &sheets[0], &sheets[2]]));
+    let said = terminal.said().done();
+    for part in [
+        "Share 1, line 1:",
+        "it has 8 words, 3 were typed",
+        "Share 2, line 5:",
+        "Shares 1 and 3",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
 }
 
 #[test]

@@ -211,6 +211,48 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
 }
 
 #[test]
+fn an_invitation_whose_code_was_lost_is_listed_made_again_and_cancelled() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let states = || {
+        let listed = ["device", "invitations", "--json"];
+        let listed = clinic.on(&front, &listed).said().done().json();
+        let lines = listed.as_array().expect("a list").clone();
+        let state = |line: serde_json::Value| {
+            assert_eq!(
+                (&line["office"], &line["name"]),
+                (&"ward-2".into(), &"ward-2".into())
+            );
+            line["state"].as_str().expect("a state").to_owned()
+        };
+        lines.into_iter().map(state).collect::<Vec<String>>()
+    };
+    // The machine of the admin fails: nobody takes the invitation back.
+    let first = clinic.invite(&front, "ward-2").line();
+    assert_eq!(states(), ["open"]);
+
+    let id = first["invitation"].as_str().expect("an id");
+    let again = ["device", "invite", "--again", id, "--json", "--yes"];
+    let second = Talk::begin(&mut clinic.on(&front, &again)).line();
+    assert_ne!(second["code"], first["code"]);
+    assert_eq!(states(), ["open", "cancelled"]);
+
+    let cancel = |named: &str| {
+        let cancel = ["revoke", "invitation", named, "--json"];
+        clinic.on(&front, &cancel).said()
+    };
+    cancel("ward-2").done();
+    assert_eq!(states(), ["cancelled", "cancelled"]);
+    let twice = cancel(id).failed(4);
+    assert!(twice.err.contains("cancelled before"), "{}", twice.err);
+    let status = ["revoke", "status", "--json"];
+    let told = clinic.on(&front, &status).said().done().json();
+    assert_eq!(told["revocations"][0]["kind"], "invitation");
+    assert_eq!(told["revocations"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn a_second_use_of_a_code_is_refused_and_the_admin_hears_of_it() {
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");

@@ -181,6 +181,7 @@ const fn deed_name(deed: &Deed) -> &'static str {
         Deed::PasswordSet => "password_set",
         Deed::FactorSet => "factor_set",
         Deed::PasskeyCopied => "passkey_copied",
+        Deed::LoginsEnded { .. } => "logins_ended",
         Deed::ConversationOpened { .. } => "conversation_opened",
         Deed::MessagesRead { .. } => "messages_read",
         Deed::MessagesSent { .. } => "messages_sent",
@@ -215,6 +216,11 @@ fn deed_words(clinic: &Clinic, names: &Names, deed: &Deed) -> String {
         Deed::PasskeyCopied => {
             "used a passkey whose counter went back: it may be a copy".to_owned()
         }
+        Deed::LoginsEnded { staff, count } => format!(
+            "ended {} of {}",
+            counted(*count, "login"),
+            staff_name(clinic, staff)
+        ),
         Deed::CertificateRenewed { device } => {
             format!("renewed the certificate of {}", device_name(clinic, device))
         }

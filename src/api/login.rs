@@ -332,6 +332,22 @@ pub struct LoginsView {
     pub logins: Vec<LoginLine>,
 }
 
+/// Which of somebody's logins an admin ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginsEnding {
+    /// The one with this name; all of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+}
+
+/// What was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginsEnded {
+    /// How many logins.
+    pub ended: u32,
+}
+
 /// One login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginLine {

@@ -26,6 +26,9 @@ pub enum Code {
     FactorRequired,
     /// The person has to prove once more who they are.
     StepUpRequired,
+    /// The page that acts shows the proof of another login, or none: it is not ours, or the login has
+    /// another token since.
+    StaleProof,
     /// Signed in, but not entitled to this.
     Forbidden,
     /// There is no such thing.
@@ -50,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
@@ -61,6 +64,7 @@ impl Code {
         Self::NodeLocked,
         Self::FactorRequired,
         Self::StepUpRequired,
+        Self::StaleProof,
         Self::Forbidden,
         Self::NotFound,
         Self::Ambiguous,
@@ -80,7 +84,7 @@ impl Code {
             Self::LoginRequired | Self::LoginEnded | Self::LoginRefused | Self::FactorRequired => {
                 401
             }
-            Self::Forbidden | Self::StepUpRequired => 403,
+            Self::Forbidden | Self::StepUpRequired | Self::StaleProof => 403,
             Self::NotFound => 404,
             Self::TooSlow => 408,
             Self::Ambiguous | Self::Refused => 409,

@@ -95,6 +95,10 @@ pub enum RouteId {
     Logins,
     /// Ending one of one's logins.
     LoginEnd,
+    /// Somebody else's logins.
+    StaffLogins,
+    /// Ending somebody else's logins.
+    StaffLoginsEnd,
     /// Changing one's password.
     Password,
     /// The list of conversations.
@@ -226,7 +230,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 pub const NODE_UNLOCK: &str = "/v1/node/unlock";
 
 /// Every route.
-pub const ROUTES: [Route; 56] = [
+pub const ROUTES: [Route; 58] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -398,6 +402,20 @@ pub const ROUTES: [Route; 56] = [
         Access::Staff,
         (None, "Done"),
         "End one of one's own logins.",
+    ),
+    get(
+        RouteId::StaffLogins,
+        "/v1/staff/{staff}/logins",
+        Access::Operator,
+        "LoginsView",
+        "The logins of a staff member at this node, for the clinic's admins.",
+    ),
+    post(
+        RouteId::StaffLoginsEnd,
+        "/v1/staff/{staff}/logins/end",
+        Access::Operator,
+        (Some("LoginsEnding"), "LoginsEnded"),
+        "End one login of a staff member at this node, or all of them; half ones end too.",
     ),
     post(
         RouteId::Password,

@@ -56,6 +56,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
         ],
     ),
     ("NodeUnlockRequest", &[("name", Text), ("password", Text)]),
+    ("LoginsEnding", &[("login", MaybeText)]),
+    ("LoginsEnded", &[("ended", Number)]),
     (
         "LoginAnswer",
         &[

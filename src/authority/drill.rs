@@ -84,6 +84,11 @@ impl KeptSet {
         SetId(self.set)
     }
 
+    /// Whether somebody should try them now: they never were, or it was more than a year ago.
+    pub fn overdue(&self, now: WallTime) -> bool {
+        self.drill.is_none() || self.due().is_some_and(|due| due <= now)
+    }
+
     /// When the shares are to be tried again: a year after they were made or last tried.
     pub fn due(&self) -> Option<WallTime> {
         let made = self.made.map(|made| made.at);

@@ -105,7 +105,7 @@ pub enum ShareError {
     },
     /// A word that is in no share.
     #[error(
-        "share {share}, line {line}: word {word} is not one of a share's words; compare it with the page"
+        "share {share}, line {line}: word {word} is not one of a share's words; compare it with the sheet"
     )]
     UnknownWord {
         /// Which of those typed.
@@ -117,7 +117,7 @@ pub enum ShareError {
     },
     /// The line's check does not match.
     #[error(
-        "share {share}, line {line}: it has a typing mistake, or is another line or another page's; compare it with the page"
+        "share {share}, line {line}: it has a typing mistake, or is another line or another sheet's; compare it with the sheet"
     )]
     Mistyped {
         /// Which of those typed.
@@ -126,7 +126,7 @@ pub enum ShareError {
         line: usize,
     },
     /// All lines fit, but not the share as a whole.
-    #[error("share {share}: its lines do not make one share; type all its lines from one page")]
+    #[error("share {share}: its lines do not make one share; type all its lines from one sheet")]
     Mixed {
         /// Which of those typed.
         share: usize,
@@ -148,17 +148,17 @@ pub enum ShareError {
         lines: usize,
     },
     /// A share of another clinic.
-    #[error("share {number} is of another clinic; look for the pages with this clinic's id")]
+    #[error("share {number} is of another clinic; look for the sheets with this clinic's id")]
     OtherClinic {
-        /// The number on its page.
+        /// The number on its sheet.
         number: u8,
     },
     /// Shares that were not made together.
     #[error(
-        "share {number} is of set {set}, the first one of set {first}; use pages that name the same set"
+        "share {number} is of set {set}, the first one of set {first}; use sheets that name the same set"
     )]
     OtherSet {
-        /// The number on its page.
+        /// The number on its sheet.
         number: u8,
         /// Its set.
         set: SetId,
@@ -166,14 +166,14 @@ pub enum ShareError {
         first: SetId,
     },
     /// One share typed twice.
-    #[error("share {number} was typed twice; type another page of its set")]
+    #[error("share {number} was typed twice; type another sheet of its set")]
     Twice {
-        /// The number on its page.
+        /// The number on its sheet.
         number: u8,
     },
     /// Not as many as are needed.
     #[error(
-        "{given} of the {needed} shares that are needed were typed; fetch another page of the set"
+        "{given} of the {needed} shares that are needed were typed; fetch another sheet of the set"
     )]
     TooFew {
         /// How many there are.
@@ -183,7 +183,7 @@ pub enum ShareError {
     },
     /// They make a key that is not this clinic's.
     #[error(
-        "these shares make a key that is not the root key of their clinic: one of them was made up or altered; try another page of the set in its place"
+        "these shares make a key that is not the root key of their clinic: one of them was made up or altered; try another sheet of the set in its place"
     )]
     DoNotFit,
 }
@@ -277,7 +277,7 @@ fn fit(shares: &[Share], expected: Option<ClinicId>) -> Result<&Share, ShareErro
 }
 
 impl Share {
-    /// The number on its page.
+    /// The number on its sheet.
     pub const fn number(&self) -> u8 {
         self.number
     }

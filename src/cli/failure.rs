@@ -122,6 +122,7 @@ impl From<Problem> for Failure {
             | Code::Locked
             | Code::FactorRequired
             | Code::StepUpRequired
+            | Code::StaleProof
             | Code::Forbidden
             | Code::Misdirected
             | Code::Refused

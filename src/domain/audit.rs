@@ -230,6 +230,16 @@ pub enum Deed {
     /// A passkey was turned away because its counter went back: somebody may have a copy.
     #[n(21)]
     PasskeyCopied,
+    /// Logins of a staff member at this node were ended by somebody else.
+    #[n(22)]
+    LoginsEnded {
+        /// Whose.
+        #[n(0)]
+        staff: StaffId,
+        /// How many.
+        #[n(1)]
+        count: u32,
+    },
     /// A node renewed the certificate of a device, or what it signed does not count.
     #[n(60)]
     CertificateRenewed {

@@ -254,6 +254,13 @@ fn deeds() -> Vec<(&'static str, Deed)> {
         ("clock-shifted", Deed::ClockShifted { days: 31 }),
         ("factor-set", Deed::FactorSet),
         ("passkey-copied", Deed::PasskeyCopied),
+        (
+            "logins-ended",
+            Deed::LoginsEnded {
+                staff: StaffId::new([0xa1; 16]),
+                count: 2,
+            },
+        ),
         ("backed-up", Deed::BackedUp { keys: 2 }),
         (
             "certificate-renewed",
@@ -634,7 +641,7 @@ fn every_kind_of_statement_is_frozen() {
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])
         .collect();
-    assert_eq!(deeds, (0..22).chain([0x18; 4]).collect::<Vec<u8>>());
+    assert_eq!(deeds, (0..23).chain([0x18; 4]).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn check_proof(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<(), Prob
         return Ok(());
     }
     Err(
-        Problem::new(Code::Forbidden, "the page did not prove that it is ours")
+        Problem::new(Code::StaleProof, "the page did not prove that it is ours")
             .remedy("load the page again"),
     )
 }

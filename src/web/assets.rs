@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_whole_page_is_at_most_150_kilobytes() {
         let size: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
-        assert!(size <= 150 * 1024, "{size} bytes");
+        assert!(size <= 150_000, "{size} bytes");
     }
 
     #[test]

@@ -265,6 +265,8 @@ fn request(route: &Route) -> (&'static str, &'static str) {
         RouteId::Acknowledge => "/v1/conversations/nowhere/acknowledge",
         RouteId::FactorRemove => "/v1/factors/none/remove",
         RouteId::LoginEnd => "/v1/logins/none/end",
+        RouteId::StaffLogins => "/v1/staff/Nobody/logins",
+        RouteId::StaffLoginsEnd => "/v1/staff/Nobody/logins/end",
         RouteId::Ends => "/v1/devices/front-desk/ends",
         RouteId::Trail => "/v1/audit/front-desk",
         RouteId::TrailRecords => "/v1/audit/front-desk/1/records",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clinic_mesh::api::client::{Activity, Client};
 use clinic_mesh::api::event::Hint;
-use clinic_mesh::api::login::{LoginRequest, PasswordChange};
+use clinic_mesh::api::login::{LoginRequest, LoginsEnding, PasswordChange};
 use clinic_mesh::api::problem::Code;
 use clinic_mesh::domain::statement::Role;
 
@@ -219,5 +219,80 @@ async fn a_changed_password_needs_the_old_one_and_ends_the_other_logins() {
         .expect("changed");
     here.conversations().await.expect("still signed in");
     assert_eq!(code(there.conversations().await), Code::LoginEnded);
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_operates_the_node_sees_and_ends_somebodys_logins_and_that_is_on_record() {
+    let mut desk = Desk::open().await;
+    let (_, here) = desk.signed_in("Ana", CLINICIAN).await;
+    let there = desk.operator().with_token(&desk.token("Ana").await);
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let operator = desk.operator();
+    let listed = operator.logins_of("ana").await.expect("known").logins;
+    assert_eq!(listed.len(), 2);
+    assert!(
+        listed
+            .iter()
+            .all(|login| login.door == "socket" && !login.this)
+    );
+
+    // One of them by its id, which opens nothing.
+    let one = LoginsEnding {
+        login: Some(listed[0].id.clone()),
+    };
+    let ended = operator.end_logins_of("Ana", &one).await.expect("ended");
+    assert_eq!(ended.ended, 1);
+    assert_eq!(code(here.conversations().await), Code::LoginEnded);
+    there.conversations().await.expect("another login");
+    assert_eq!(
+        code(operator.end_logins_of("Ana", &one).await),
+        Code::NotFound
+    );
+    assert_eq!(
+        code(operator.end_logins_of("Nobody", &one).await),
+        Code::NotFound
+    );
+
+    // All of them, with what they were listening to; nobody else's.
+    let mut hints = there.events().await.expect("open");
+    let all = LoginsEnding::default();
+    assert_eq!(
+        operator
+            .end_logins_of("Ana", &all)
+            .await
+            .expect("ended")
+            .ended,
+        1
+    );
+    let gone = async {
+        while let Some(hint) = hints.next().await {
+            if hint.expect("readable") == Hint::LoginEnded {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), gone)
+        .await
+        .expect("out within two seconds");
+    assert_eq!(code(there.conversations().await), Code::LoginEnded);
+    bo.conversations().await.expect("still signed in");
+    assert_eq!(operator.logins_of("Ana").await.expect("known").logins, []);
+
+    let trail = operator.trail("front-desk").await.expect("held here");
+    let epoch = &trail.epochs.last().expect("one").epoch;
+    let part = operator
+        .trail_records("front-desk", epoch, 1)
+        .await
+        .expect("records");
+    let by: Vec<_> = part
+        .records
+        .iter()
+        .filter(|record| record.deed == "logins_ended")
+        .collect();
+    assert_eq!(by.len(), 2);
+    assert!(by[0].what.contains("1 login of Ana"), "{:?}", by[0]);
+    // She may sign in again.
+    desk.token("Ana").await;
     desk.stop().await;
 }

@@ -112,16 +112,21 @@ impl Chromium {
         chromium
     }
 
-    /// A window of its own, with no cookies but its own.
-    pub(crate) fn window(&self) -> (Arc<Wire>, String) {
+    /// What a window is opened in: cookies of its own, and no others.
+    pub(crate) fn profile(&self) -> (Arc<Wire>, Value) {
         let context = self.wire.call("", "Target.createBrowserContext", json!({}));
-        let context = context["browserContextId"].clone();
-        let target = json!({ "url": "about:blank", "browserContextId": context, "width": 1280, "height": 800 });
-        let target = self.wire.call("", "Target.createTarget", target);
+        (Arc::clone(&self.wire), context["browserContextId"].clone())
+    }
+}
+
+impl Wire {
+    /// A window in a profile; gives what it is called.
+    pub(crate) fn window(&self, profile: &Value) -> String {
+        let target = json!({ "url": "about:blank", "browserContextId": profile, "newWindow": true, "width": 1280, "height": 800 });
+        let target = self.call("", "Target.createTarget", target);
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = self.wire.call("", "Target.attachToTarget", attach);
-        let session = session["sessionId"].as_str().expect("a session").to_owned();
-        (Arc::clone(&self.wire), session)
+        let session = self.call("", "Target.attachToTarget", attach);
+        session["sessionId"].as_str().expect("a session").to_owned()
     }
 }
 

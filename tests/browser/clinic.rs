@@ -23,10 +23,16 @@ pub(crate) struct Place {
 impl Place {
     /// A clinic whose nodes run and know each other.
     pub(crate) fn of(offices: &[&str]) -> Self {
-        Self::of_with(offices, "web_loopback")
+        Self::of_with(offices, "web_loopback", |_, _| {})
     }
 
-    fn of_with(offices: &[&str], setting: &str) -> Self {
+    /// The same with this door; `joined` is told the first node and one that joins it, before that one
+    /// runs.
+    pub(crate) fn of_with(
+        offices: &[&str],
+        setting: &str,
+        mut joined: impl FnMut(&Node, &Node),
+    ) -> Self {
         let mut place = Self {
             clinic: Clinic::found(),
             nodes: Vec::new(),
@@ -39,6 +45,9 @@ impl Place {
                 Some(first) => place.clinic.join(first, office),
             };
             place.doors.push(open_door(node.dir(), setting));
+            if let Some(first) = place.nodes.first() {
+                joined(first, &node);
+            }
             node.start(&place.clinic);
             place.nodes.push(node);
         }
@@ -47,7 +56,7 @@ impl Place {
 
     /// The same by TLS, and a browser that trusts the clinic's web CA.
     pub(crate) fn by_tls(offices: &[&str]) -> Self {
-        let mut place = Self::of_with(offices, "web_listen");
+        let mut place = Self::of_with(offices, "web_listen", |_, _| {});
         let authority = place.clinic.path("web-ca.crt");
         for (node, door) in place.nodes.iter().zip(&mut place.doors) {
             let view = eventually("it has a certificate", || {
@@ -103,9 +112,9 @@ impl Place {
     pub(crate) fn let_staff_unlock(&mut self, office: usize) {
         let node = &mut self.nodes[office];
         node.stop();
-        let file = node.dir().join("node.toml");
-        let settings = std::fs::read_to_string(&file).expect("the node's settings");
-        std::fs::write(&file, format!("staff_unlock = true\n{settings}")).expect("room");
+        change(node.dir(), |settings| {
+            format!("staff_unlock = true\n{settings}")
+        });
         node.start(&self.clinic);
     }
 
@@ -267,14 +276,20 @@ pub(crate) fn say(window: &Window, text: &str) {
     window.shows(text);
 }
 
+/// Changes the settings of a node that does not run.
+pub(crate) fn change(dir: &Path, with: impl FnOnce(String) -> String) {
+    let file = dir.join("node.toml");
+    let settings = std::fs::read_to_string(&file).expect("the node's settings");
+    std::fs::write(&file, with(settings)).expect("room");
+}
+
 /// Turns on a node's door for browsers; gives its address.
 fn open_door(dir: &Path, setting: &str) -> String {
     let address = free_address();
-    let file = dir.join("node.toml");
-    let settings = std::fs::read_to_string(&file).expect("the node's settings");
-    let line = format!("{setting} = \"{address}\"\n");
     // Before everything else, so that it stands in no table.
-    std::fs::write(&file, line + &settings).expect("room");
+    change(dir, |settings| {
+        format!("{setting} = \"{address}\"\n{settings}")
+    });
     let port = address.rsplit(':').next().expect("a port");
     format!("http://localhost:{port}/")
 }

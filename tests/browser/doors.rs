@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::clinic::{
-    PASSWORD, Place, SEEN, open, recovery_code, say, show_code, sign_in, signed_in,
+    PASSWORD, Place, SEEN, first_sign_in, open, recovery_code, say, show_code, sign_in, signed_in,
 };
 use crate::window::Window;
 
@@ -278,4 +278,62 @@ fn a_locked_node_says_so_and_is_unlocked_by_the_first_person_who_comes_in() {
     open(&page, "rounds");
     page.shows("Before the power cut");
     assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// Proves once more who one is, as the page does when the node asks for it.
+fn step_up(page: &Window, name: &str) {
+    let body = json!({ "password": PASSWORD, "recovery": recovery_code(name) });
+    let proven = page.eval(&format!(
+        "import('/assets/api.js').then(async api => {{ const answer = await api.post('/step-up', {body}); \
+         api.setProof(answer.proof); return answer.state; }})"
+    ));
+    assert_eq!(proven, "ready");
+}
+
+#[test]
+fn other_pages_of_the_same_browser_go_on_when_a_login_gets_another_token() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    place.room("rounds", &["Ana"]);
+    let other = page.beside();
+    other.go(place.door(0));
+    signed_in(&other);
+    open(&other, "rounds");
+    open(&page, "rounds");
+    other.eval("window.same = true");
+    page.eval("window.same = true");
+
+    step_up(&page, "Ana");
+
+    // What was typed before is still there, and sent, without anything being loaded again.
+    say(&other, "Written beside");
+    page.shows("Written beside");
+    say(&page, "Written in the first one");
+    other.shows("Written in the first one");
+    for window in [&page, &other] {
+        assert_eq!(window.eval("window.same"), true, "nothing was loaded again");
+        assert_eq!(window.texts(".desk .me .name"), ["Ana"]);
+        assert_eq!(
+            window.eval("document.querySelectorAll('.row.mine').length"),
+            2,
+            "none twice"
+        );
+    }
+
+    // Who is somebody else is another matter: nothing goes out in their name.
+    let code = place.employ("Bo", 0);
+    place.known_at(0, "Bo");
+    other.eval("document.getElementById('write').focus()");
+    other.type_text("Only Ana would say this");
+    page.click("[aria-label='Settings and sign out']");
+    page.press("Sign out");
+    page.shows("First time here");
+    other.shows("First time here");
+    first_sign_in(&page, "Bo", &code);
+    assert!(
+        !other.text().contains("Bo"),
+        "the other page is nobody's until somebody signs in"
+    );
+    assert_eq!(page.complaints(), [""; 0]);
+    assert_eq!(other.complaints(), [""; 0]);
 }

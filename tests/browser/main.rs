@@ -6,6 +6,7 @@ mod cdp;
 mod clinic;
 mod doors;
 mod looks;
+mod parted;
 #[path = "../support/processes.rs"]
 mod processes;
 mod strings;
@@ -182,6 +183,34 @@ fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
 }
 
 #[test]
+fn whatever_everybody_at_the_office_has_to_know_stands_above_the_conversation() {
+    let place = Place::of(&["front-desk"]);
+    let page = place.first_sign_in("Ana", 0);
+    assert_eq!(page.eval("document.querySelector('.banner').hidden"), true);
+    // As if the node said so, from now on.
+    page.eval(
+        "window.plain = window.fetch; window.fetch = async (...asked) => { \
+         const answer = await window.plain(...asked); \
+         if (!String(asked[0]).endsWith('/v1/status')) return answer; \
+         const warning = { kind: window.kind, message: 'No other <b>office</b>.', remedy: 'Look.' }; \
+         return Response.json({ ...await answer.json(), warnings: [warning] }); }; 0",
+    );
+    let warn = |kind: &str| {
+        page.eval(&format!(
+            "window.kind = '{kind}'; import('/assets/state.js').then(state => state.loadStatus())"
+        ));
+    };
+
+    warn("contact");
+    page.until("document.querySelector('.banner:not([hidden])')?.innerText.includes('No other <b>office</b>. Look.')");
+
+    // Other people's certificates are for an admin to look after.
+    warn("certificate");
+    page.until("document.querySelector('.banner').hidden");
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
 fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice() {
     let mut place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
@@ -190,7 +219,7 @@ fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice
     say(&page, "before");
 
     place.nodes[0].kill();
-    page.until("document.querySelector('.banner.bad') !== null");
+    page.until("document.querySelector('.banner:not([hidden])') !== null");
     page.shows("This office’s node does not answer");
     page.shows("before");
     page.type_text("written meanwhile");

@@ -95,3 +95,11 @@ type Scrolled<T> = {
 type Writes = { reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void };
 /** What can be chosen from a menu: words, key, act. */
 type Act = [string, string, () => void];
+/** A row in the page: what it depends on, where it stands, and as the how manyth of how many. */
+type Drawn = { node: HTMLElement, depends: unknown, top: number, index: number, of: number };
+/** What the node says when it turns something down. */
+type Refusal = { code: string, message: string, remedy?: string, retry_after?: number };
+/** How the node is called: whether the page does it by itself, and what was cured before. */
+type How = { background?: boolean, after?: string };
+/** How a dialog looks, and who hears that it is closed. */
+type DialogLook = { class?: string, closed?: () => void, kind?: string };

@@ -16,14 +16,28 @@ const LOOK: Duration = Duration::from_millis(30);
 /// A window with one page.
 pub(crate) struct Window {
     wire: Arc<Wire>,
+    profile: Value,
     session: String,
 }
 
 impl Window {
-    /// An empty window.
+    /// An empty window with no cookies but its own.
     pub(crate) fn open(chromium: &Chromium) -> Self {
-        let (wire, session) = chromium.window();
-        let window = Self { wire, session };
+        let (wire, profile) = chromium.profile();
+        Self::opened(wire, profile)
+    }
+
+    /// Another empty window of the same browser: what one has for cookies, the other has.
+    pub(crate) fn beside(&self) -> Self {
+        Self::opened(Arc::clone(&self.wire), self.profile.clone())
+    }
+
+    fn opened(wire: Arc<Wire>, profile: Value) -> Self {
+        let window = Self {
+            session: wire.window(&profile),
+            wire,
+            profile,
+        };
         for domain in ["Page", "Runtime", "Log", "Accessibility", "DOM"] {
             window.call(&format!("{domain}.enable"), json!({}));
         }

@@ -258,6 +258,12 @@ impl World {
     /// Adds a machine with a disk that holds these segments and mesh keys.
     pub(crate) fn install(&mut self, machine: usize, disk: Disk, evil: bool) -> usize {
         let device = self.authority.machines[machine].key.id().as_device();
+        // What a node is given when it is enrolled it holds, and says so.
+        let given = disk
+            .logs
+            .iter()
+            .map(|(log, stored)| (*log, stored.head.seq));
+        let ever_held = given.collect();
         self.nodes.push(Node {
             machine,
             device,
@@ -276,7 +282,7 @@ impl World {
             disk_ms: 5,
             evil,
             model: None,
-            ever_held: BTreeMap::new(),
+            ever_held,
             heard: 0,
             peer_clocks: BTreeMap::new(),
             horizon_off: false,

@@ -34,7 +34,8 @@ use super::conversation::{
 };
 use super::inventory::InventoryView;
 use super::login::{
-    Done, FactorRequest, LoginAnswer, LoginRequest, MeView, PasswordChange, StepUpRequest,
+    Done, FactorRequest, LoginAnswer, LoginRequest, LoginsEnded, LoginsEnding, LoginsView, MeView,
+    PasswordChange, StepUpRequest,
 };
 use super::problem::Problem;
 use super::record::{EndsView, RecordPart, SubmitRequest, Submitted};
@@ -159,6 +160,18 @@ impl Client {
     /// Ends the login.
     pub async fn logout(&self) -> Answer<Done> {
         self.post("/v1/logout", &Done {}).await
+    }
+
+    /// The logins of a staff member at this node; named by id or name.
+    pub async fn logins_of(&self, staff: &str) -> Answer<LoginsView> {
+        self.get(&format!("/v1/staff/{}/logins", escape(staff)))
+            .await
+    }
+
+    /// Ends one of them, or all.
+    pub async fn end_logins_of(&self, staff: &str, which: &LoginsEnding) -> Answer<LoginsEnded> {
+        let path = format!("/v1/staff/{}/logins/end", escape(staff));
+        self.post(&path, which).await
     }
 
     /// Who is signed in, and how far.

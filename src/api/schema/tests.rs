@@ -43,6 +43,8 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<login::Done>("Done"),
         fits::<login::LoginRequest>("LoginRequest"),
         fits::<login::NodeUnlockRequest>("NodeUnlockRequest"),
+        fits::<login::LoginsEnding>("LoginsEnding"),
+        fits::<login::LoginsEnded>("LoginsEnded"),
         fits::<login::LoginAnswer>("LoginAnswer"),
         fits::<login::MeView>("MeView"),
         fits::<login::FactorRequest>("FactorRequest"),

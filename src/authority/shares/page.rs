@@ -35,11 +35,11 @@ pub(in crate::authority) fn page(
          Clinic:  {name}\n\
          Made on: {date}          Set: {set}          Needed: {threshold} of {count}\n\
          Clinic id:\n    {id}\n\n\
-         Any {threshold} of these {count} pages make the root key again; fewer are worth nothing.\n\
+         Any {threshold} of these {count} sheets make the root key again; fewer are worth nothing.\n\
          Each belongs to another person, at home or at a bank, in a sealed envelope.\n\
          Never photograph, scan, copy or e-mail it, and never keep two in one place.\n\
          If it is lost or was seen, tell the clinic: new shares are made with\n\
-         `authority shares make`, and the pages of this set are destroyed.\n\n\
+         `authority shares make`, and the sheets of this set are destroyed.\n\n\
          Keeper: ______________________________\n\n\
          THE SHARE (the first four letters of each word are enough)\n\
          {lines}\n\
@@ -59,7 +59,7 @@ pub(in crate::authority) fn page(
 }
 
 /// The QR code of the share in one line; the words are enough where it cannot be drawn.
-fn picture(share: &Share, seen: Seen) -> Zeroizing<String> {
+pub(super) fn picture(share: &Share, seen: Seen) -> Zeroizing<String> {
     let text = typing::in_one_line(share);
     let (dark, light) = match seen {
         Seen::OnPaper => (Dense1x2::Dark, Dense1x2::Light),

@@ -294,6 +294,39 @@ fn the_page_fits_one_sheet_and_says_what_it_is_and_how_to_use_it() {
     assert_eq!(read[0].head(), share.head());
 }
 
+/// The points of a picture of half blocks that are drawn, row by row.
+fn drawn(picture: &str) -> Vec<Vec<bool>> {
+    let halves = |line: &str, halves: &str| line.chars().map(|c| halves.contains(c)).collect();
+    let rows = picture
+        .lines()
+        .flat_map(|line| [halves(line, "█▀"), halves(line, "█▄")]);
+    rows.collect()
+}
+
+#[test]
+fn the_picture_holds_the_share_in_one_line_on_paper_and_the_other_way_round_on_a_screen() {
+    /// Clear points around a code, as its standard asks for.
+    const CLEAR: usize = 4;
+    for share in two_of_three() {
+        let text = typing::in_one_line(&share);
+        let code = qrcode::QrCode::with_error_correction_level(&*text, qrcode::EcLevel::M);
+        let (code, width) = code
+            .map(|code| (code.to_colors(), code.width()))
+            .expect("it fits");
+        let paper = drawn(&page::picture(&share, Seen::OnPaper));
+        let screen = drawn(&page::picture(&share, Seen::OnScreen));
+        for y in 0..width + 2 * CLEAR {
+            for x in 0..width + 2 * CLEAR {
+                let inside = |at: usize| (CLEAR..width + CLEAR).contains(&at);
+                let dark = inside(x)
+                    && inside(y)
+                    && code[(y - CLEAR) * width + x - CLEAR] == qrcode::Color::Dark;
+                assert_eq!((paper[y][x], screen[y][x]), (dark, !dark), "{x}, {y}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_words_of_a_share_are_what_they_were_when_their_form_was_frozen() {
     let frozen = include_str!("../../../tests/vectors/authority/recovery-shares");

@@ -137,6 +137,20 @@ fn a_drill_notes_its_date_and_writes_no_key() {
 }
 
 #[test]
+fn a_drill_is_overdue_from_the_first_day_and_again_after_a_year() {
+    let bench = Bench::new();
+    let pages = make(&bench, NOW);
+    let overdue = |seconds| {
+        let kept = kept_set(&bench.path()).expect("read").expect("noted");
+        kept.overdue(later(seconds))
+    };
+    assert!(overdue(1), "never tried");
+    check_shares(&bench.path(), &typed(&[&pages[0], &pages[1]]), later(60)).expect("they fit");
+    assert!(!overdue(60 + YEAR - 1));
+    assert!(overdue(60 + YEAR));
+}
+
+#[test]
 fn a_drill_that_fails_notes_nothing() {
     let bench = Bench::new();
     let pages = make(&bench, NOW);

@@ -33,7 +33,7 @@ impl Shares {
 /// Make recovery shares of the root key: one sheet for each keeper
 ///
 /// Any two of three bring the root key back, unless said otherwise; fewer are worth nothing. Shares
-/// made earlier go on working until their pages are destroyed.
+/// made earlier go on working until their sheets are destroyed.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Make {
     /// How many sheets are needed to bring the root key back
@@ -127,12 +127,12 @@ impl Make {
                 answer.count,
                 dir.display()
             ),
-            None => "Print the pages above now, then clear the screen.".to_owned(),
+            None => "Print the sheets above now, then clear the screen.".to_owned(),
         };
         format!(
             "{} shares of set {} are made; {} of them bring the root key back.\n\n\
              {where_to}\n\
-             Give each to another person, and destroy the pages of every earlier set.\n\
+             Give each to another person, and destroy the sheets of every earlier set.\n\
              Then try them: `clinic-mesh authority shares check`\n",
             answer.count, answer.set, answer.needed
         )
@@ -186,7 +186,7 @@ impl Check {
                 ),
                 Some(newer) => format!(
                     "{}, and not even that: set {} was made later.\n\
-                     Try the pages of that set, and destroy the ones of this.\n",
+                     Try the sheets of that set, and destroy the ones of this.\n",
                     proven.trim_end_matches(" but the date of this drill"),
                     newer.set()
                 ),
@@ -224,6 +224,9 @@ pub(super) fn type_shares(context: &Context) -> Result<Vec<Share>, Failure> {
             context.output.note(&error.to_string());
         }
     }
+    context
+        .output
+        .note("Clear the screen afterwards: the words stand on it.");
     typing.finish().map_err(refused)
 }
 

@@ -49,7 +49,7 @@ impl Shares {
             count: kept.made.map(|made| made.count),
             made: kept.made.map(|made| made.at.into()),
             last_drill: kept.drill.as_ref().map(|drill| drill.at.into()),
-            overdue: kept.drill.is_none() || kept.due().is_some_and(|due| due <= now),
+            overdue: kept.overdue(now),
         }
     }
 

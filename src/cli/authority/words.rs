@@ -189,6 +189,9 @@ fn list(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::Hash;
+    use crate::domain::policy::TwoAdmins;
+    use crate::domain::statement::StatementId;
     use crate::domain::testing::SampleClinic;
 
     #[test]
@@ -216,6 +219,29 @@ mod tests {
                 "{expected}: {said:#?}"
             );
         }
+    }
+
+    #[test]
+    fn a_proposal_says_what_would_be_kept_shorter_and_that_a_rule_is_given_up() {
+        let clinic = SampleClinic::of([]);
+        let mut record = clinic.record();
+        record.policy.two_admins = Some(TwoAdmins::ShorterRetention);
+        let mut policy = record.policy.clone();
+        (policy.version, policy.room_days, policy.two_admins) = (2, 7, None);
+        let said = wanted(&record, &Proposal::Policy { policy });
+        assert_eq!(
+            said,
+            "set policy version 2, keep messages in rooms 7 days, not 30 and do without a second \
+             admin from then on"
+        );
+        let robin = record.admins.values().next().expect("Robin");
+        let proposal = StatementId {
+            author: robin.grant.admin.into(),
+            seq: 12,
+        };
+        let digest = Hash::ZERO;
+        let approved = of(&record, &Act::Approved { proposal, digest });
+        assert_eq!(approved, "approved what Robin proposed in statement 12");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod add;
 mod change;
 mod code;
 mod list;
+mod logins;
 mod suspend;
 
 use clap::Subcommand;
@@ -25,6 +26,8 @@ pub(super) enum Staff {
     Code(code::Code),
     Suspend(suspend::Suspend),
     Reinstate(suspend::Reinstate),
+    Logins(logins::Logins),
+    Logout(logins::Logout),
     List(list::List),
 }
 
@@ -36,6 +39,8 @@ impl Staff {
             Self::Code(command) => command.run(context),
             Self::Suspend(command) => command.run(context),
             Self::Reinstate(command) => command.run(context),
+            Self::Logins(command) => command.run(context),
+            Self::Logout(command) => command.run(context),
             Self::List(command) => command.run(context),
         }
     }

@@ -334,6 +334,11 @@ impl Logins {
         self.end_where(|key, login| login.staff == *staff && *key != keep)
     }
 
+    /// Ends every login of a person, whole or half.
+    pub(super) fn end_of(&mut self, staff: &StaffId) -> Vec<Ended> {
+        self.end_where(|_, login| login.staff == *staff)
+    }
+
     /// Ends every login.
     pub(super) fn end_all(&mut self) -> Vec<Ended> {
         self.end_where(|_, _| true)

@@ -6,18 +6,20 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use crate::api::clinic::{role_name, staff_name};
 use crate::api::login::{
-    Done, FactorRequest, LoginAnswer, LoginLine, LoginRequest, LoginsView, MeView, PasskeyShown,
-    PasswordChange, StepUpRequest, UnlockRequest,
+    Done, FactorRequest, LoginAnswer, LoginLine, LoginRequest, LoginsEnded, LoginsEnding,
+    LoginsView, MeView, PasskeyShown, PasswordChange, StepUpRequest, UnlockRequest,
 };
 use crate::api::problem::Problem;
-use crate::domain::audit::Origin;
+use crate::domain::audit::{AuditRecord, Deed, Origin};
+use crate::domain::id::StaffId;
 use crate::web::access::{Caller, login_required};
 use crate::web::answer::{Answer, Json};
 use crate::web::door::{self, Door};
 use crate::web::login::{
-    Admitted, LoginKey, change_password, factors_of, passkey_sign_in, proof_of, show_factor,
+    Admitted, Line, LoginKey, change_password, factors_of, passkey_sign_in, proof_of, show_factor,
     sign_in, step_up, unlock,
 };
+use crate::web::names;
 use crate::web::state::Api;
 
 pub(super) async fn login(
@@ -143,7 +145,12 @@ pub(super) async fn logins(
 ) -> Answer<LoginsView> {
     let shown = caller.login.ok_or_else(login_required)?;
     let lines = api.logins().of_person(&shown.staff);
-    let lines = lines.into_iter().map(|line| LoginLine {
+    Ok(Json(view(&lines, Some(shown.key))))
+}
+
+/// Logins for reading; `this` is the one that asks.
+fn view(lines: &[Line], this: Option<LoginKey>) -> LoginsView {
+    let lines = lines.iter().map(|line| LoginLine {
         id: line.key.name(),
         began: line.began.into(),
         used: line.used.into(),
@@ -151,11 +158,52 @@ pub(super) async fn logins(
             Origin::Browser => "browser".to_owned(),
             Origin::Socket | Origin::Inside | Origin::Mesh => "socket".to_owned(),
         },
-        this: line.key == shown.key,
+        this: Some(line.key) == this,
     });
-    Ok(Json(LoginsView {
+    LoginsView {
         logins: lines.collect(),
-    }))
+    }
+}
+
+/// The logins of somebody else, for whoever operates the machine.
+pub(super) async fn logins_of(
+    State(api): State<Api>,
+    Path(named): Path<String>,
+) -> Answer<LoginsView> {
+    let staff = person(&api, &named).await?;
+    let lines = api.logins().of_person(&staff);
+    Ok(Json(view(&lines, None)))
+}
+
+/// Ends logins of somebody else, at once; who did that goes into the audit trail.
+pub(super) async fn end_logins_of(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(named): Path<String>,
+    Json(which): Json<LoginsEnding>,
+) -> Answer<LoginsEnded> {
+    let staff = person(&api, &named).await?;
+    let ended = match which.login {
+        None => api.logins().end_of(&staff),
+        Some(login) => {
+            let theirs = api.logins().of_person(&staff);
+            let found = theirs.iter().find(|line| line.key.name() == login);
+            let found = found.ok_or_else(|| Problem::not_found("login", &login))?;
+            api.logins().end(found.key).into_iter().collect()
+        }
+    };
+    let count = u32::try_from(ended.len()).unwrap_or(u32::MAX);
+    api.end(ended, caller.origin()).await;
+    let deed = Deed::LoginsEnded { staff, count };
+    let asker = caller.asker();
+    api.note(AuditRecord::done(asker.actor, asker.origin, deed))
+        .await?;
+    Ok(Json(LoginsEnded { ended: count }))
+}
+
+async fn person(api: &Api, named: &str) -> Result<StaffId, Problem> {
+    let clinic = api.clinic().await?;
+    names::staff(&clinic, named).ok_or_else(|| Problem::not_found("staff member", named))
 }
 
 pub(super) async fn end_login(

@@ -83,6 +83,8 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::NodeUnlock => post(node::unlock),
         RouteId::Logins => get(login::logins),
         RouteId::LoginEnd => post(login::end_login),
+        RouteId::StaffLogins => get(login::logins_of),
+        RouteId::StaffLoginsEnd => post(login::end_logins_of),
         RouteId::Password => post(login::password),
         RouteId::Conversations => get(conversation::list),
         RouteId::Messages => get(conversation::messages),
