@@ -14,6 +14,7 @@ extern crate self as clinic_mesh;
 
 pub mod planted;
 
+pub mod doctor;
 pub mod domain;
 
 pub mod channel;

@@ -12,6 +12,7 @@ pub mod blob;
 pub mod client;
 pub mod clinic;
 pub mod conversation;
+pub mod doctor;
 pub mod enrolment;
 pub mod event;
 pub mod inventory;

@@ -157,6 +157,8 @@ pub enum RouteId {
     InvitationDecide,
     /// Taking an invitation back.
     InvitationCancel,
+    /// What the node has seen of others.
+    Doctor,
     /// A backup of everything.
     Backup,
     /// Stopping the node.
@@ -228,7 +230,7 @@ const fn asking(route: Route, query: &'static [&'static str]) -> Route {
 pub const NODE_UNLOCK: &str = "/v1/node/unlock";
 
 /// Every route.
-pub const ROUTES: [Route; 57] = [
+pub const ROUTES: [Route; 58] = [
     get(
         RouteId::OpenApi,
         "/v1/openapi.json",
@@ -642,6 +644,13 @@ pub const ROUTES: [Route; 57] = [
         Access::Operator,
         (None, "Done"),
         "Hear nobody with this invitation any more.",
+    ),
+    post(
+        RouteId::Doctor,
+        "/v1/doctor",
+        Access::Operator,
+        (Some("DoctorRequest"), "DoctorView"),
+        "What this node has seen of others: links, refusals, announcements; those who are away are tried.",
     ),
     Route {
         span: Span::File,

@@ -437,6 +437,11 @@ const SCHEMAS: &[(&str, Fields)] = &[
     ),
     ("EndsView", &[("ends", Texts)]),
     (
+        "DoctorRequest",
+        &[("addresses", Texts), ("patience", Number)],
+    ),
+    ("DoctorView", &[("node", Foreign)]),
+    (
         "RevocationsView",
         &[("revocations", List("RevocationView"))],
     ),

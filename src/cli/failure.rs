@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Refused = 4,
     /// The node is not running, or its store is locked.
     Unreachable = 5,
+    /// The doctor found something wrong.
+    Ill = 6,
 }
 
 /// A failed command.
@@ -60,6 +62,11 @@ impl Failure {
     /// The node is not running, or locked.
     pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
         Self::new(Exit::Unreachable, message)
+    }
+
+    /// The doctor found something wrong.
+    pub(crate) fn ill(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Ill, message)
     }
 
     /// The same failure with what to do about it.

@@ -12,6 +12,7 @@ mod chat;
 mod client;
 mod demo;
 mod device;
+mod doctor;
 mod failure;
 mod inventory;
 mod manuals;
@@ -45,7 +46,8 @@ Exit codes:
   2  the command line makes no sense
   3  what was named does not exist
   4  refused: not allowed, or turned down by its rules
-  5  the node is not running, or its store is locked";
+  5  the node is not running, or its store is locked
+  6  the doctor found something wrong";
 
 /// The command line of a clinic's messenger.
 #[derive(Debug, Parser)]
@@ -123,6 +125,7 @@ enum Noun {
     Web(web::Web),
     #[command(subcommand)]
     Node(node::Node),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
     Completions(manuals::Completions),
     Man(manuals::Man),
@@ -166,6 +169,7 @@ fn dispatch(noun: Noun, context: &Context) -> Outcome {
         Noun::Inventory(command) => command.run(context),
         Noun::Web(command) => command.run(context),
         Noun::Node(command) => command.run(context),
+        Noun::Doctor(command) => command.run(context),
         Noun::Demo(command) => command.run(context),
         Noun::Completions(command) => command.run(context),
         Noun::Man(command) => command.run(context),

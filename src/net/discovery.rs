@@ -21,13 +21,16 @@ use tracing::{debug, warn};
 
 use super::Clock;
 use super::limits::HINTS_MAX;
+use super::notebook::{Announced, Notebook};
 use crate::domain::id::hex;
 use crate::domain::trust::TrustView;
 
 mod advert;
+mod around;
 mod enrolment;
 
 use advert::{Advert, Found};
+pub use around::{Patience, look_around};
 pub use enrolment::{Advertisement, advertise_enrolment, find_enrolment};
 
 /// mDNS's own port.
@@ -111,6 +114,7 @@ pub(crate) struct Announce {
     pub(crate) listeners: watch::Receiver<Vec<SocketAddr>>,
     pub(crate) trust: watch::Receiver<Arc<TrustView>>,
     pub(crate) clock: Clock,
+    pub(crate) notebook: Notebook,
 }
 
 /// Starts the discovery task, which ends when the receiver is dropped.
@@ -293,7 +297,16 @@ impl Search {
             ServiceEvent::ServiceResolved(service) => {
                 let trust = announce.trust.borrow().clone();
                 let today = (announce.clock)().day();
-                if let Some(found) = Found::read(service).filter(|f| f.is_member(&trust, today)) {
+                let Some(found) = Found::read(service) else {
+                    return;
+                };
+                let member = found.is_member(&trust, today);
+                if !self.own.contains(&found.instance) {
+                    let addresses = found.addresses.clone();
+                    let announced = Announced { addresses, member };
+                    announce.notebook.heard(&found.instance, announced);
+                }
+                if member {
                     self.settle(found);
                 }
             }
@@ -301,6 +314,7 @@ impl Search {
                 let Some(instance) = advert::instance(fullname) else {
                     return;
                 };
+                announce.notebook.gone(instance);
                 self.settling.remove(instance);
                 // Left out when the queue is full: the instance is then forgotten by age.
                 let _left_out = sightings.try_send(Sighting::Gone {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::book::Source;
 use super::link::{Ended, Link, LinkId};
+use super::notebook::{Notebook, Observed};
 use super::outbox::NotQueued;
 use super::secure::Secure;
 use crate::channel::renewal::Renewer;
@@ -19,6 +21,9 @@ use crate::wire::{FRAME_MAX, Frame};
 
 /// Who to stay connected to, and where they may be found besides what discovery says.
 pub type Wanted = BTreeMap<DeviceId, Vec<(SocketAddr, Source)>>;
+
+/// How often it is looked whether everyone has answered.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +52,9 @@ pub(crate) enum Command {
         device: DeviceId,
         addresses: Vec<SocketAddr>,
     },
+    Try {
+        addresses: Vec<SocketAddr>,
+    },
     Stop {
         done: oneshot::Sender<()>,
     },
@@ -61,6 +69,7 @@ pub struct Handle {
     pub(super) listeners: watch::Receiver<Vec<SocketAddr>>,
     pub(super) secure: Secure,
     pub(super) renewer: Renewer,
+    pub(super) notebook: Notebook,
 }
 
 impl Handle {
@@ -126,6 +135,24 @@ impl Handle {
     /// Where the node listens.
     pub fn listeners(&self) -> Vec<SocketAddr> {
         self.listeners.borrow().clone()
+    }
+
+    /// What the network saw of others lately.
+    pub fn observed(&self) -> Observed {
+        self.notebook.read(self.listeners())
+    }
+
+    /// The same, after everyone who is away and whoever is at these addresses was tried once more, or
+    /// after `patience`.
+    pub async fn observed_anew(&self, addresses: Vec<SocketAddr>, patience: Duration) -> Observed {
+        let since = Instant::now();
+        let tried = addresses.clone();
+        // A full queue tries nobody, and the answer is what was seen before.
+        let _hint = self.commands.try_send(Command::Try { addresses });
+        while since.elapsed() < patience && self.notebook.waits(&tried, since) {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.observed()
     }
 
     /// Closes every link in good order and stops listening. Returns when that is done.

@@ -29,6 +29,7 @@ mod handle;
 mod handler;
 mod limits;
 mod link;
+mod notebook;
 mod outbox;
 mod redial;
 mod refused;
@@ -57,6 +58,7 @@ use crate::wire::Frame;
 pub use book::Source;
 pub use handle::{Handle, SendError, Wanted};
 pub use link::{Ended, LinkId, Role};
+pub use notebook::{Announced, Linked, Noted, Observed, What};
 pub use task::{StartError, start};
 
 /// The wall clock; the network has none of its own.

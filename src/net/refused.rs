@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::behaviour::NotEntered;
 use super::link::Role;
+use super::notebook::What;
 use super::secure::{self, Failure};
 use super::{By, Event, address};
 use crate::channel::HandshakeError;
@@ -23,6 +24,66 @@ pub(crate) fn has_renewed(error: &DialError) -> bool {
     errors.iter().any(|(_, error)| match error {
         TransportError::Other(error) => matches!(secure::failure(error), Some(Failure::Renewed)),
         TransportError::MultiaddrNotSupported(_) => false,
+    })
+}
+
+/// What became of each address of a dial that came to nothing.
+pub(crate) fn noted_dialling(error: &DialError) -> Vec<(SocketAddr, What)> {
+    match error {
+        DialError::Transport(errors) => errors
+            .iter()
+            .filter_map(|(at, error)| {
+                let TransportError::Other(error) = error else {
+                    return None;
+                };
+                Some((address::socket_address(at)?, noted(error)?.1))
+            })
+            .collect(),
+        _ => by_dialling(error)
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Refused {
+                    address, by, why, ..
+                } => Some((address?, What::Refused { by, why })),
+                _ => None,
+            })
+            .collect(),
+    }
+}
+
+/// What became of a connection that came in and came to nothing.
+pub(crate) fn noted_listening(
+    from: &Multiaddr,
+    error: &ListenError,
+) -> Option<(SocketAddr, Option<DeviceId>, What)> {
+    let address = address::socket_address(from)?;
+    let (device, what) = match error {
+        ListenError::Transport(TransportError::Other(error)) => noted(error)?,
+        ListenError::Denied { cause } => {
+            let Refused { by, why, .. } = of_denial(cause)?;
+            (None, What::Refused { by, why })
+        }
+        _ => return None,
+    };
+    // Whoever only looked whether the port is open is nobody.
+    let said = !matches!(what, What::NoConnection(_) | What::HungUp);
+    said.then_some((address, device, what))
+}
+
+fn noted(error: &std::io::Error) -> Option<(Option<DeviceId>, What)> {
+    let Some(failure) = secure::failure(error) else {
+        return Some((None, What::NoConnection(error.kind())));
+    };
+    Some(match failure {
+        Failure::Connection(kind) => (None, What::NoConnection(*kind)),
+        Failure::Handshake(HandshakeError::Stranger) => (None, What::Stranger),
+        Failure::Handshake(HandshakeError::UnknownMeshKey(epoch)) => (None, What::MeshKey(*epoch)),
+        Failure::Handshake(HandshakeError::PeerLeft(_)) => (None, What::HungUp),
+        Failure::Handshake(error) => {
+            let Refused { by, why, device } = of_handshake(error)?;
+            (device, What::Refused { by, why })
+        }
+        Failure::Busy(_) | Failure::NoPeerId | Failure::Renewed => return None,
     })
 }
 

@@ -24,6 +24,7 @@ use super::limits::{
     UNUSED,
 };
 use super::link::{Ended, LinkId, Role};
+use super::notebook::{Linked, Notebook};
 use super::redial::{Redial, Target};
 use super::refused;
 use super::roster::{Dial, Purpose, Roster, Verdict};
@@ -88,7 +89,9 @@ pub fn start(
     let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
     let (wanted_sender, wanted) = watch::channel(Wanted::new());
     let (listening, listeners) = watch::channel(Vec::new());
+    let notebook = Notebook::default();
     let sightings = discovery::start(Announce {
+        notebook: notebook.clone(),
         settings: settings.discovery,
         seed: settings.seed,
         listeners: listeners.clone(),
@@ -102,6 +105,7 @@ pub fn start(
 
         clock,
         registry: registry.clone(),
+        notebook: notebook.clone(),
         events,
         held: VecDeque::new(),
         commands,
@@ -125,6 +129,7 @@ pub fn start(
         listeners,
         secure,
         renewer,
+        notebook,
     };
     Ok((handle, received))
 }
@@ -174,6 +179,7 @@ struct Task {
     swarm: Swarm<Behaviour>,
     clock: Clock,
     registry: Registry,
+    notebook: Notebook,
     events: mpsc::Sender<Event>,
     /// Events for which the queue had no room.
     held: VecDeque<Event>,

@@ -7,14 +7,17 @@ pub mod enrolment;
 mod handle;
 mod identity;
 pub mod join;
+pub mod observe;
 mod runner;
 mod search;
 mod start;
 
-pub use crate::net::discovery::{Interfaces, MDNS_PORT, Settings as Discovery};
+pub use crate::net::discovery::{
+    Interfaces, MDNS_PORT, Patience, Settings as Discovery, look_around,
+};
 pub use crate::store::{
     Options as StoreOptions, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, Store,
-    StoreError, Unlock, has_staff_slots, remove_staff_slots, unlock_by_staff,
+    StoreError, Unlock, check_key, has_staff_slots, remove_staff_slots, unlock_by_staff,
 };
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};

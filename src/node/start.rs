@@ -23,6 +23,7 @@ use super::engine::{Command, CommandRefusal, Engine, Now, Reply, Room};
 use super::enrolment::Enrolment;
 use super::handle::{Handle, WeakHandle};
 use super::identity::{Identity, IdentityError};
+use super::observe::Observer;
 use super::runner::{ADDRESS, DONE_MAX, NodeClock, RunError, Runner};
 
 /// How a node runs on this machine.
@@ -67,6 +68,8 @@ pub struct Running {
     pub enrolment: Enrolment,
     /// Makes backups of its store.
     pub backups: Backups,
+    /// Sees what its network has seen.
+    pub observer: Observer,
     /// Staff passwords that open its store, where there may be such.
     pub staff_slots: Option<StaffSlots>,
     /// Who it is.
@@ -159,11 +162,12 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let task = tokio::spawn(runner.run());
     Ok(Running {
         handle,
-        net,
+        net: net.clone(),
         timepiece: Arc::new(move || Now {
             wall: clock.clock.now(),
             mono: clock.clock.elapsed(),
         }),
+        observer: Observer::new(net),
         enrolment,
         backups,
         staff_slots,

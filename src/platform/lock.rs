@@ -63,6 +63,23 @@ impl Lock {
     }
 }
 
+/// Who holds the lock at `path`, by the process number that it wrote down; none if nobody does.
+pub fn holder(path: &Path) -> std::io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    // Given back at once, when the file is closed.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(None),
+        Err(Errno::WOULDBLOCK) => match held(path, &file) {
+            LockError::Held { pid, .. } => Ok(Some(pid)),
+            LockError::Io { source, .. } => Err(source),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn write_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -92,7 +109,10 @@ mod tests {
             Err(LockError::Held { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
             other => panic!("{other:?}"),
         }
+        let pid = std::process::id().to_string();
+        assert_eq!(holder(&path).expect("readable"), Some(pid));
         drop(first);
+        assert_eq!(holder(&path).expect("readable"), None);
         Lock::take(&path).expect("free again");
     }
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod entropy;
 pub mod files;
 pub mod lock;
+pub mod network;
 pub mod sealed;
 pub mod space;
 pub mod vault;

@@ -335,6 +335,11 @@ pub fn key_slots(dir: &Path) -> Result<Vec<SlotView>, StoreError> {
     open::list_slots(dir)
 }
 
+/// Whether `unlock` opens the store in `dir`. Takes no lock and reads no contents.
+pub fn check_key(dir: &Path, unlock: &Unlock) -> Result<(), StoreError> {
+    open::check_key(dir, unlock)
+}
+
 /// Lets `other` open the store in `dir` as well; `unlock` must open it.
 pub fn add_key_slot(
     dir: &Path,

@@ -160,6 +160,12 @@ pub(crate) fn list_slots(dir: &Path) -> Result<Vec<SlotView>, StoreError> {
     Ok(slots(dir)?.list())
 }
 
+/// Whether a secret opens a store. Takes no lock and reads no contents.
+pub(crate) fn check_key(dir: &Path, unlock: &Unlock) -> Result<(), StoreError> {
+    slots(dir)?.unlock(unlock)?;
+    Ok(())
+}
+
 /// Lets `other` open the store in `dir` as well, on the word of someone who can open it.
 pub(crate) fn add_slot(
     dir: &Path,

@@ -26,6 +26,7 @@ use crate::node::Handle;
 use crate::node::backup::Backups;
 use crate::node::engine::{Changed, Command, Now, Reply};
 use crate::node::enrolment::Enrolment;
+use crate::node::observe::Observer;
 
 /// Requests under way at once; more are told to come back.
 ///
@@ -46,6 +47,7 @@ pub struct Api {
     enrolment: Option<Enrolment>,
     web_key: Option<WebKey>,
     backups: Option<Backups>,
+    observer: Option<Observer>,
     unlocking: Unlocking,
 }
 
@@ -94,6 +96,7 @@ impl Api {
             enrolment: None,
             web_key: None,
             backups: None,
+            observer: None,
             unlocking: Unlocking::default(),
         }
     }
@@ -117,6 +120,17 @@ impl Api {
     pub fn backing_up(mut self, backups: Backups) -> Self {
         self.backups = Some(backups);
         self
+    }
+
+    /// The same API of a node whose network the doctor may ask.
+    #[must_use]
+    pub fn observing(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.observer.as_ref()
     }
 
     /// The same API of a node whose staff may unlock it with their passwords.

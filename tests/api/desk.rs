@@ -69,6 +69,7 @@ impl Desk {
         let key = office.running.identity.keys.web_key().public();
         let api = Api::new(office.running.handle.clone(), timepiece).showing(key);
         let api = api.backing_up(office.running.backups.clone());
+        let api = api.observing(office.running.observer.clone());
         let mut desk = Self {
             clinic,
             office,

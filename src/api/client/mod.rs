@@ -2,6 +2,7 @@
 //!
 //! Each request has a connection of its own; on a Unix socket that costs less than keeping track.
 
+mod doctor;
 mod enrolment;
 mod events;
 mod pieces;

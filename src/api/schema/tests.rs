@@ -2,8 +2,8 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::api::{
-    audit, backup, clinic, conversation, enrolment, inventory, login, moment, problem, record,
-    revocation, status, web,
+    audit, backup, clinic, conversation, doctor, enrolment, inventory, login, moment, problem,
+    record, revocation, status, web,
 };
 
 /// A value with every field of a schema filled.
@@ -109,6 +109,8 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<revocation::RevocationView>("RevocationView"),
         fits::<revocation::EnforcementView>("EnforcementView"),
         fits::<enrolment::MeshKeysView>("MeshKeysView"),
+        fits::<doctor::DoctorRequest>("DoctorRequest"),
+        fits::<doctor::DoctorView>("DoctorView"),
         fits::<web::WebView>("WebView"),
         fits::<enrolment::InvitationOpening>("InvitationOpening"),
         fits::<enrolment::InvitationOpened>("InvitationOpened"),

@@ -7,7 +7,7 @@ mod local;
 mod logs;
 mod request;
 mod run;
-mod settings;
+pub(super) mod settings;
 mod status;
 pub(super) mod unlock;
 

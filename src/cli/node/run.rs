@@ -111,6 +111,7 @@ async fn serve(
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone())
         .backing_up(running.backups.clone())
+        .observing(running.observer.clone())
         .showing(running.identity.keys.web_key().public())
         .unlocked_by_staff(unlocking(context.dir(), local, &running)?);
     let faces = doors.serve(&api, &running).await?;

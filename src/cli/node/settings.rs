@@ -19,7 +19,7 @@ const FILE: &str = "node.toml";
 const FILE_MAX: usize = 64 * 1024;
 
 /// The mesh's port unless the file says otherwise; in nobody's list of well-known ones.
-const PORT: u16 = 7846;
+pub(in crate::cli) const PORT: u16 = 7846;
 
 /// The port where invited machines are heard.
 const ENROLMENT_PORT: u16 = 7847;
@@ -27,35 +27,35 @@ const ENROLMENT_PORT: u16 = 7847;
 /// The settings of one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Settings {
+pub(in crate::cli) struct Settings {
     /// Addresses and ports where other nodes connect.
-    pub(super) listen: Vec<SocketAddr>,
+    pub(in crate::cli) listen: Vec<SocketAddr>,
     /// Address and port where an invited machine is heard while an invitation is open.
-    pub(super) enrolment: SocketAddr,
+    pub(in crate::cli) enrolment: SocketAddr,
     /// Address and port where browsers of the office are served, by TLS. Without it they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) web_listen: Option<SocketAddr>,
+    pub(in crate::cli) web_listen: Option<SocketAddr>,
     /// Address and port where browsers on this machine are served, in clear; loopback only. Without
     /// it they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) web_loopback: Option<SocketAddr>,
+    pub(in crate::cli) web_loopback: Option<SocketAddr>,
     /// Whether a staff member's password unlocks the store after a start without its key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) staff_unlock: bool,
+    pub(in crate::cli) staff_unlock: bool,
     /// Discovery on the LAN: "on", "off", or "loopback" for several nodes on one machine.
-    pub(super) mdns: Mdns,
+    pub(in crate::cli) mdns: Mdns,
     /// Interfaces that discovery uses, by name; empty for all.
-    pub(super) interfaces: Vec<String>,
+    pub(in crate::cli) interfaces: Vec<String>,
     /// The port of discovery; 5353 unless this is a test.
-    pub(super) mdns_port: u16,
+    pub(in crate::cli) mdns_port: u16,
     /// Nodes at other places to try, as "host:port".
-    pub(super) bootstrap: Vec<String>,
+    pub(in crate::cli) bootstrap: Vec<String>,
 }
 
 /// Whether and where to discover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Mdns {
+pub(in crate::cli) enum Mdns {
     /// On the LAN
     On,
     /// Not at all
@@ -89,7 +89,7 @@ const HEAD: &str = "\
 
 impl Settings {
     /// Reads the file of a node's directory; without one everything is as usual.
-    pub(super) fn load(dir: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn load(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(FILE);
         let bytes = match files::read_shared(&path, FILE_MAX) {
             Err(FileError::Missing { .. }) => return Ok(Self::default()),
@@ -107,13 +107,13 @@ impl Settings {
     }
 
     /// Writes the file.
-    pub(super) fn save(&self, dir: &Path) -> Result<(), Failure> {
+    pub(in crate::cli) fn save(&self, dir: &Path) -> Result<(), Failure> {
         let text = toml::to_string(self).map_err(Failure::error)?;
         files::replace(&dir.join(FILE), format!("{HEAD}{text}").as_bytes()).map_err(Failure::error)
     }
 
     /// How discovery works with these settings.
-    pub(super) fn discovery(&self) -> Discovery {
+    pub(in crate::cli) fn discovery(&self) -> Discovery {
         let interfaces = match self.mdns {
             Mdns::Off => Interfaces::Off,
             Mdns::Loopback => Interfaces::Only(vec!["lo".to_owned()]),
@@ -127,7 +127,7 @@ impl Settings {
     }
 
     /// What the node starts with; bootstrap peers whose names do not resolve are returned beside.
-    pub(super) fn start(&self, days_ahead: u32) -> (node::Settings, Vec<String>) {
+    pub(in crate::cli) fn start(&self, days_ahead: u32) -> (node::Settings, Vec<String>) {
         let mut bootstrap = Vec::new();
         let mut unknown = Vec::new();
         for peer in &self.bootstrap {

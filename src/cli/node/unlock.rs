@@ -49,6 +49,14 @@ impl UnlockArgs {
         Ok(Unlock::Passphrase(typed))
     }
 
+    /// What opens a store that is there, where a person need not be asked; none if only a person knows.
+    pub(crate) fn given(&self) -> Option<Result<Unlock, Failure>> {
+        let given = self.key_file.is_some()
+            || credential().is_some()
+            || self.passphrase.passphrase_file.is_some();
+        given.then(|| self.existing())
+    }
+
     /// The same where the node may start without it: nothing if no key is at hand and nobody is there
     /// to type one. A key that is there and wrong is a failure all the same.
     pub(crate) fn at_hand(&self) -> Result<Option<Unlock>, Failure> {

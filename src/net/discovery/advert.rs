@@ -125,6 +125,11 @@ impl Found {
         })
     }
 
+    /// Whether a node announced it, of whatever clinic.
+    pub(super) fn is_node(&self) -> bool {
+        self.member.is_some()
+    }
+
     /// Whether the machine that announced it answers to this invitation.
     pub(super) fn is_enrolment(&self, tag: [u8; 8]) -> bool {
         self.enrolment.as_deref() == Some(hex(&tag).as_str())

@@ -8,6 +8,7 @@ use libp2p::swarm::{ConnectionId, DialError};
 use tracing::debug;
 
 use super::super::discovery::Sighting;
+use super::super::limits::ADDRESSES_MAX;
 use super::*;
 
 /// Dials after a loss are spread over this time, so that not all offices dial at once.
@@ -28,6 +29,7 @@ impl Task {
         let roster = &self.roster;
         self.book
             .retain(|device| wanted.contains_key(device) || roster.has(device));
+        self.notebook.retain(|device| wanted.contains_key(device));
         for (device, addresses) in wanted {
             if device == self.me {
                 continue;
@@ -104,6 +106,9 @@ impl Task {
             Target::Device(device) => self.book.addresses(&device),
             Target::Address(address) => vec![address],
         };
+        if let Target::Device(device) = target {
+            self.notebook.dials(device, addresses.clone());
+        }
         let policy = &self.trust.borrow().policy;
         let allowed = addresses
             .into_iter()
@@ -138,6 +143,9 @@ impl Task {
             info!("the certificate of this device was renewed");
             self.redial.hurry_all(Instant::now());
         }
+        for (address, what) in refused::noted_dialling(error) {
+            self.notebook.note((Role::Dialler, address), None, what);
+        }
         for event in refused::by_dialling(error) {
             // Whoever is there is known then: no need to ask every minute who it is.
             if let Event::Refused {
@@ -150,6 +158,15 @@ impl Task {
                 self.forget_hints();
             }
             self.mention(event);
+        }
+    }
+
+    /// Somebody wants to know what becomes of a dial.
+    pub(super) fn try_now(&mut self, addresses: Vec<SocketAddr>) {
+        let now = Instant::now();
+        self.redial.hurry_all(now);
+        for address in addresses.into_iter().take(ADDRESSES_MAX) {
+            self.dial(Target::Address(address), Purpose::Connect, now);
         }
     }
 

@@ -20,6 +20,11 @@ impl Task {
                 error,
                 ..
             } => {
+                if let Some((address, device, what)) =
+                    refused::noted_listening(&send_back_addr, &error)
+                {
+                    self.notebook.note((Role::Listener, address), device, what);
+                }
                 if let Some(event) = refused::by_listening(&send_back_addr, &error) {
                     self.mention(event);
                 }
@@ -116,6 +121,12 @@ impl Task {
             reach: connection.reach,
         };
         info!(link = %link.id, role = ?up.role, "link up");
+        let linked = Linked {
+            device: up.peer,
+            address: up.address,
+            role: up.role,
+        };
+        self.notebook.up(link.id, linked);
         self.phases.insert(id, Phase::Up);
         self.registry
             .write()
@@ -168,6 +179,7 @@ impl Task {
     }
 
     fn unregister(&self, link: LinkId) {
+        self.notebook.down(link);
         self.registry
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -269,6 +281,7 @@ impl Task {
                         .learn(device, address, Source::Introduced, Instant::now());
                 }
             }
+            Command::Try { addresses } => self.try_now(addresses),
             Command::Stop { done } => {
                 let ids: Vec<_> = self
                     .swarm

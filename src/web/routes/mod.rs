@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod conversation;
+mod doctor;
 mod enrolment;
 mod factor;
 mod login;
@@ -113,6 +114,7 @@ fn handler(id: RouteId) -> MethodRouter<Api> {
         RouteId::InvitationState => get(enrolment::state),
         RouteId::InvitationDecide => post(enrolment::decide),
         RouteId::InvitationCancel => post(enrolment::cancel),
+        RouteId::Doctor => post(doctor::look),
         RouteId::Backup => post(backup::make),
         RouteId::Stop => post(node::stop),
     }
