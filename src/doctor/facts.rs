@@ -186,9 +186,9 @@ pub(super) fn in_network(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
         IpAddr::V4(v4) => (u128::from(u32::from(v4)) << 96, 4),
         IpAddr::V6(v6) => (u128::from(v6), 6),
     };
-    let mask = u128::MAX
-        .checked_shl(128 - u32::from(prefix))
-        .unwrap_or_default();
+    // A prefix of more bits than an address has, as another machine's file may say, holds nothing else.
+    let rest = 128_u32.saturating_sub(prefix.into());
+    let mask = u128::MAX.checked_shl(rest).unwrap_or_default();
     let ((one, kind), (other, kind_too)) = (bits(one), bits(other));
     kind == kind_too && one & mask == other & mask
 }

@@ -54,6 +54,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Whether it is a device's log of renewals; the other logs of the record are of people.
+    pub fn is_of_renewals(&self) -> bool {
+        self.space == Space::Record && self.epoch != Epoch::RECORD
+    }
+
     /// What every header hash of this log begins with, so that a header fits no other log.
     pub fn tag(&self, clinic: &ClinicId) -> LogTag {
         let space = self.space.id(clinic);

@@ -62,7 +62,9 @@ pub enum PartError {
     )]
     Garbled,
     /// Of a file that was shown another time.
-    #[error("this is a part of another file; scan the pictures that are shown now")]
+    #[error(
+        "this is a part of another file; scan the pictures that are shown now, or begin anew if the first one was old"
+    )]
     OtherFile,
     /// All parts are there and do not make the file.
     #[error("the parts do not make the file that was shown; show it again from the beginning")]

@@ -75,6 +75,11 @@ impl Renewal {
         }
     }
 
+    /// Whether the certificate inside is sound and signed by this key.
+    pub fn is_signed_by(&self, author: AuthorId, clinic: &ClinicId) -> bool {
+        self.certificate.signer == author && open(&self.certificate, clinic).is_ok()
+    }
+
     /// The body of the entry.
     pub fn to_body(&self) -> Vec<u8> {
         codec::encode(self)
@@ -127,6 +132,12 @@ pub enum NotRenewed {
     /// Another name, office or kind, or a capability that the device does not have.
     #[error("it would give the device other rights than it has")]
     MoreRights,
+    /// Fewer capabilities than the device has: only an admin takes one away.
+    #[error("it would take rights from the device")]
+    OtherRights,
+    /// Not the full life of what is renewed.
+    #[error("it does not hold for thirty days")]
+    OtherLife,
     /// The signer is not a node that may renew.
     #[error("the signer may not renew certificates")]
     WithoutRight,
@@ -145,9 +156,6 @@ pub enum NotRenewed {
     /// Long after the end of the certificate it replaces.
     #[error("the certificate before it had ended more than 60 days ago")]
     TooLate,
-    /// Ends no later than the certificate it replaces.
-    #[error("it ends no later than the certificate before it")]
-    NoLater,
 }
 
 /// From when on a certificate may be renewed: two thirds of its life.
@@ -249,7 +257,7 @@ pub fn may_renew(
     now: WallTime,
 ) -> Result<(), NotRenewed> {
     check_signer(clinic, by, device, now)?;
-    let old = subject(clinic, device)?;
+    let old = present(clinic, device)?;
     check_moment(old, now)
 }
 
@@ -267,7 +275,7 @@ pub fn is_turn(
     if may_renew(clinic, by, device, now).is_err() {
         return false;
     }
-    let Ok(old) = subject(clinic, device) else {
+    let Ok(old) = present(clinic, device) else {
         return false;
     };
     let place =
@@ -302,15 +310,14 @@ pub(super) fn judge(clinic: &Clinic, item: &RenewalItem) -> Result<Certificate, 
     }
     check_signer(clinic, &item.id.by, &fresh.device, at)?;
     check_end(clinic, item)?;
-    let old = subject(clinic, &fresh.device)?;
+    let old = subject(clinic, &fresh.device, at)?;
     check_rights(old, &fresh)?;
-    if clinic.revoked_serials.contains_key(&fresh.serial) {
+    check_same(old, &fresh, at)?;
+    let withdrawn = clinic.revoked_serials.get(&fresh.serial);
+    if withdrawn.is_some_and(|since| at > *since) {
         return Err(NotRenewed::Revoked);
     }
     check_moment(old, at)?;
-    if fresh.not_after <= old.not_after {
-        return Err(NotRenewed::NoLater);
-    }
     Ok(fresh)
 }
 
@@ -331,20 +338,45 @@ pub fn check_rights(old: &Certificate, fresh: &Certificate) -> Result<(), NotRen
     }
 }
 
-/// The newest certificate of a device that takes part.
-fn subject<'a>(clinic: &'a Clinic, device: &DeviceId) -> Result<&'a Certificate, NotRenewed> {
-    if clinic.revocations.contains_key(device) {
-        return Err(NotRenewed::Revoked);
+/// Whether `fresh` is what an honest node signs at `at`: the same rights for the full thirty days.
+///
+/// With fewer rights or a shorter life one stolen node could take the others' rights from them, for good
+/// and dated back; narrowing a device is an admin's act.
+fn check_same(old: &Certificate, fresh: &Certificate, at: WallTime) -> Result<(), NotRenewed> {
+    if fresh.capabilities != old.capabilities {
+        return Err(NotRenewed::OtherRights);
     }
+    if fresh.not_after != at.plus(LIFE) {
+        return Err(NotRenewed::OtherLife);
+    }
+    Ok(())
+}
+
+/// The newest certificate of a device that took part at `at`.
+///
+/// A revocation ends what comes after it and nothing before: whom a revoked node had renewed by then, it
+/// had the right to renew, and its own certificate of then is what shows that.
+fn subject<'a>(
+    clinic: &'a Clinic,
+    device: &DeviceId,
+    at: WallTime,
+) -> Result<&'a Certificate, NotRenewed> {
     let found = clinic.devices.get(device);
     let certificate = &found.ok_or(NotRenewed::UnknownDevice)?.certificate;
-    if clinic
+    let revoked = clinic.revocations.get(device).map(|found| found.at);
+    let tainted = clinic
         .revoked_noise_keys
-        .contains_key(&certificate.noise_key)
-    {
+        .get(&certificate.noise_key)
+        .copied();
+    if revoked.into_iter().chain(tainted).any(|since| at > since) {
         return Err(NotRenewed::Revoked);
     }
     Ok(certificate)
+}
+
+/// The newest certificate of a device that is not revoked, whenever that would be.
+fn present<'a>(clinic: &'a Clinic, device: &DeviceId) -> Result<&'a Certificate, NotRenewed> {
+    subject(clinic, device, WallTime(u64::MAX))
 }
 
 fn check_signer(

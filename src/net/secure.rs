@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{AsyncRead, AsyncWrite, FutureExt as _};
@@ -34,6 +35,12 @@ use crate::domain::id::{ClinicId, DeviceId, Hash};
 use crate::domain::renewal::check_rights;
 use crate::domain::time::WallTime;
 use crate::domain::trust::{Credentials, Issuer, Reach, TrustView};
+
+/// How long a certificate that was handed over is shown before it stands in the record here.
+///
+/// An hour: a link brings the record within seconds; a certificate that nobody lists is asked for anew the
+/// same day.
+const PROVISIONAL: Duration = Duration::from_secs(3600);
 
 /// The upgrade's name.
 const PROTOCOL: &str = "/clinic-mesh/noise/1";
@@ -134,6 +141,9 @@ impl Secure {
             return HandshakeError::Forged(Stage::Verdict).into();
         }
         self.renew(fresh);
+        // Whether the record lists it is seen when the record is here. Until then it is asked for again.
+        let provisional = (self.clock)().plus(PROVISIONAL);
+        *self.until.write().unwrap_or_else(PoisonError::into_inner) = provisional;
         Failure::Renewed
     }
 
@@ -264,12 +274,12 @@ impl Secure {
     }
 }
 
-/// When the certificate in some credentials ends; what does not open is left to others to refuse.
+/// When the certificate in some credentials ends; what does not open has ended.
 fn end_of(local: &Local, credentials: &Credentials) -> WallTime {
     let clinic = local.trust.borrow().clinic;
     credentials
         .open(&clinic)
-        .map_or(WallTime(u64::MAX), |shown| shown.certificate.not_after)
+        .map_or(WallTime(0), |shown| shown.certificate.not_after)
 }
 
 /// Whether a certificate that was handed over is this device's, and not more than it has.

@@ -17,7 +17,8 @@ pub use crate::net::discovery::{
 };
 pub use crate::store::{
     Options as StoreOptions, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, Store,
-    StoreError, Unlock, check_key, has_staff_slots, remove_staff_slots, unlock_by_staff,
+    StoreError, Unlock, check_key, has_staff_slots, plain_name, remove_staff_slots,
+    unlock_by_staff,
 };
 pub use boot::{Enrolled, clinic_of, create};
 pub use handle::{Handle, NodeStopped};

@@ -60,7 +60,7 @@ pub use room::RoomLimits;
 pub use slots::{Cost, SLOTS_MAX, SlotError, SlotKind, SlotView, Unlock};
 pub use staff_slots::{
     STAFF_SLOTS_MAX, SlotOwner, StaffKey, StaffSecret, StaffSlotError, StaffSlots, has_staff_slots,
-    remove_staff_slots, unlock_by_staff,
+    plain as plain_name, remove_staff_slots, unlock_by_staff,
 };
 pub use writer::Purged;
 

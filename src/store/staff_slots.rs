@@ -94,8 +94,9 @@ impl StaffSecret {
     }
 }
 
-/// A name without regard to the case of its letters, as people may type it when they sign in.
-fn plain(name: &str) -> String {
+/// A name without regard to the case and the width of its letters, as people may type it when they sign in:
+/// spellings that open one slot are one name.
+pub fn plain(name: &str) -> String {
     password::normal(&name.trim().to_lowercase())
 }
 

@@ -29,7 +29,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::routes::NODE_UNLOCK;
 use crate::domain::audit::Origin;
 use crate::domain::id::StaffId;
-use crate::node::{StaffKey, StaffSecret, StaffSlotError, unlock_by_staff};
+use crate::node::{StaffKey, StaffSecret, StaffSlotError, plain_name, unlock_by_staff};
 
 /// Tries that wait for the one that is looked at: each takes 256 MiB and over half a second.
 const WAITING: usize = 8;
@@ -48,8 +48,8 @@ struct Inner {
     dir: PathBuf,
     now: Timepiece,
     tries: Tries,
-    queue: Semaphore,
-    place: Semaphore,
+    queue: Arc<Semaphore>,
+    place: Arc<Semaphore>,
     refused: AtomicU32,
     unlocked: Mutex<Stage>,
     told: Notify,
@@ -82,8 +82,8 @@ impl Locked {
             dir: dir.to_owned(),
             now,
             tries: Tries::none(),
-            queue: Semaphore::new(WAITING + 1),
-            place: Semaphore::new(1),
+            queue: Arc::new(Semaphore::new(WAITING + 1)),
+            place: Arc::new(Semaphore::new(1)),
             refused: AtomicU32::new(0),
             unlocked: Mutex::new(Stage::Locked),
             told: Notify::new(),
@@ -141,26 +141,49 @@ impl Locked {
         request: &NodeUnlockRequest,
     ) -> Result<(), Problem> {
         let busy = || super::access::busy();
-        let _queued = self.0.queue.try_acquire().map_err(|_| busy())?;
-        let name = request.name.trim().to_lowercase();
+        let queued = self.0.queue.clone().try_acquire_owned();
+        let queued = queued.map_err(|_| busy())?;
+        let name = plain_name(&request.name);
         self.0.tries.book(&name, from, (self.0.now)().wall)?;
-        let _place = self.0.place.acquire().await.map_err(|_| busy())?;
+        let place = self.0.place.clone().acquire_owned().await;
+        let place = place.map_err(|_| busy())?;
         if !self.is_locked() {
-            return Ok(());
+            self.0.tries.settle(&name, from);
+            return Err(self.problem());
         }
-        let (dir, secret) = (
-            self.0.dir.clone(),
-            StaffSecret::new(&request.name, &request.password),
-        );
-        let opened = tokio::task::spawn_blocking(move || unlock_by_staff(&dir, &secret)).await;
-        match opened {
-            Ok(Ok(key)) => self.open(key, from),
-            Ok(Err(StaffSlotError::Wrong)) => return Err(self.refuse()),
-            Ok(Err(error)) => return Err(Problem::new(Code::Internal, error.to_string())),
-            Err(_) => return Err(Problem::new(Code::Internal, "the try was not looked at")),
+        let secret = StaffSecret::new(&request.name, &request.password);
+        let locked = self.clone();
+        // Whoever hangs up does not end the work, so the places belong to the work.
+        let looked_at = tokio::task::spawn_blocking(move || {
+            let _held = (queued, place);
+            locked.look_at(&secret, &name, from)
+        });
+        let undone = || Problem::new(Code::Internal, "the try was not looked at");
+        looked_at.await.map_err(|_| undone())?
+    }
+
+    /// Looks at one try, which takes half a second and 256 MiB.
+    fn look_at(
+        &self,
+        secret: &StaffSecret,
+        name: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(), Problem> {
+        match unlock_by_staff(&self.0.dir, secret) {
+            Ok(key) => {
+                self.open(key, from);
+                self.0.tries.settle(name, from);
+                Ok(())
+            }
+            Err(StaffSlotError::Wrong) => Err(self.refuse()),
+            Err(error) => {
+                warn!(%error, "a try to unlock the node could not be looked at");
+                Err(
+                    Problem::new(Code::Internal, "this node cannot look at passwords now")
+                        .remedy("start it with its passphrase or key file, and look at its log"),
+                )
+            }
         }
-        self.0.tries.settle(&name, from);
-        Ok(())
     }
 
     fn open(&self, key: StaffKey, from: Option<IpAddr>) {

@@ -327,8 +327,10 @@ impl Api {
     /// Ends logins that policy, an admin or the authority ends, until the node stops.
     pub async fn guard(self) {
         let mut hints = self.hints();
+        // However much is going on: hints that come all the time must not put the sweep off.
+        let mut due = tokio::time::Instant::now() + SWEEP;
         loop {
-            let hint = tokio::time::timeout(SWEEP, hints.recv()).await;
+            let hint = tokio::time::timeout_at(due, hints.recv()).await;
             match hint {
                 Ok(Ok(Changed::Revoked)) => {
                     let ended = self.logins().end_all();
@@ -338,6 +340,7 @@ impl Api {
                 | Ok(Err(broadcast::error::RecvError::Lagged(_)))
                 | Err(_) => {
                     self.sweep().await;
+                    due = tokio::time::Instant::now() + SWEEP;
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(broadcast::error::RecvError::Closed)) => return,

@@ -191,7 +191,7 @@ fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice
     say(&page, "before");
 
     place.nodes[0].kill();
-    page.until("document.querySelector('.banner.bad') !== null");
+    page.until("document.querySelector('.banner:not([hidden])') !== null");
     page.shows("This office’s node does not answer");
     page.shows("before");
     page.type_text("written meanwhile");

@@ -65,7 +65,12 @@ fn text(lines: &[Line], style: Style) -> String {
     let mut text = String::new();
     for line in lines {
         let at = style.dim(&when_exactly(line.at.wall()));
-        text.push_str(&format!("{at}  {} {}\n", style.bold(&line.by), line.what));
+        let seq = style.dim(&format!("#{}", line.seq));
+        text.push_str(&format!(
+            "{at}  {} {seq} {}\n",
+            style.bold(&line.by),
+            line.what
+        ));
         if let Some(why) = &line.void {
             text.push_str(&format!(
                 "    {}\n",

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::fingerprint;
 use super::invite::{CodeArgs, Place};
 use super::revoke::cut_off;
 use crate::cli::admin::{AdminKey, Desk, device};
@@ -52,8 +53,10 @@ impl Replace {
         let (certificate, revoked) = (old.certificate.clone(), old.revocation.is_some());
         if !revoked {
             self.yes.confirm(&format!(
-                "Revoke {} of office {} for good, and invite another machine in its place?",
-                certificate.name, certificate.office
+                "Revoke {} of office {}, whose key begins {}, for good, and invite another machine in its place?",
+                certificate.name,
+                certificate.office,
+                fingerprint(&id)
             ))?;
             cut_off(context, desk, id, false).await?;
         }

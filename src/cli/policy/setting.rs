@@ -40,7 +40,7 @@ pub(super) const SETTINGS: [Setting; 9] = [
     },
     Setting {
         name: "opened_receipts",
-        about: "whether writers see who opened their messages: on or off",
+        about: "whether writers see who opened their messages",
         bounds: "on or off",
         get: |policy| match policy.opened_receipts {
             Switch::On => "on".to_owned(),
@@ -85,7 +85,7 @@ pub(super) const SETTINGS: [Setting; 9] = [
     },
     Setting {
         name: "two_admins",
-        about: "whether keeping messages or audit records shorter takes a second admin: on or off",
+        about: "whether keeping messages or audit records shorter takes a second admin",
         bounds: "on or off",
         get: |policy| match policy.two_admins {
             Some(TwoAdmins::ShorterRetention) => "on".to_owned(),

@@ -6,6 +6,7 @@ use mdns_sd::{ResolvedService, ServiceInfo};
 use rand::rngs::StdRng;
 use subtle::ConstantTimeEq as _;
 
+use super::super::limits::ADDRESSES_MAX;
 use super::random_name;
 use crate::domain::id::{Hash, hex};
 use crate::domain::time::Day;
@@ -102,6 +103,8 @@ impl Found {
             .map(|ip| SocketAddr::new(ip.to_ip_addr(), port))
             .collect();
         addresses.sort_unstable();
+        // Anybody on the LAN can announce; more than a machine has is kept by nobody.
+        addresses.truncate(ADDRESSES_MAX);
         Some(Self {
             instance: instance(service.get_fullname())?.to_owned(),
             addresses,

@@ -17,9 +17,11 @@ use crate::domain::retraction::Retraction;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
 use crate::domain::statement::Statement;
+use crate::domain::time::Day;
 use crate::domain::trust::Refusal;
 use crate::planted::planted;
 
+use super::holdings::RENEWALS_MAX;
 use super::pull::HELD_BACK;
 use super::{Changed, Effect, Engine, Fork, LinkId};
 
@@ -55,6 +57,10 @@ enum SegmentRefusal {
     Body,
     /// Claims to be kept for longer than any policy allows.
     KeptTooLong,
+    /// To be destroyed one day, of what nodes agree on for good.
+    NotKept,
+    /// More renewals than a node writes between two starts.
+    TooManyRenewals,
 }
 
 impl Engine {
@@ -166,8 +172,13 @@ impl Engine {
         if self.is_beyond_revocation(segment) {
             return Some(Verdict::Later);
         }
-        if self.holdings.is_one_group_too_many(&log.author, &log.space) {
+        if self.holdings.is_one_group_too_many(&log.author, &log.space)
+            || self.holdings.is_one_renewal_log_too_many(log)
+        {
             return Some(Verdict::Later);
+        }
+        if log.is_of_renewals() && segment.last() > RENEWALS_MAX {
+            return Some(Verdict::Wrong(SegmentRefusal::TooManyRenewals));
         }
         if segment.last() < head.seq {
             return Some(Verdict::Known);
@@ -217,6 +228,11 @@ impl Engine {
             if entry.header.last_day > Policy::latest_last_day(&segment.log.space, day) {
                 return Some(Verdict::Wrong(SegmentRefusal::KeptTooLong));
             }
+            // What nodes agree on must not be gone tomorrow for those who start anew.
+            let lasts = matches!(segment.log.space, Space::Record | Space::Staff(_));
+            if lasts && entry.header.last_day != Day::NEVER {
+                return Some(Verdict::Wrong(SegmentRefusal::NotKept));
+            }
         }
         None
     }
@@ -258,9 +274,12 @@ impl Engine {
             Space::Record if log.epoch == Epoch::RECORD => Statement::from_body(body)
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),
-            Space::Record => Renewal::from_body(body)
-                .is_err()
-                .then_some(Verdict::Wrong(SegmentRefusal::Body)),
+            // Judged here and not in the fold: whoever is renewed shows this certificate, and with a
+            // signature that does not hold nobody would let that device in again.
+            Space::Record => match Renewal::from_body(body) {
+                Ok(read) if read.is_signed_by(log.author, &self.clinic_id) => None,
+                Ok(_) | Err(_) => wrong,
+            },
             Space::Staff(_) => StaffItem::from_body(body)
                 .is_err()
                 .then_some(Verdict::Wrong(SegmentRefusal::Body)),

@@ -15,6 +15,15 @@ use crate::domain::space::Space;
 use crate::domain::time::Hlc;
 use crate::wire::{self, LogHead, SpaceDigest};
 
+/// Most renewals in one log of a device.
+///
+/// Sixty-four devices, each renewed every twenty days, for fourteen years without a new start.
+pub(super) const RENEWALS_MAX: u64 = 16_384;
+
+/// Most logs of renewals of one device: a new start every day for eleven years. Statements and renewals are
+/// never destroyed, so whoever writes them without end has to be stopped somewhere.
+const RENEWAL_LOGS_MAX: usize = 4096;
+
 /// Most groups in which one device may write before it can begin no more.
 ///
 /// Twenty people who each begin fifty. There are far more ways to choose eight people out of a clinic
@@ -161,6 +170,16 @@ impl Holdings {
     pub(super) fn is_one_group_too_many(&self, author: &AuthorId, space: &Space) -> bool {
         let begins = matches!(space, Space::Group(_)) && !self.spaces.contains_key(space);
         begins && self.groups_by(author) >= GROUPS_MAX
+    }
+
+    /// Whether a log of renewals would be one more than a device begins in its life.
+    pub(super) fn is_one_renewal_log_too_many(&self, log: &Log) -> bool {
+        let Some(state) = self.spaces.get(&log.space).filter(|_| log.is_of_renewals()) else {
+            return false;
+        };
+        let epochs = (log.author, Epoch(0))..=(log.author, Epoch(u64::MAX));
+        !state.logs.contains_key(&(log.author, log.epoch))
+            && state.logs.range(epochs).count() >= RENEWAL_LOGS_MAX
     }
 
     fn groups_by(&self, author: &AuthorId) -> usize {

@@ -378,7 +378,7 @@ impl Engine {
             return;
         };
         link.heard = now;
-        if link.stage == Stage::Unlisted && !renewal::may_explain(&frame) {
+        if link.stage == Stage::Unlisted && !renewal::may_explain(&frame, &link.peer) {
             return;
         }
         self.heard = now;

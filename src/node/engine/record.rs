@@ -7,12 +7,12 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::cert;
 use crate::domain::enforcement;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
-use crate::domain::log::{Epoch, Log, SEGMENT_BYTES_MAX, Segment};
+use crate::domain::log::{Entry, Epoch, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::record::{Clinic, Item, VoidReason};
-use crate::domain::renewal::{Renewal, RenewalId, RenewalItem};
+use crate::domain::renewal::{Renewal, RenewalId, RenewalItem, is_renewer};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, Statement, StatementId};
-use crate::domain::time::Hlc;
+use crate::domain::time::{Day, Hlc};
 use crate::domain::trust::{MeshKey, Refusal};
 use crate::planted::planted;
 use crate::wire::Frame;
@@ -57,12 +57,14 @@ impl RecordState {
             || self.clinic.admins.contains_key(&author.as_admin())
     }
 
-    /// Whether a log of the record belongs there: an admin's statements, or a device's renewals.
+    /// Whether a log of the record belongs there: an admin's statements, or the renewals of a device that
+    /// may renew, or might before it was revoked.
     pub(super) fn takes(&self, log: &Log) -> bool {
         if log.epoch == Epoch::RECORD {
             self.knows_signer(&log.author)
         } else {
-            self.clinic.devices.contains_key(&log.author.as_device())
+            let device = self.clinic.devices.get(&log.author.as_device());
+            device.is_some_and(|device| is_renewer(&device.certificate))
         }
     }
 
@@ -84,8 +86,11 @@ impl RecordState {
 
     /// Takes renewals; those that are known are not taken twice.
     pub(super) fn add_renewals(&mut self, renewals: Vec<RenewalItem>) {
-        let fresh = |item: &RenewalItem| self.renewals.iter().all(|known| known.id != item.id);
-        let fresh: Vec<RenewalItem> = renewals.into_iter().filter(fresh).collect();
+        let known: BTreeSet<RenewalId> = self.renewals.iter().map(|item| item.id).collect();
+        let fresh = renewals
+            .into_iter()
+            .filter(|item| !known.contains(&item.id));
+        let fresh: Vec<RenewalItem> = fresh.collect();
         self.renewals.extend(fresh);
         self.fold();
     }
@@ -458,6 +463,12 @@ impl Engine {
         }
         if segment.first == 0 || segment.entries.is_empty() {
             return Err(bad("it holds no statement"));
+        }
+        let lasts = |entry: &Entry| entry.header.last_day == Day::NEVER;
+        if !segment.entries.iter().all(lasts) {
+            return Err(bad(
+                "a statement in it is to be destroyed one day; statements are kept",
+            ));
         }
         let head = self.holdings.head(&log);
         if self.holdings.log(&log).is_some_and(|state| state.forked) {

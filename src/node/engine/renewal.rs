@@ -18,10 +18,14 @@ use super::{CommandRefusal, DeviceStanding, Effect, Engine, LinkId, Reply, Ticke
 /// Whether a frame may explain why its sender's certificate counts: statements, and the end.
 ///
 /// Nothing else is taken from a peer whose renewal the record here does not list, its clock included.
-pub(super) fn may_explain(frame: &Frame) -> bool {
+///
+/// The explanation is in another device's log or in an admin's: what the peer itself signed explains nothing.
+pub(super) fn may_explain(frame: &Frame, peer: &DeviceId) -> bool {
     match frame {
         Frame::Heads { space, .. } => *space == Space::Record,
-        Frame::Entries(segment) => segment.log.space == Space::Record,
+        Frame::Entries(segment) => {
+            segment.log.space == Space::Record && segment.log.author.as_device() != *peer
+        }
         Frame::Bye { .. } => true,
         Frame::Hello { .. }
         | Frame::Beat { .. }
@@ -112,20 +116,23 @@ impl Engine {
         let named = |item: &RenewalItem| Some((item.id, renewal::device(&item.renewal)?));
         let named: Vec<(RenewalId, DeviceId)> = items.iter().filter_map(named).collect();
         self.record.add_renewals(items);
+        let mut changed = false;
         for (id, device) in named {
             if id.by == self.me {
                 self.renewing.remove(&device);
             }
+            // What does not count changes nothing, and whoever writes a thousand of it gets no more for that.
+            if self.record.clinic.not_renewed.contains_key(&id) {
+                continue;
+            }
+            changed = true;
             let deed = Deed::CertificateRenewed { device };
             let actor = Actor::Device(id.by);
-            let counts = !self.record.clinic.not_renewed.contains_key(&id);
-            self.audit(if counts {
-                AuditRecord::done(actor, Origin::Mesh, deed)
-            } else {
-                AuditRecord::refused(actor, Origin::Mesh, deed)
-            });
+            self.audit(AuditRecord::done(actor, Origin::Mesh, deed));
         }
-        self.record_changed();
+        if changed {
+            self.record_changed();
+        }
     }
 
     /// Shows the certificate that the record lists for this device, once it is another one.
@@ -140,11 +147,16 @@ impl Engine {
         if self.shown == Some(own.certificate.serial) {
             return;
         }
-        self.shown = Some(own.certificate.serial);
         let credentials = Credentials {
             certificate: own.signed.clone(),
             grant: admin.signed.clone(),
         };
+        // The record lists what its signer's log vouches for. What nobody else would open is not shown in
+        // the place of what they do.
+        if credentials.open(&self.clinic_id).is_err() {
+            return;
+        }
+        self.shown = Some(own.certificate.serial);
         self.effects
             .push_back(Effect::Credentials(Box::new(credentials)));
     }

@@ -14,7 +14,7 @@ use crate::domain::log::{Epoch, Log};
 use crate::domain::sighting::Sighting;
 use crate::domain::space::Space;
 use crate::domain::statement::StatementId;
-use crate::domain::time::WallTime;
+use crate::domain::time::{AHEAD_MAX, WallTime};
 
 use super::link::Stage;
 use super::{Engine, LinkId, Now, Reply, Ticket};
@@ -38,8 +38,15 @@ pub(super) struct Sightings {
 impl Sightings {
     /// What the store remembers.
     pub(super) fn new(known: Vec<(DeviceId, Sighting)>, now: Now) -> Self {
+        // What was noted while a clock was ahead says nothing once it is right: it would count as heard of
+        // only just, for as long as the clock was ahead.
+        let latest = now.wall.plus(AHEAD_MAX);
+        let sober = |(device, mut sighting): (DeviceId, Sighting)| {
+            sighting.level = sighting.level.filter(|level| *level <= latest);
+            (device, sighting)
+        };
         Self {
-            known: known.into_iter().collect(),
+            known: known.into_iter().map(sober).collect(),
             kept: BTreeMap::new(),
             anchor: now,
         }

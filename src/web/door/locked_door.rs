@@ -67,7 +67,7 @@ impl LockedDoor {
     ) -> Result<(), StaffSlotError> {
         let path = dir.join(FILE);
         let bytes = encode(certificate, key);
-        let same = files::read(&path, FILE_MAX).is_ok_and(|known| known == *bytes);
+        let same = files::read(&path, FILE_MAX).is_ok_and(|known| Zeroizing::new(known) == bytes);
         if !same {
             files::replace_and_scrub(&path, &bytes)?;
         }

@@ -107,8 +107,19 @@ async fn name_and_password_unlock_it_once_and_nothing_else_does() {
     // While the store is opened, it says so, and whoever comes late is not told that they are wrong.
     let (status, said) = ask(&locked, "GET", "/v1/me").await;
     assert_eq!((status, &said["retry_after"]), (503, &json!(1)));
-    assert_eq!(unlock_with(&locked, "Bo", "anything").await.0, 200);
+    let (status, said) = unlock_with(&locked, "Bo", "anything").await;
+    assert_eq!((status, &said["retry_after"]), (503, &json!(1)));
     assert!(locked.take().is_none(), "the key is given once");
+}
+
+#[tokio::test]
+async fn another_spelling_of_a_name_is_no_other_name_to_guess_at() {
+    let scratch = node();
+    let locked = locked(&scratch);
+    for name in ["Ana", "ANA ", "\u{ff21}na", "a\u{ff4e}a"] {
+        assert_eq!(unlock_with(&locked, name, "not mine at all").await.0, 401);
+    }
+    assert_eq!(unlock_with(&locked, "\u{ff41}na", PASSWORD).await.0, 429);
 }
 
 #[tokio::test]

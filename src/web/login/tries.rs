@@ -1,7 +1,7 @@
 //! Tries to prove something by a secret: counted as wrong ones until they prove right, by name and by
 //! address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::api::problem::{Code, Problem};
@@ -46,7 +46,7 @@ impl Tries {
         from: Option<IpAddr>,
         now: WallTime,
     ) -> Result<(), Problem> {
-        let Some(address) = from.map(|address| address.to_string()) else {
+        let Some(address) = from.map(counted) else {
             return Ok(());
         };
         let mut addresses = locked(&self.addresses);
@@ -66,7 +66,18 @@ impl Tries {
     /// The same where no name was said.
     pub(in crate::web) fn settle_address(&self, from: Option<IpAddr>) {
         if let Some(address) = from {
-            locked(&self.addresses).forgive(&address.to_string());
+            locked(&self.addresses).forgive(&counted(address));
+        }
+    }
+}
+
+/// What is counted for an address: an IPv6 host has a whole network of 64 bits to choose its own from.
+fn counted(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let network = u128::from(v6) >> 64 << 64;
+            Ipv6Addr::from(network).to_string()
         }
     }
 }
@@ -88,5 +99,19 @@ fn spoken(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} seconds"),
         _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_a_network_of_addresses_is_one_to_count() {
+        let address = |text: &str| counted(text.parse().expect("an address"));
+        assert_eq!(address("fd00::1:2:3:4"), address("fd00::9:9:9:9"));
+        assert_ne!(address("fd00:0:0:1::1"), address("fd00::1"));
+        assert_ne!(address("10.0.0.1"), address("10.0.0.2"));
+        assert_eq!(address("::ffff:10.0.0.1"), "10.0.0.1");
     }
 }

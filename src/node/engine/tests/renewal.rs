@@ -1,11 +1,15 @@
 //! Certificates that end, and those who see to it that they do not.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::domain::id::{ClinicId, Serial};
+use crate::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use crate::domain::record::Clinic;
 use crate::domain::renewal;
-use crate::domain::sign::SigningKey;
+use crate::domain::sign::{Label, SigningKey};
 use crate::domain::testing::NOON;
-use crate::domain::time::WallTime;
+use crate::domain::time::{Clock, Day, Hlc, WallTime};
 use crate::domain::trust::{Credentials, Reach, Refusal};
 use crate::node::engine::Reply;
 
@@ -212,4 +216,82 @@ fn a_restarted_node_knows_the_renewals_it_had() {
     mesh.start("ward-2", disk, 0);
     assert_eq!(until(&mesh, "ward-2", "ward-2"), before);
     assert_eq!(mesh.shown("ward-2").certificate.not_after, before);
+}
+
+/// What a dishonest node puts into its log of renewals.
+struct Written {
+    by: &'static str,
+    renewal: renewal::Renewal,
+    last_day: Day,
+}
+
+/// Ward-2's renewal of the pharmacy as an honest node would write it, on the day it is due.
+fn honest(mesh: &Mesh, by: &'static str) -> Written {
+    let pharmacy = &mesh.clinic.device("pharmacy").certificate;
+    let key = &mesh.clinic.device(by).key;
+    let serial = Serial::new([5; 16]);
+    let now = mesh.now("front-desk").wall;
+    Written {
+        by,
+        renewal: renewal::sign(pharmacy, now, serial, &mesh.clinic.id, key),
+        last_day: Day::NEVER,
+    }
+}
+
+/// The front desk hears it from whoever wrote it; says whether it is kept there, and whether the pharmacy
+/// is renewed by it.
+fn heard(change: impl FnOnce(&mut Written)) -> (bool, bool) {
+    let mut clinic = SampleClinic::of(["lab"]);
+    for office in ["front-desk", "ward-2", "pharmacy"] {
+        clinic.enrol_renewer(office);
+    }
+    let mut mesh = Mesh::of(clinic);
+    // Away, so that no honest node renews it first.
+    mesh.cut("pharmacy");
+    mesh.sleep(days(20));
+    mesh.run_for(minutes(1));
+    let mut written = honest(&mesh, "ward-2");
+    change(&mut written);
+    let device = mesh.clinic.device(written.by);
+    let log = Log {
+        space: Space::Record,
+        author: device.key.id(),
+        epoch: Epoch(99),
+    };
+    let time = Clock::resume(Hlc(0)).tick(mesh.now("front-desk").wall);
+    let body = written.renewal.to_body();
+    let entry = Entry::new(
+        time,
+        written.last_day,
+        Payload {
+            salt: [1; 16],
+            body,
+        },
+    );
+    let key = &device.key;
+    let (segment, _) = Segment::sign(&mesh.clinic.id, key, log, Head::EMPTY, vec![entry]);
+    let entries = crate::wire::Frame::Entries(Arc::new(segment));
+    mesh.whisper(written.by, "front-desk", &entries);
+    let kept = mesh.offices["front-desk"].engine.holdings.head(&log).seq > 0;
+    let believed = until(&mesh, "front-desk", "pharmacy") > NOON.plus(days(30));
+    (kept, believed)
+}
+
+#[test]
+fn a_renewal_that_would_keep_its_device_out_or_vanish_is_not_taken() {
+    assert_eq!(heard(|_| {}), (true, true), "the honest one");
+    let unopened = heard(|written| {
+        let other = written.renewal.to_body();
+        let key = SigningKey::from_seed(&[66; 32]);
+        let clinic = ClinicId::new([1; 32]);
+        written.renewal.certificate.signature = key.sign(Label::Renewal, &clinic, &other);
+    });
+    assert_eq!(unopened, (false, false), "nobody would let its device in");
+    let vanishing = heard(|written| written.last_day = Day(30_000));
+    assert_eq!(vanishing, (false, false), "gone for whoever starts later");
+}
+
+#[test]
+fn who_may_not_renew_writes_nothing_into_the_record() {
+    assert_eq!(heard(|written| written.by = "lab"), (false, false));
 }
