@@ -114,6 +114,18 @@ fn first(facts: &Facts) -> (Cause, Likelihood) {
 }
 
 #[test]
+fn a_prefix_of_more_bits_than_there_are_holds_the_address_alone() {
+    use super::facts::in_network;
+    let ip = |text: &str| -> std::net::IpAddr { text.parse().expect("an address") };
+    let (one, other) = (ip("fd00::1"), ip("fd00::2"));
+    assert!(in_network(one, other, 64));
+    for prefix in [128, 129, 255] {
+        assert!(!in_network(one, other, prefix), "{prefix}");
+        assert!(in_network(one, one, prefix), "{prefix}");
+    }
+}
+
+#[test]
 fn a_sound_clinic_is_well_and_nothing_is_left_unseen() {
     assert_eq!(diagnose(&sound()), Findings::default());
 }

@@ -378,3 +378,35 @@ impl SpaceState {
         self.logs.values().map(|log| log.durable.seq).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_begins_so_many_logs_of_renewals_and_no_more() {
+        let author = AuthorId::new([7; 32]);
+        let log = |space, epoch| Log {
+            space,
+            author,
+            epoch: Epoch(epoch),
+        };
+        let mut holdings = Holdings {
+            clinic: ClinicId::new([1; 32]),
+            spaces: BTreeMap::new(),
+        };
+        for epoch in 1..RENEWAL_LOGS_MAX as u64 {
+            holdings.log_mut(&log(Space::Record, epoch));
+        }
+        let too_many = |holdings: &Holdings, space, epoch| {
+            holdings.is_one_renewal_log_too_many(&log(space, epoch))
+        };
+        let next = RENEWAL_LOGS_MAX as u64;
+        assert!(!too_many(&holdings, Space::Record, next));
+        holdings.log_mut(&log(Space::Record, next));
+        assert!(too_many(&holdings, Space::Record, next + 1));
+        assert!(!too_many(&holdings, Space::Record, 5), "one that it has");
+        let audit = Space::Audit(author.as_device());
+        assert!(!too_many(&holdings, audit, next + 1), "other spaces");
+    }
+}

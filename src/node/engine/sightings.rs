@@ -200,3 +200,30 @@ fn record_log(author: AuthorId) -> Log {
         epoch: Epoch::RECORD,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::NOON;
+
+    #[test]
+    fn what_was_noted_by_a_clock_that_was_ahead_makes_no_node_fresh() {
+        let (sober, ahead) = (DeviceId::new([1; 32]), DeviceId::new([2; 32]));
+        let level = |at| {
+            let mut sighting = Sighting::default();
+            sighting.level = Some(at);
+            sighting
+        };
+        let known = vec![
+            (sober, level(NOON.plus(AHEAD_MAX))),
+            (ahead, level(NOON.plus(AHEAD_MAX * 2))),
+        ];
+        let now = Now {
+            wall: NOON,
+            mono: Duration::ZERO,
+        };
+        let sightings = Sightings::new(known, now);
+        assert!(sightings.of(&sober).level.is_some());
+        assert_eq!(sightings.of(&ahead).level, None);
+    }
+}

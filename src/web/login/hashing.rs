@@ -59,7 +59,7 @@ impl Cost {
 /// Hashes and checks passwords, a few at a time.
 pub(in crate::web) struct Hashing {
     cost: Cost,
-    places: Semaphore,
+    places: std::sync::Arc<Semaphore>,
     queue: std::sync::Arc<Semaphore>,
     /// What names without a password are checked against, so that they cost the same.
     nobody: String,
@@ -84,7 +84,7 @@ impl Hashing {
         let (salt, hash) = (entropy::array::<16>(), entropy::array::<32>());
         Self {
             cost,
-            places: Semaphore::new(AT_ONCE),
+            places: std::sync::Arc::new(Semaphore::new(AT_ONCE)),
             queue: std::sync::Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             nobody: phc(cost, &salt, &hash),
         }
@@ -149,8 +149,13 @@ impl Hashing {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _place = self.places.acquire().await.ok()?;
-        tokio::task::spawn_blocking(work).await.ok()
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        // Whoever hangs up does not end the work, so the place belongs to the work.
+        let held = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(held).await.ok()
     }
 }
 
@@ -205,6 +210,31 @@ mod tests {
             verify("correct horse", Some("nonsense".into())).await,
             Verdict::Wrong
         );
+    }
+
+    #[tokio::test]
+    async fn a_hash_keeps_its_place_though_its_asker_hangs_up() {
+        let hashing = std::sync::Arc::new(Hashing::new(Cost::CHEAP));
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let asker = tokio::spawn({
+            let hashing = hashing.clone();
+            async move {
+                let work = move || {
+                    begun.send(()).expect("awaited");
+                    let _ = ends.recv();
+                };
+                hashing.on_a_thread(work).await
+            }
+        });
+        begins.await.expect("it begins");
+        asker.abort();
+        assert!(asker.await.is_err(), "hung up");
+        assert_eq!(hashing.places.available_permits(), AT_ONCE - 1);
+        end.send(()).expect("still at work");
+        let all = u32::try_from(AT_ONCE).expect("few");
+        let again = hashing.places.acquire_many(all).await;
+        assert!(again.is_ok(), "free once the work is done");
     }
 
     #[tokio::test]

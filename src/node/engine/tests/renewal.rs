@@ -12,6 +12,8 @@ use crate::domain::testing::NOON;
 use crate::domain::time::{Clock, Day, Hlc, WallTime};
 use crate::domain::trust::{Credentials, Reach, Refusal};
 use crate::node::engine::Reply;
+use crate::node::engine::holdings::RENEWALS_MAX;
+use crate::node::engine::renewal::may_explain;
 
 /// Three offices whose nodes may renew each other; Ana is at the front desk, Ben on ward 2.
 fn renewers() -> (Mesh, StaffId, Space) {
@@ -238,6 +240,21 @@ fn honest(mesh: &Mesh, by: &'static str) -> Written {
     }
 }
 
+/// One entry, signed now.
+fn signed(mesh: &Mesh, key: &SigningKey, log: Log, head: Head, said: (Vec<u8>, Day)) -> Segment {
+    let (body, last_day) = said;
+    let time = Clock::resume(Hlc(0)).tick(mesh.now("front-desk").wall);
+    let entry = Entry::new(
+        time,
+        last_day,
+        Payload {
+            salt: [1; 16],
+            body,
+        },
+    );
+    Segment::sign(&mesh.clinic.id, key, log, head, vec![entry]).0
+}
+
 /// The front desk hears it from whoever wrote it; says whether it is kept there, and whether the pharmacy
 /// is renewed by it.
 fn heard(change: impl FnOnce(&mut Written)) -> (bool, bool) {
@@ -294,4 +311,96 @@ fn a_renewal_that_would_keep_its_device_out_or_vanish_is_not_taken() {
 #[test]
 fn who_may_not_renew_writes_nothing_into_the_record() {
     assert_eq!(heard(|written| written.by = "lab"), (false, false));
+}
+
+#[test]
+fn whoever_writes_renewals_without_end_is_cut_off() {
+    let (mut mesh, ..) = renewers();
+    let ward = mesh.clinic.device("ward-2").key.clone();
+    let log = Log {
+        space: Space::Record,
+        author: ward.id(),
+        epoch: Epoch(99),
+    };
+    let mut follows = |seq| {
+        let hash = crate::domain::id::Hash::ZERO;
+        let said = (vec![0], Day::NEVER);
+        let segment = signed(&mesh, &ward, log, Head { seq, hash }, said);
+        let entries = crate::wire::Frame::Entries(Arc::new(segment));
+        mesh.whisper("ward-2", "front-desk", &entries);
+        mesh.peers_of("front-desk").contains(&"ward-2".to_owned())
+    };
+    assert!(follows(RENEWALS_MAX - 1), "the last that may be; a gap");
+    assert!(!follows(RENEWALS_MAX));
+}
+
+#[test]
+fn who_shows_an_unlisted_renewal_explains_nothing_by_what_it_signed_itself() {
+    let (mesh, ..) = renewers();
+    let log = |office: &str| Log {
+        space: Space::Record,
+        author: mesh.clinic.device(office).key.id(),
+        epoch: Epoch(99),
+    };
+    let explains = |office: &str| {
+        let key = mesh.clinic.device(office).key.clone();
+        let said = (vec![0], Day::NEVER);
+        let segment = signed(&mesh, &key, log(office), Head::EMPTY, said);
+        let frame = crate::wire::Frame::Entries(Arc::new(segment));
+        may_explain(&frame, &mesh.clinic.device("pharmacy").id)
+    };
+    assert!(explains("ward-2"));
+    assert!(!explains("pharmacy"));
+}
+
+#[test]
+fn a_certificate_that_nobody_would_open_is_not_shown_in_the_place_of_one_that_they_do() {
+    let (mut mesh, ..) = renewers();
+    mesh.run_for(minutes(1));
+    let before = mesh.shown("ward-2").certificate.serial;
+    // An admin certifies the node anew, and something is wrong with the signature inside.
+    let mut certificate = mesh.clinic.device("ward-2").certificate.clone();
+    certificate.serial = Serial::new([5; 16]);
+    certificate.not_before = certificate.not_before.plus(minutes(1));
+    let mut bad = mesh
+        .clinic
+        .certify(crate::domain::testing::ADMIN, &certificate);
+    bad.signature = mesh.clinic.device("pharmacy").signed.signature;
+    mesh.clinic
+        .say(crate::domain::statement::Act::DeviceEnrolled {
+            certificate: bad,
+            invitation: None,
+            address: None,
+        });
+    mesh.submit("front-desk");
+    mesh.run_for(minutes(1));
+    assert_eq!(mesh.shown("ward-2").certificate.serial, before);
+}
+
+#[test]
+fn a_statement_that_is_to_be_destroyed_one_day_is_not_taken_from_an_admin_either() {
+    let (mut mesh, ..) = renewers();
+    let last = mesh.clinic.segments.last().expect("some").clone();
+    let head = Head {
+        seq: last.first - 1,
+        hash: last.previous,
+    };
+    let key = mesh.clinic.admins[crate::domain::testing::ADMIN]
+        .key
+        .clone();
+    assert_eq!(last.log.author, key.id(), "the admin's");
+    let body = last.entries[0].payload.clone().expect("whole").body;
+    let vanishing = signed(&mesh, &key, last.log, head, (body, Day(30_000)));
+    let ticket = mesh.ask(
+        "front-desk",
+        Command::Submit {
+            segments: vec![vanishing],
+            mesh_keys: Vec::new(),
+        },
+    );
+    let reply = mesh.answer("front-desk", ticket);
+    let Some(Reply::Refused(CommandRefusal::BadSegment(why))) = reply else {
+        panic!("{reply:?}");
+    };
+    assert!(why.contains("statements are kept"), "{why}");
 }
