@@ -47,6 +47,7 @@ const BUGS: &[(&str, u64)] = &[
     ("never-asks-again", 400),
     ("taken-back-kept", 50),
     ("taken-back-accepted", 1000),
+    ("group-forgets-its-last", 50),
 ];
 
 /// What became of one bug.
