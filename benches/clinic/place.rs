@@ -1,5 +1,6 @@
 //! A clinic on one LAN: a node to a host.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use clinic_mesh::api::client::Client;
@@ -13,9 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often a node is asked for its peers.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// The first host's address.
-const FRONT: &str = "10.71.1.11";
 
 /// How the nodes find each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +30,8 @@ pub(crate) struct Place {
     pub(crate) clinic: Clinic,
     pub(crate) hosts: Hosts,
     ways: Ways,
+    /// So many machines were enrolled.
+    enrolments: Cell<usize>,
 }
 
 impl Place {
@@ -46,6 +46,7 @@ impl Place {
             clinic: Clinic::found(),
             hosts,
             ways,
+            enrolments: Cell::new(0),
         };
         for number in 0..count {
             let node = place.enrolled(number, &format!("h{number}"));
@@ -54,21 +55,28 @@ impl Place {
         place
     }
 
-    /// Enrols a machine at a host and starts its node.
+    /// Enrols a machine at a host, at each node in turn, and starts its node.
     pub(crate) fn enrolled(&self, host: usize, name: &str) -> Node {
         let mut node = self.at_host(host, name);
-        let address = format!("10.71.1.{}:7846", 11 + host);
-        let front = format!("{FRONT}:7846");
+        let (address, front) = (address(host, 7846), address(0, 7846));
         let told = ["--address", &address, "--bootstrap", &front];
-        if let Some(first) = self.nodes.first() {
-            let mut args = vec!["--at", "10.71.1.11:7847"];
-            args.extend(told.iter().filter(|_| self.ways == Ways::Told));
-            self.clinic.join_from(first, &node, &args);
+        let told = if self.ways == Ways::Told {
+            &told[..]
         } else {
-            let mut args = vec!["node", "init", "--office", name, "--name", name];
-            args.extend(told[..2].iter().filter(|_| self.ways == Ways::Told));
-            self.clinic.on(&node, &args).said().done();
+            &[]
+        };
+        if self.nodes.is_empty() {
+            let init = ["node", "init", "--office", name, "--name", name];
+            let own_address = &told[..told.len() / 2];
+            let init = [&init, own_address].concat();
+            self.clinic.on(&node, &init).said().done();
+        } else {
+            let by = self.enrolments.get() % self.nodes.len();
+            let at = self::address(by, 7847);
+            let args = [&["--at", &at], told].concat();
+            self.clinic.join_from(&self.nodes[by], &node, &args);
         }
+        self.enrolments.set(self.enrolments.get() + 1);
         node.start(&self.clinic);
         node
     }
@@ -108,4 +116,9 @@ impl Place {
         }
         asking.join_all().await
     }
+}
+
+/// A port at a host, by its address at the beginning.
+fn address(host: usize, port: u16) -> String {
+    format!("10.71.1.{}:{port}", 11 + host)
 }

@@ -72,7 +72,8 @@ fn a_revocation_of_a_device_with_many_logs_names_the_end_of_each() {
     };
     let spaces = [Space::Room(room("rounds")), Space::Staff(staff("Ben"))];
     let all = spaces.map(|space| (0..500).map(move |epoch| log(space, epoch * 3)));
-    let ends: Vec<LogEnd> = sorted(all.into_iter().flatten());
+    let mut ends: Vec<LogEnd> = all.into_iter().flatten().collect();
+    ends.sort();
     let revocation = clinic.revocation("ward-2", ends.clone());
     clinic.say(Act::DeviceRevoked { revocation });
     let record = clinic.record();
