@@ -34,10 +34,10 @@ export class Desk {
 			el('div', 'middle', this.title, this.members),
 			iconButton('people', 'Members', () => { if (known.open) openMembers(known.open); }));
 		this.body = el('div', 'body', this.nothing());
-		const main = el('main', 'talk', this.banner, this.head, this.body);
+		const talk = el('section', { class: 'talk', 'aria-label': 'Conversation' }, this.banner, this.head, this.body);
 		this.side = el('div', 'side',
 			el('header', 'clinic', this.place, this.link), this.list.node, this.foot());
-		this.node = el('div', 'desk', this.skip(), this.side, main);
+		this.node = el('main', 'desk', this.skip(), this.side, talk);
 		this.off = [on('link', () => this.showLink()), on('outbox', () => this.showLink()), on('conversations', () => this.changed()), on('clinic', () => this.changed())];
 		this.showLink();
 		this.changed();
@@ -152,7 +152,7 @@ export class Desk {
 		}
 		this.composer?.refresh();
 		const office = known.me?.office ?? known.status?.office;
-		refill(this.place, el('p', 'name', named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
+		refill(this.place, el(one ? 'p' : 'h1', 'name', named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
 			office && el('p', 'second', named(office)));
 	}
 

@@ -2,10 +2,12 @@
 //!
 //! Needs Debian's `chromium`, and `tsc` of `node-typescript` for the types; `tests/run` installs both.
 
+mod axe;
 mod cdp;
 mod clinic;
 mod doors;
 mod looks;
+mod pages;
 mod parted;
 #[path = "../support/processes.rs"]
 mod processes;
