@@ -121,7 +121,7 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
     page.eval("document.getElementById('write').select()");
     page.type_text("The pump is in room 9");
     page.key("Enter");
-    page.shows("Amended");
+    page.until("document.querySelector('.row .tag')");
     on_newest(&page, "Enter");
     page.press("What it has said");
     page.until("document.querySelectorAll('dialog .history li').length === 2");
@@ -149,7 +149,13 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
     page.shows("You will be logged off");
     found.extend(in_dialog(&page, "logoff"));
 
-    warned(&page);
+    let warning = json!({
+        "kind": "contact",
+        "message": "This office's node has been up to date with no other since 2026-05-04 08:00 UTC: \
+                    what was revoked since then may not be known here.",
+        "remedy": "Look whether this machine is on the network and the others run.",
+    });
+    told(&page, &json!({ "warnings": [warning] }));
     found.extend(look(&page, "warned"));
     place.nodes[0].kill();
     page.shows("This office’s node does not answer");
@@ -164,19 +170,61 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
     nothing(&found);
 }
 
-/// Lets the node say what it says when it has heard no other for a day.
-fn warned(page: &Window) {
+#[test]
+fn whoever_looks_after_the_clinic_sees_where_a_revocation_is_enforced_and_what_is_late() {
+    let mut place = Place::of(&["front-desk", "ward-2"]);
+    let page = place.first_sign_in("Ben", 0);
+    page.click("[aria-label='Settings and sign out']");
+    page.shows("Sign out");
+    assert!(!page.text().contains("How the clinic stands"));
+    let code = place.employ_as("auditor", "Noor", &[0]);
+    let page = place.window(0);
+    first_sign_in(&page, "Noor", &code);
+
+    place.run(&["staff", "suspend", "Ben"]);
+    page.click("[aria-label='Settings and sign out']");
+    page.press("How the clinic stands");
+    page.shows("Staff member Ben: enforced everywhere");
+    page.until("/ward-2: enforced after [0-9.]+ s/.test(document.body.innerText)");
+    // An office that is away cannot have heard of what is revoked meanwhile.
+    place.nodes[1].kill();
+    page.shows("1 of 2 offices");
+    place.employ("Cy", 0);
+    place.run(&["staff", "suspend", "Cy"]);
+    page.key("Escape");
+    page.click("[aria-label='Settings and sign out']");
+    page.press("How the clinic stands");
+    page.shows("Staff member Cy: not enforced everywhere");
+    page.until(
+        "/ward-2: offline since .*; could be ignored there until /.test(document.body.innerText)",
+    );
+    page.key("Escape");
+
     let warning = json!({
-        "kind": "contact",
-        "message": "This node has been level with no other since 2026-05-04 08:00 UTC: what was revoked since then may not be known here.",
-        "remedy": "Look whether this machine is on the network and the others run.",
+        "kind": "backup",
+        "message": "No backup of this node was ever made.",
+        "remedy": "Make one with `clinic-mesh backup make`.",
     });
+    let backup =
+        json!({ "last": null, "by": null, "opened": false, "every_hours": null, "failed": null });
+    told(&page, &json!({ "warnings": [warning], "backup": backup }));
+    page.press("Show all");
+    page.shows("None was ever made");
+    let mut found = look(&page, "clinic");
+    page.key("Escape");
+    found.extend(look(&page, "late"));
+    nothing(&found);
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// Lets the node's status say this too, and the page hear of it.
+fn told(page: &Window, more: &serde_json::Value) {
     page.eval(&format!(
         "(() => {{ const real = window.fetch; window.fetch = async (...all) => {{ \
          const answer = await real(...all); \
          if (!String(all[0]).endsWith('/v1/status')) return answer; \
          const status = await answer.json(); \
-         return new Response(JSON.stringify({{ ...status, warnings: [{warning}] }})); }}; \
+         return new Response(JSON.stringify({{ ...status, ...{more} }})); }}; \
          return import('/assets/state.js').then(state => state.loadStatus()); }})()"
     ));
     page.until("document.querySelector('.banner:not([hidden])') !== null");
