@@ -200,7 +200,7 @@ on('link', back => {
 let told = 0;
 on('conversations', () => {
 	const count = unreadTotal();
-	if (count > told && document.hidden && notesOn()) {
+	if (count > told && !document.hasFocus() && notesOn()) {
 		// Never what or from whom: a notification may be seen by anybody who passes.
 		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh' });
 		note.addEventListener('click', () => {
