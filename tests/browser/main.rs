@@ -255,7 +255,8 @@ fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     open(&ana, "rounds");
     open(&ben, "rounds");
     say(&ben, "Seen while she looks at it");
-    ana.shows("Seen while she looks at it");
+    ben.until("document.querySelector('.mine .state.opened')");
+    ana.until("document.title === 'clinic-mesh'");
 
     // The page is on her screen, and she is at work in another window.
     ana.eval("document.hasFocus = () => false");
