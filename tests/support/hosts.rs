@@ -32,8 +32,13 @@ fn ip(args: &[&str]) -> Result<(), String> {
 impl Hosts {
     /// Makes them all, or says why that cannot be done here.
     pub(crate) fn make() -> Result<Self, String> {
+        Self::named("")
+    }
+
+    /// The same beside others of this process, which have other names.
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         let hosts = Self {
-            prefix: format!("cm{}", std::process::id()),
+            prefix: format!("cm{}{name}", std::process::id()),
         };
         hosts.build()?;
         Ok(hosts)
