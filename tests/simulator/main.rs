@@ -5,6 +5,7 @@
 mod acts;
 mod attacks;
 mod checks;
+mod choice;
 mod clinic;
 mod disk;
 mod model;
@@ -14,6 +15,7 @@ mod plan;
 #[cfg(feature = "planted")]
 mod planted;
 mod quiet;
+mod reach;
 mod report;
 mod rules;
 mod run;

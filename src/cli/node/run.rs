@@ -118,14 +118,17 @@ async fn serve(
         .observing(running.observer.clone())
         .showing(running.identity.keys.web_key().public())
         .unlocked_by_staff(unlocking(context.dir(), local, &running)?);
+    if let Some(by) = &opened.by {
+        api.count_on(by).await;
+    }
     let faces = doors.serve(&api, &running).await?;
-    if let Some(by) = opened.by {
-        api.note_unlocked(&by).await;
+    if let Some(by) = &opened.by {
+        api.note_unlocked(by).await;
     }
     let keeping = backups.keep(&running.handle, running.timepiece.clone());
     let watchdog = tokio::spawn(watched(running.handle.clone()));
     info!(device = %running.identity.keys.device().short(), "node is ready");
-    tell(&[match opened.by {
+    tell(&[match &opened.by {
         None => NotifyState::Ready,
         // It was ready for being unlocked.
         Some(_) => NotifyState::Status("unlocked"),
