@@ -85,29 +85,7 @@ fn works(clinic: &Clinic, at: &Node, admin: &str) {
         "clinician",
     ];
     clinic.on(at, &add).args(["--as", admin]).said().done();
-    let ward = clinic.node("ward-9");
-    let (request, answer) = (clinic.path("ward.request"), clinic.path("ward.answer"));
-    let request_args = Clinic::local(&ward, &[at]);
-    clinic
-        .on(&ward, &["node", "request", "--out"])
-        .arg(&request)
-        .args(request_args)
-        .said()
-        .done();
-    clinic
-        .on(at, &["device", "enrol", "--yes", "--as", admin])
-        .args(["--office", "ward-9", "--name", "ward-9"])
-        .arg(&request)
-        .arg("--out")
-        .arg(&answer)
-        .said()
-        .done();
-    clinic
-        .on(&ward, &["node", "join", "--answer"])
-        .arg(&answer)
-        .said()
-        .done();
-    let mut ward = ward;
+    let mut ward = clinic.join_by_files(at, "ward-9", admin);
     ward.start(clinic);
     at.connected_to(clinic, &ward);
 }

@@ -31,6 +31,7 @@ mod slots;
 mod staff_slots;
 mod stage;
 mod tables;
+mod versioned;
 mod writer;
 
 use std::path::Path;

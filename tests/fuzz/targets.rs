@@ -72,6 +72,7 @@ pub(crate) const ALL: &[Target] = &[
     target("shares-file", shares_file),
     target("renewal", renewal),
     target("policy-document", policy_document),
+    target("doctor-bundle", doctor_bundle),
     target("scanned-parts", scanned_parts),
 ];
 
@@ -308,6 +309,11 @@ fn recovery_shares(bytes: &[u8]) -> bool {
 
 fn node_settings(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_settings)
+}
+
+/// What a bundle says is judged to an end as well.
+fn doctor_bundle(bytes: &[u8]) -> bool {
+    settled(&String::from_utf8_lossy(bytes), cli::reread_bundle)
 }
 
 fn policy_document(bytes: &[u8]) -> bool {

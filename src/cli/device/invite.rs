@@ -1,5 +1,6 @@
 //! `device invite`: lets one machine in, with a person looking at both screens.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::output::how_long;
 use crate::cli::pictures::picture;
-use crate::cli::secret::YesFlag;
+use crate::cli::secret::{self, YesFlag};
 use crate::cli::{Context, Failure, Format, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::EnrolmentAnswer;
@@ -74,8 +75,18 @@ pub(super) struct Place {
     pub(super) kind: DeviceKind,
     /// How the code is given.
     pub(super) code: CodeArgs,
-    /// Whether the person's word is taken as given.
-    pub(super) yes: YesFlag,
+    /// How it is made sure that the machine is the one that was meant.
+    pub(super) comparing: Comparing,
+}
+
+/// How the six digits on both screens are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparing {
+    /// A person says at a terminal that they are the same; a program gives those of the other screen on a
+    /// line of standard input.
+    Asked,
+    /// Whoever called the command answers for it, with `--yes`.
+    Waived,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -124,7 +135,10 @@ impl Invite {
             name,
             kind,
             code: self.code,
-            yes: self.yes,
+            comparing: match self.yes.yes {
+                true => Comparing::Waived,
+                false => Comparing::Asked,
+            },
         };
         let Some(named) = &self.again else {
             let missing = || Failure::usage("office and name of the machine are missing");
@@ -213,7 +227,7 @@ impl Place {
             .judge(&came.request, came.arrival, None, now)?;
         self.show(context, &came, &request.device)?;
         tokio::select! {
-            said = ask_person(self.yes) => said?,
+            said = ask_person(self.comparing, came.short_code.clone()) => said?,
             gone = waiting::until_gone(context, &desk.client, invitation, &mut alarm) => {
                 return Err(gone);
             }
@@ -283,15 +297,47 @@ impl Place {
 }
 
 /// Asks on a thread of its own, which may be left waiting when the machine hangs up meanwhile.
-async fn ask_person(yes: YesFlag) -> Outcome {
+async fn ask_person(comparing: Comparing, short_code: String) -> Outcome {
+    if comparing == Comparing::Waived {
+        return Ok(());
+    }
     let (say, said) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let question = "Do the same six digits stand on the other screen?";
         // Nobody may be waiting for the answer any more.
-        let _ = say.send(yes.confirm(question));
+        let _ = say.send(compared(&short_code));
     });
     said.await
         .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
+}
+
+fn compared(short_code: &str) -> Outcome {
+    if std::io::stdin().is_terminal() {
+        let question = "Do the same six digits stand on the other screen?";
+        return YesFlag::default().confirm(question);
+    }
+    let line = secret::line_of_input()?;
+    digits_agree(&line, short_code)
+}
+
+/// Whether what a program gave are the digits that stand on this screen; blanks and dashes between them do
+/// not matter.
+fn digits_agree(given: &str, short_code: &str) -> Outcome {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    if digits(given).is_empty() {
+        return Err(Failure::usage(
+            "the six digits of the other screen have to be compared with those here",
+        )
+        .remedy(
+            "run it at a terminal, or give the digits of the other screen on a line of standard input",
+        ));
+    }
+    if digits(given) == digits(short_code) {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        "the digits of the other screen are others: somebody may sit between the two machines",
+    )
+    .remedy("find out who came; then make another invitation"))
 }
 
 /// Nobody shall come with a code that nobody waits for.
@@ -329,6 +375,16 @@ pub(in crate::cli) async fn withdraw(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_has_to_give_the_digits_of_the_other_screen() {
+        for same in ["123 456", "123456\n", " 123-456 "] {
+            assert!(digits_agree(same, "123 456").is_ok(), "{same:?}");
+        }
+        for other in ["", "yes\n", "123457", "12345", "1234567"] {
+            assert!(digits_agree(other, "123 456").is_err(), "{other:?}");
+        }
+    }
 
     #[test]
     fn the_picture_of_a_code_fits_a_terminal() {
