@@ -499,7 +499,11 @@ fn all() -> Vectors {
     let certificate = signed;
     put(
         "credentials".into(),
-        codec::encode(&Credentials { certificate, grant }),
+        codec::encode(&Credentials {
+            certificate,
+            grant,
+            chain: None,
+        }),
     );
     let key = &clinic.device("front-desk").key;
     for (what, word) in words() {

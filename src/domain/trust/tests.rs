@@ -59,6 +59,7 @@ fn verdict_on_signed_by(
     let shown = Credentials {
         certificate: clinic.certify(who, &certificate),
         grant: clinic.admins[who].signed.clone(),
+        chain: None,
     };
     let at = Circumstances {
         proven: certificate.noise_key,
@@ -253,7 +254,7 @@ fn an_ended_admin_cannot_end_a_device_that_another_admin_certified_anew() {
 fn a_connection_ends_when_the_admin_who_let_the_device_in_is_removed() {
     let mut clinic = clinic();
     let certificate = clinic.draft("pharmacy");
-    let issuer = Issuer::Admin(clinic.admins[ADMIN].id());
+    let issuer = Issuer::Admin(clinic.admins[ADMIN].id(), GrantedBy::FirstRoot);
     let still = |clinic: &SampleClinic| {
         clinic
             .trust("front-desk")
@@ -310,7 +311,7 @@ fn a_device_that_the_record_never_listed_can_be_revoked() {
 fn a_live_connection_ends_with_the_revocation() {
     let mut clinic = clinic();
     let certificate = clinic.device("ward-2").certificate.clone();
-    let issuer = Issuer::Admin(clinic.admins[ADMIN].id());
+    let issuer = Issuer::Admin(clinic.admins[ADMIN].id(), GrantedBy::FirstRoot);
     clinic.revoke("ward-2");
     let still = clinic
         .trust("front-desk")
@@ -387,6 +388,7 @@ fn a_forged_or_mixed_up_certificate_is_malformed_to_the_peer() {
     let swapped = Credentials {
         certificate: device.grant.clone(),
         grant: device.signed.clone(),
+        chain: None,
     };
     let mut unsigned = device.credentials();
     unsigned.certificate.signer = AuthorId::new([1; 32]);

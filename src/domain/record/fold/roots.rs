@@ -1,0 +1,184 @@
+//! The roots: which key appoints the admins, and up to where each one's log counts.
+//!
+//! A rotation counts when more than half of the admins who were in office at its end have it in their
+//! logs. Who was in office there follows from the roots' logs up to that number and from nothing else,
+//! so it stays what it is whatever the old key signs later. Of several that count, the one with the
+//! lowest [`Rank`] is taken: what a thief of the key adds to the log makes his own rotation later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Clinic, Item, VoidReason};
+use crate::domain::cert;
+use crate::domain::id::{AdminId, AuthorId, Hash};
+use crate::domain::record::{PendingRotation, Root};
+use crate::domain::rotation::{self, ROTATIONS_MAX, Rank, Rotation, SignedRotation};
+use crate::domain::statement::Act;
+use crate::planted::planted;
+
+/// A rotation and every admin who has it in their log.
+struct Wanted<'a> {
+    signed: &'a SignedRotation,
+    rotation: Rotation,
+    signers: BTreeSet<AdminId>,
+}
+
+impl Clinic {
+    /// The roots' logs alone decide who the admins are and where they end. Gives everything else.
+    pub(super) fn apply_roots<'a>(&mut self, items: Vec<&'a Item>) -> Vec<&'a Item> {
+        let mut logs: BTreeMap<AuthorId, Vec<&Item>> = BTreeMap::new();
+        for item in &items {
+            logs.entry(item.id.author).or_default().push(item);
+        }
+        let wanted = self.wanted(&items);
+        let founder = logs.keys().find(|author| cert::is_root(author, &self.id));
+        let mut next = founder.map(|founder| Root {
+            key: founder.as_admin(),
+            by: None,
+            rotation: None,
+        });
+        while let Some(root) = next {
+            let key = root.key;
+            self.roots.push(root);
+            let log = logs
+                .get(&AuthorId::from(key))
+                .map_or(&[][..], Vec::as_slice);
+            next = self.next_root(&key, log, &wanted);
+            let rotation = next.as_ref().and_then(|next| next.rotation.as_ref());
+            let last = rotation.map_or(u64::MAX, |rotation| rotation.last);
+            self.apply_root_log(&key, log, last);
+        }
+        let others = items.into_iter();
+        others
+            .filter(|item| !self.is_root(&item.id.author))
+            .collect()
+    }
+
+    fn apply_root_log(&mut self, root: &AdminId, log: &[&Item], last: u64) {
+        for item in log {
+            let applied = match item.id.seq > last && !planted!("old-root-counts") {
+                true => Err(VoidReason::AfterTheEnd),
+                false => self.apply_root(root, &item.statement.act),
+            };
+            if let Err(reason) = applied {
+                self.void(item, reason);
+            }
+        }
+    }
+
+    /// Every sound rotation, by its digest.
+    fn wanted<'a>(&self, items: &[&'a Item]) -> BTreeMap<Hash, Wanted<'a>> {
+        let mut wanted: BTreeMap<Hash, Wanted<'a>> = BTreeMap::new();
+        for item in items {
+            let Act::RootRotated { rotation: signed } = &item.statement.act else {
+                continue;
+            };
+            let Ok(rotation) = signed.open(&self.id) else {
+                continue;
+            };
+            let found = wanted.entry(signed.digest(&self.id));
+            let found = found.or_insert_with(|| Wanted {
+                signed,
+                rotation,
+                signers: BTreeSet::new(),
+            });
+            found.signers.insert(item.id.author.as_admin());
+        }
+        wanted
+    }
+
+    /// The root that follows, if one does.
+    fn next_root(
+        &mut self,
+        root: &AdminId,
+        log: &[&Item],
+        wanted: &BTreeMap<Hash, Wanted<'_>>,
+    ) -> Option<Root> {
+        let number = self.roots.len();
+        let mut carried: BTreeMap<Rank, Root> = BTreeMap::new();
+        let mut pending = BTreeMap::new();
+        for (digest, found) in wanted {
+            let rotation = &found.rotation;
+            let is_next = usize::from(rotation.number) == number && rotation.old == *root;
+            if !is_next || number > usize::from(ROTATIONS_MAX) {
+                continue;
+            }
+            let Some(in_office) = self.in_office(root, log, rotation) else {
+                continue;
+            };
+            let rank = Rank {
+                last: rotation.last,
+                digest: *digest,
+            };
+            let signed_for: BTreeSet<AdminId> =
+                found.signers.intersection(&in_office).copied().collect();
+            let needed = in_office.len() / 2 + 1;
+            if signed_for.len() >= needed || planted!("rotation-needs-nobody") {
+                let root = Root {
+                    key: rotation.new,
+                    by: Some(found.signed.clone()),
+                    rotation: Some(rotation.clone()),
+                };
+                carried.insert(rank, root);
+            } else {
+                let (signed, rotation) = (found.signed.clone(), rotation.clone());
+                pending.insert(
+                    rank,
+                    PendingRotation {
+                        signed,
+                        rotation,
+                        signed_for,
+                        needed,
+                    },
+                );
+            }
+        }
+        let first = if planted!("latest-rotation-counts") {
+            carried.pop_last()
+        } else {
+            carried.pop_first()
+        };
+        // One that would leave the old root more than the one taken can never take its place.
+        let open = pending
+            .into_iter()
+            .filter(|(rank, _)| first.as_ref().is_none_or(|(taken, _)| rank < taken));
+        self.pending_rotations.extend(open);
+        first.map(|(_, root)| root)
+    }
+
+    /// The admins in office at the rotation's end; none when the old root's log up to there is not
+    /// here, or is another than the rotation was signed for.
+    fn in_office(
+        &self,
+        root: &AdminId,
+        log: &[&Item],
+        rotation: &Rotation,
+    ) -> Option<BTreeSet<AdminId>> {
+        let items = log.iter().copied();
+        let said = rotation::history(&self.id, root, items, rotation.last)?;
+        if said != rotation.history {
+            return None;
+        }
+        let mut then = Self {
+            name: self.name.clone(),
+            roots: self.roots.clone(),
+            admins: self.admins.clone(),
+            ..Self::unknown(self.id)
+        };
+        let counting: Vec<&Item> = log
+            .iter()
+            .copied()
+            .filter(|item| item.id.seq <= rotation.last)
+            .collect();
+        then.apply_root_log(root, &counting, rotation.last);
+        // A key that signs otherwise in this clinic is no root.
+        let new = rotation.new;
+        if then.admins.contains_key(&new) || then.is_root(&new.into()) {
+            return None;
+        }
+        let in_office = then
+            .admins
+            .into_iter()
+            .filter(|(_, admin)| admin.last.is_none());
+        Some(in_office.map(|(id, _)| id).collect())
+    }
+}
