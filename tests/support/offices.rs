@@ -198,6 +198,7 @@ impl Clinic {
             credentials: Credentials {
                 certificate: answer.certificate,
                 grant: answer.grant,
+                chain: None,
             },
         };
         let enrolled = Enrolled {

@@ -431,3 +431,87 @@ fn only_the_highest_mesh_key_is_the_newest() {
     view.mesh_keys.clear();
     assert!(!view.is_newest_mesh_key(0));
 }
+
+/// What a machine shows that this admin has certified and the record does not list.
+fn shown_by(
+    clinic: &SampleClinic,
+    who: &str,
+    chain: Option<Vec<SignedRotation>>,
+) -> (Credentials, Circumstances) {
+    let certificate = clinic.draft("pharmacy");
+    let at = Circumstances {
+        proven: certificate.noise_key,
+        ..circumstances(clinic)
+    };
+    let shown = Credentials {
+        certificate: clinic.certify(who, &certificate),
+        grant: clinic.admins[who].signed.clone(),
+        chain,
+    };
+    (shown, at)
+}
+
+fn reach(
+    judging: &SampleClinic,
+    (shown, at): &(Credentials, Circumstances),
+) -> Result<Reach, Refusal> {
+    let opened = shown.open(&judging.id)?;
+    judging.trust("front-desk").admit_opened(&opened, *at)
+}
+
+/// The only admin signs for a root of this name, which appoints an admin of the same name.
+fn rotated(clinic: &SampleClinic, next: &str, last: u64) -> (SampleClinic, SignedRotation) {
+    let mut clinic = clinic.clone();
+    let (rotation, new) = clinic.rotation(next, last);
+    clinic.say_rotated(ADMIN, &rotation);
+    clinic.root = new;
+    clinic.admin(next, Scopes::of(Scopes::ALL));
+    (clinic, rotation)
+}
+
+#[test]
+fn whom_a_later_root_vouches_for_is_let_in_with_the_chain_that_leads_to_it() {
+    let before = clinic();
+    let (after, rotation) = rotated(&before, "second", 2);
+    let with = shown_by(&after, "second", Some(vec![rotation.clone()]));
+    assert_eq!(reach(&after, &with), Ok(Reach::All));
+    let without = shown_by(&after, "second", None);
+    assert_eq!(reach(&after, &without), Err(Refusal::UnknownIssuer));
+    // Where nobody has heard of the change, the record is taken from it and nothing given.
+    assert_eq!(reach(&before, &with), Ok(Reach::Unlisted));
+    let empty = shown_by(&after, "second", Some(Vec::new()));
+    assert_eq!(reach(&after, &empty), Err(Refusal::UnknownIssuer));
+    let first = shown_by(&after, ADMIN, Some(vec![rotation]));
+    assert_eq!(reach(&after, &first), Err(Refusal::UnknownIssuer));
+    let first = shown_by(&after, ADMIN, None);
+    assert_eq!(
+        reach(&after, &first),
+        Ok(Reach::All),
+        "appointed before the end"
+    );
+}
+
+#[test]
+fn whom_the_old_root_appoints_after_its_end_is_refused_by_all_who_know_of_it() {
+    let before = clinic();
+    let mut thief = before.clone();
+    thief.admin("Mallory", Scopes::of(Scopes::ALL));
+    let shown = shown_by(&thief, "Mallory", None);
+    assert_eq!(reach(&before, &shown), Ok(Reach::All));
+    let (after, _) = rotated(&before, "second", 2);
+    assert_eq!(reach(&after, &shown), Err(Refusal::UnknownIssuer));
+}
+
+#[test]
+fn a_chain_that_contradicts_the_record_is_heard_only_if_it_could_win() {
+    let mut clinic = clinic();
+    clinic.admin("Sam", Scopes::of([Scope::Enrol]));
+    let admin = clinic.admins["Sam"].id();
+    clinic.say_root(Act::AdminEnded { admin, last: 0 });
+    let (early, first) = rotated(&clinic, "early", 2);
+    let (late, second) = rotated(&clinic, "late", 4);
+    let from_early = shown_by(&early, "early", Some(vec![first]));
+    let from_late = shown_by(&late, "late", Some(vec![second]));
+    assert_eq!(reach(&late, &from_early), Ok(Reach::Unlisted));
+    assert_eq!(reach(&early, &from_late), Err(Refusal::UnknownIssuer));
+}

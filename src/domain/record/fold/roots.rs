@@ -13,7 +13,6 @@ use crate::domain::id::{AdminId, AuthorId, Hash};
 use crate::domain::record::{PendingRotation, Root};
 use crate::domain::rotation::{self, ROTATIONS_MAX, Rank, Rotation, SignedRotation};
 use crate::domain::statement::Act;
-use crate::planted::planted;
 
 /// A rotation and every admin who has it in their log.
 struct Wanted<'a> {
@@ -55,7 +54,7 @@ impl Clinic {
 
     fn apply_root_log(&mut self, root: &AdminId, log: &[&Item], last: u64) {
         for item in log {
-            let applied = match item.id.seq > last && !planted!("old-root-counts") {
+            let applied = match item.id.seq > last {
                 true => Err(VoidReason::AfterTheEnd),
                 false => self.apply_root(root, &item.statement.act),
             };
@@ -112,7 +111,7 @@ impl Clinic {
             let signed_for: BTreeSet<AdminId> =
                 found.signers.intersection(&in_office).copied().collect();
             let needed = in_office.len() / 2 + 1;
-            if signed_for.len() >= needed || planted!("rotation-needs-nobody") {
+            if signed_for.len() >= needed {
                 let root = Root {
                     key: rotation.new,
                     by: Some(found.signed.clone()),
@@ -132,11 +131,7 @@ impl Clinic {
                 );
             }
         }
-        let first = if planted!("latest-rotation-counts") {
-            carried.pop_last()
-        } else {
-            carried.pop_first()
-        };
+        let first = carried.pop_first();
         // One that would leave the old root more than the one taken can never take its place.
         let open = pending
             .into_iter()

@@ -1,5 +1,7 @@
 //! The root key is changed: which change counts, for whom, and what it makes void.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::domain::copy::{CopyError, RecordCopy};
 use crate::domain::rotation::{ROTATIONS_MAX, SignedRotation};
@@ -295,4 +297,94 @@ fn a_copy_takes_the_logs_of_every_root_and_of_those_whom_they_appointed_in_any_o
         matches!(refused, Err(CopyError::Stranger { .. })),
         "{refused:?}"
     );
+}
+
+/// What a thief does who has the root key and the key of Kim, one of three admins.
+#[derive(Clone, Debug)]
+enum Theft {
+    /// Removes an admin.
+    Ends(usize),
+    /// Appoints one of his own.
+    Appoints,
+    /// Changes the root key with these of his own admins, and with Kim, at this part of the log.
+    Rotates { with: u8, kim: bool, last: u64 },
+}
+
+fn theft() -> impl Strategy<Value = Theft> {
+    prop_oneof![
+        (0_usize..3).prop_map(Theft::Ends),
+        Just(Theft::Appoints),
+        (any::<u8>(), any::<bool>(), 0_u64..12).prop_map(|(with, kim, last)| Theft::Rotates {
+            with,
+            kim,
+            last
+        }),
+    ]
+}
+
+fn steal(clinic: &mut SampleClinic, number: usize, what: &Theft, own: &mut Vec<String>) {
+    let name = format!("Mallory {number}");
+    match what {
+        Theft::Ends(who) => drop(end(clinic, [ADMIN, "Sam", "Kim"][*who], 0)),
+        Theft::Appoints => {
+            clinic.admin(&name, Scopes::of(Scopes::ALL));
+            own.push(name);
+        }
+        Theft::Rotates { with, kim, last } => {
+            let last = (*last).min(clinic.root_head());
+            let chosen = own.iter().enumerate();
+            let chosen = chosen.filter(|(at, _)| with & (1 << (at % 8)) != 0);
+            let signers: Vec<String> = chosen.map(|(_, name)| name.clone()).collect();
+            let (rotation, new) = clinic.rotation(&name, last);
+            for who in signers
+                .iter()
+                .map(String::as_str)
+                .chain(kim.then_some("Kim"))
+            {
+                clinic.say_rotated(who, &rotation);
+            }
+            if clinic.record().is_root(&new.id()) {
+                clinic.root = new;
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_the_thief_of_the_root_and_of_fewer_than_half_of_the_admins_does_the_clinic_wins(
+        thefts in prop::collection::vec(theft(), 0..10),
+        before in any::<prop::sample::Index>(),
+        order in any::<u64>(),
+    ) {
+        let mut clinic = three_admins();
+        let (root, mut own) = (clinic.root.clone(), Vec::new());
+        let (rotation, second) = clinic.rotation("second", 4);
+        let at = before.index(thefts.len() + 1);
+        for (number, what) in thefts.iter().enumerate() {
+            if number == at {
+                clinic.say_rotated(ADMIN, &rotation);
+                clinic.say_rotated("Sam", &rotation);
+                clinic.root = root.clone();
+            }
+            steal(&mut clinic, number, what, &mut own);
+        }
+        if at == thefts.len() {
+            clinic.say_rotated(ADMIN, &rotation);
+            clinic.say_rotated("Sam", &rotation);
+        }
+        let record = clinic.record();
+        prop_assert_eq!(AuthorId::from(record.roots[1].key), second.id());
+        prop_assert_eq!(record.roots.len(), 2);
+        prop_assert_eq!(record.admins.len(), 3);
+        prop_assert!(record.admins.values().all(|admin| admin.last.is_none()));
+        let mut shuffled = clinic.items().to_vec();
+        shuffled.sort_by_key(|item| {
+            let seq = (item.id.seq ^ order).to_be_bytes();
+            Hash::of("order", &[&seq, item.id.author.as_bytes()])
+        });
+        prop_assert_eq!(Clinic::fold(clinic.id, &shuffled), record);
+    }
 }
