@@ -453,8 +453,19 @@ fn two_admins_take_the_clinic_back_from_a_thief_who_changed_the_root_key_first()
     let step = |args: &[&str]| clinic.on(&front, args).said();
     let early = step(&["authority", "rotate-root", "finish"]).failed(4);
     assert!(early.err.contains("1 of 2 admins"), "{}", early.err);
-    let sign = ["authority", "rotate-root", "sign", "--yes", "--as", "Sam"];
-    let signed = step(&sign).done();
+    let key = &begun["new_key"].as_str().expect("an id")[..8];
+    let sign = [
+        "authority",
+        "rotate-root",
+        "sign",
+        "--yes",
+        "--as",
+        "Sam",
+        "--new-key",
+    ];
+    let other = step(&[&sign[..], &["00000000"]].concat()).failed(3);
+    assert!(other.err.contains("waits for you"), "{}", other.err);
+    let signed = step(&[&sign[..], &[key]].concat()).done();
     assert!(signed.out.contains("in office"), "{}", signed.out);
     let done = step(&["authority", "rotate-root", "finish", "--json"]).done();
     assert_eq!(done.json()["done"], true);

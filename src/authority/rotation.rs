@@ -30,7 +30,9 @@ const UNNAMED: &str = "this clinic";
 pub struct Begun {
     /// To be signed for by the admins.
     pub rotation: SignedRotation,
-    /// The number of the root key that it makes, the first being 1.
+    /// The next root key.
+    pub key: AdminId,
+    /// Its number, the first being 1.
     pub number: u8,
     /// Number of the last statement of the old root that counts.
     pub last: u64,
@@ -132,6 +134,7 @@ impl Authority {
         let name = name.unwrap_or_else(|| Name::new(UNNAMED).expect("a name as any other"));
         Ok(Begun {
             rotation: SignedRotation::new(&rotation, &self.key, &next),
+            key: next.id().as_admin(),
             number: number + 1,
             last,
             head,

@@ -67,6 +67,7 @@ pub(in crate::cli) struct Begin {
 #[derive(Serialize)]
 struct Answer {
     root_key: u8,
+    new_key: Option<String>,
     done: bool,
     signed: Option<usize>,
     needed: Option<usize>,
@@ -90,6 +91,7 @@ impl Begin {
             finish(&path, context).await
         })?;
         let answer = Answer {
+            new_key: Some(begun.key.to_string()),
             recovery_page: self.recovery_page.clone(),
             ..Answer::of(begun.number, &progress)
         };
@@ -145,6 +147,7 @@ impl Answer {
         };
         Self {
             root_key,
+            new_key: None,
             done,
             signed,
             needed,
@@ -155,11 +158,13 @@ impl Answer {
     fn text(&self, path: &Path) -> String {
         match (self.signed, self.needed) {
             (Some(signed), Some(needed)) => format!(
-                "{signed} of {needed} admins have signed for root key number {}. The others run\n\n    \
+                "{signed} of {needed} admins have signed for root key number {}. Tell the others how its id \
+                 begins, {}; they run\n\n    \
                  clinic-mesh authority rotate-root sign\n\n\
                  on their machines, and then, here:\n\n    \
                  clinic-mesh authority rotate-root finish\n",
-                self.root_key
+                self.root_key,
+                self.new_key.as_deref().map_or("?", |id| &id[..8]),
             ),
             _ => format!(
                 "Root key number {} is in {}, and the old one is wiped there.\n\
@@ -204,11 +209,25 @@ async fn finish(path: &Path, context: &Context) -> Result<Progress, Failure> {
 /// Ask whoever began it whether they did: a thief of the old key would ask you too.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Sign {
+    /// How the new root key's id begins, as whoever began it says; eight digits or more
+    #[arg(long, value_name = "ID", value_parser = beginning)]
+    new_key: Option<String>,
+
     #[command(flatten)]
     key: AdminKey,
 
     #[command(flatten)]
     yes: YesFlag,
+}
+
+/// The first digits of a key's id.
+fn beginning(text: &str) -> Result<String, String> {
+    let digits = text.to_lowercase();
+    let is_one = (8..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    match is_one {
+        true => Ok(digits),
+        false => Err("give the first eight digits of the new root key's id".to_owned()),
+    }
 }
 
 #[derive(Serialize)]
@@ -244,7 +263,13 @@ impl Sign {
     }
 
     fn only(&self, desk: &Desk) -> Result<PendingRotation, Failure> {
-        let mut waiting = desk.authority.rotations_to_sign();
+        let named = |one: &&PendingRotation| {
+            let id = one.rotation.new.to_string();
+            self.new_key
+                .as_deref()
+                .is_none_or(|begins| id.starts_with(begins))
+        };
+        let mut waiting = desk.authority.rotations_to_sign().filter(named);
         match (waiting.next(), waiting.next()) {
             (Some(one), None) => Ok(one.clone()),
             (None, _) => Err(
@@ -254,7 +279,7 @@ impl Sign {
             (Some(_), Some(_)) => Err(Failure::refused(
                 "two changes of the root key wait: one of them may be a thief's",
             )
-            .remedy("meet the other admins, and let only one begin, with --last")),
+            .remedy("ask who began one how its key's id begins, and name it with --new-key ID")),
         }
     }
 }
@@ -273,10 +298,11 @@ fn question(desk: &Desk, pending: &PendingRotation) -> String {
         .head(&pending.rotation.old.into())
         .seq;
     format!(
-        "{} signed for root key number {}, counting {} of the {old} statements of the one before. \
-         Have they told you so themselves? Sign?",
+        "{} signed for root key number {}, whose id begins {}, counting {} of the {old} statements of \
+         the one before. Have they told you so themselves? Sign?",
         names.join(" and "),
         pending.rotation.number + 1,
+        &pending.rotation.new.to_string()[..8],
         pending.rotation.last
     )
 }

@@ -118,7 +118,7 @@ impl Clinic {
                     rotation: Some(rotation.clone()),
                 };
                 carried.insert(rank, root);
-            } else {
+            } else if !signed_for.is_empty() {
                 let (signed, rotation) = (found.signed.clone(), rotation.clone());
                 pending.insert(
                     rank,
