@@ -35,6 +35,7 @@ impl World {
         let authority = Authority::new(machines, plan.people, plan.rooms, plan.witnesses);
         let mut world = Self::new(plan.seed, authority);
         world.rows = plan.rows;
+        world.groups = plan.groups;
         world.net.delay = 20;
         world.found(plan);
         let first = if plan.evil { Some(machines - 1) } else { None };
@@ -213,48 +214,6 @@ impl World {
             Kind::Weeks => self.weeks(rng),
             _ => self.attack(op.kind, rng),
         }
-    }
-
-    /// A running node, or the first.
-    pub(crate) fn some_node(&mut self, rng: &mut StdRng) -> usize {
-        let running: Vec<usize> = (0..self.nodes.len())
-            .filter(|node| self.nodes[*node].engine.is_some())
-            .collect();
-        match running.len() {
-            0 => 0,
-            count => running[rng.random_range(0..count)],
-        }
-    }
-
-    /// A person, mostly one who is at home at the node, and a conversation, mostly one of theirs.
-    fn someone_at(&mut self, node: usize, rng: &mut StdRng) -> (StaffId, Space) {
-        let all = self.everything();
-        let device = self.nodes[node].device;
-        let mut people = self.authority.staff.clone();
-        if rng.random_range(0..10) != 0 {
-            people.retain(|staff| all.at_home(&device, staff));
-        }
-        if people.is_empty() {
-            people = self.authority.staff.clone();
-        }
-        let staff = people[rng.random_range(0..people.len())];
-        let rooms = self.authority.rooms.iter().map(|room| Space::Room(*room));
-        let direct = self
-            .authority
-            .staff
-            .iter()
-            .filter_map(|other| Space::direct(staff, *other));
-        let mut spaces: Vec<Space> = rooms.chain(direct).collect();
-        if rng.random_range(0..10) != 0 {
-            spaces.retain(|space| all.is_in(&staff, space));
-        }
-        let count = spaces.len();
-        let space = if count == 0 {
-            Space::Room(self.authority.rooms[0])
-        } else {
-            spaces[rng.random_range(0..count)]
-        };
-        (staff, space)
     }
 
     fn post(&mut self, rng: &mut StdRng, count: usize) {

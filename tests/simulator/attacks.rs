@@ -557,7 +557,7 @@ impl World {
         let own = self.nodes[stage.evil].device;
         let people = self.authority.staff.iter();
         let others: Vec<StaffId> = people
-            .filter(|staff| !all.ever_at_home(&own, staff))
+            .filter(|staff| !(all.ever_at_home(&own, staff) && all.ever_in(staff, &log.space)))
             .copied()
             .collect();
         if others.is_empty() {

@@ -5,6 +5,7 @@
 mod acts;
 mod attacks;
 mod checks;
+mod choice;
 mod clinic;
 mod disk;
 mod model;

@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) witnesses: usize,
     /// Most rows of a log that a reading gives at once.
     pub(crate) rows: usize,
+    /// Whether people write in groups too; the other seeds are what they would be without.
+    pub(crate) groups: bool,
     pub(crate) ops: Vec<(usize, Op)>,
 }
 
@@ -94,6 +96,7 @@ impl Plan {
             rooms: rng.random_range(2..=4),
             witnesses: rng.random_range(0..=2),
             rows: [1, 2, 64][rng.random_range(0..3)],
+            groups: seed % 4 == 1,
             ops,
         }
     }

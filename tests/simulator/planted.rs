@@ -17,6 +17,7 @@ const BUGS: &[(&str, u64)] = &[
     ("holder-takes-anything", 400),
     ("sends-to-anyone", 100),
     ("speaks-for-anyone", 400),
+    ("speaks-for-outsiders", 400),
     ("expired-accepted", 400),
     ("expired-shown", 400),
     ("future-accepted", 200),
@@ -47,6 +48,7 @@ const BUGS: &[(&str, u64)] = &[
     ("never-asks-again", 400),
     ("taken-back-kept", 50),
     ("taken-back-accepted", 1000),
+    ("group-forgets-its-last", 50),
 ];
 
 /// What became of one bug.

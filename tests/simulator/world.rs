@@ -171,6 +171,8 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     /// Most rows that a reading gives at once.
     pub(crate) rows: usize,
+    /// Whether people write in groups too.
+    pub(crate) groups: bool,
     pub(crate) steps: u64,
 }
 
@@ -211,6 +213,7 @@ impl World {
             broken: None,
             trace: Trace(seed ^ 0xcbf2_9ce4_8422_2325),
             rows: usize::MAX,
+            groups: false,
             steps: 0,
         }
     }
