@@ -154,15 +154,19 @@ fn sign(
     salt: [u8; 16],
 ) -> Result<Segment, SignError> {
     let author = key.id();
-    let statement = Statement {
-        seen: copy.seen_by(&author),
-        act: act.clone(),
+    let seen = match act {
+        // It follows upon nothing, and a thief who appoints a hundred admins must not prevent it.
+        Act::RootRotated { .. } => Vec::new(),
+        _ => copy.seen_by(&author),
     };
+    let title = act.title();
+    let act = act.clone();
+    let statement = Statement { seen, act };
     if statement.seen.len() > SEEN_MAX {
         return Err(SignError::TooManyLogs);
     }
     let body = statement.to_body();
-    Statement::from_body(&body).map_err(|_| SignError::OutOfBounds { act: act.title() })?;
+    Statement::from_body(&body).map_err(|_| SignError::OutOfBounds { act: title })?;
     let time = Clock::resume(copy.newest()).tick(now);
     let entry = Entry::new(time, Day::NEVER, Payload { salt, body });
     let log = Log {

@@ -220,10 +220,8 @@ impl RecordCopy {
     /// is anybody new.
     fn learn_signers(&mut self) -> bool {
         let before = self.granted.len();
-        let clinic = self.clinic();
-        let roots = clinic.roots.iter().map(|root| AuthorId::from(root.key));
-        let admins = clinic.admins.keys().copied().map(AuthorId::from);
-        self.granted.extend(roots.chain(admins));
+        let signers = self.clinic().signers;
+        self.granted.extend(signers);
         self.granted.len() > before
     }
 
@@ -325,12 +323,13 @@ impl RecordCopy {
         filled.map(|(author, log)| (*author, log.head())).collect()
     }
 
-    /// What `author` has seen of the others' logs when it signs now.
+    /// What `author` has seen of the others' logs when it signs now: of those that count.
     pub fn seen_by(&self, author: &AuthorId) -> Vec<Seen> {
-        let others = self
-            .heads()
-            .into_iter()
-            .filter(|(other, _)| other != author);
+        let clinic = self.clinic();
+        let others = self.heads().into_iter().filter(|(other, _)| {
+            let counts = clinic.is_root(other) || clinic.admins.contains_key(&other.as_admin());
+            other != author && counts
+        });
         others
             .map(|(author, head)| Seen {
                 author,

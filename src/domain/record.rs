@@ -229,6 +229,10 @@ pub struct Clinic {
     pub name: Option<Name>,
     /// Its root keys in order, the newest last; none before the founding is known.
     pub roots: Vec<Root>,
+    /// Every key whose log belongs in the record, whether or not what it signs counts: the roots, also
+    /// those that lost to another, and whom they appointed. It only ever grows with the record, so all
+    /// nodes come to hold the same logs.
+    pub signers: BTreeSet<AuthorId>,
     /// Changes of the root key that could count and have too few admins behind them.
     pub pending_rotations: BTreeMap<Rank, PendingRotation>,
     /// Its admins.
@@ -268,6 +272,7 @@ impl Clinic {
             id,
             name: None,
             roots: Vec::new(),
+            signers: BTreeSet::new(),
             pending_rotations: BTreeMap::new(),
             admins: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -307,6 +312,11 @@ impl Clinic {
                 .roots
                 .iter()
                 .any(|root| AuthorId::from(root.key) == *key)
+    }
+
+    /// Whether a log of statements by this key belongs in the record.
+    pub fn knows_signer(&self, key: &AuthorId) -> bool {
+        self.signers.contains(key) || is_root(key, &self.id)
     }
 
     /// The rotations that lead to a root, if they are not none.

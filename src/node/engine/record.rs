@@ -50,9 +50,9 @@ impl RecordState {
         }
     }
 
-    /// Whether a log by this key belongs in the record: a root's, or an admin's.
+    /// Whether a log by this key belongs in the record: a root's, or an admin's, of now or before.
     pub(super) fn knows_signer(&self, author: &AuthorId) -> bool {
-        self.clinic.is_root(author) || self.clinic.admins.contains_key(&author.as_admin())
+        self.clinic.knows_signer(author)
     }
 
     /// Whether a log of the record belongs there: an admin's statements, or the renewals of a device that

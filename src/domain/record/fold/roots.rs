@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Clinic, Item, VoidReason};
-use crate::domain::cert;
+use crate::domain::cert::{self, Grant};
+use crate::domain::codec;
 use crate::domain::id::{AdminId, AuthorId, Hash};
 use crate::domain::record::{PendingRotation, Root};
 use crate::domain::rotation::{self, ROTATIONS_MAX, Rank, Rotation, SignedRotation};
+use crate::domain::sign::SignedBody as _;
 use crate::domain::statement::Act;
 
 /// A rotation and every admin who has it in their log.
@@ -46,9 +48,11 @@ impl Clinic {
             let last = rotation.map_or(u64::MAX, |rotation| rotation.last);
             self.apply_root_log(&key, log, last);
         }
+        self.signers = self.signers_of(&logs, &wanted);
+        let roots: BTreeSet<AuthorId> = self.roots.iter().map(|root| root.key.into()).collect();
         let others = items.into_iter();
         others
-            .filter(|item| !self.is_root(&item.id.author))
+            .filter(|item| !roots.contains(&item.id.author))
             .collect()
     }
 
@@ -62,6 +66,47 @@ impl Clinic {
                 self.void(item, reason);
             }
         }
+    }
+
+    /// Every key that was ever a root, or could become one when more is known, and whom they appointed.
+    fn signers_of(
+        &self,
+        logs: &BTreeMap<AuthorId, Vec<&Item>>,
+        wanted: &BTreeMap<Hash, Wanted<'_>>,
+    ) -> BTreeSet<AuthorId> {
+        let mut roots: BTreeSet<AuthorId> = self.roots.iter().map(|root| root.key.into()).collect();
+        loop {
+            let follow = wanted
+                .values()
+                .filter(|found| roots.contains(&found.rotation.old.into()))
+                .map(|found| AuthorId::from(found.rotation.new));
+            let follow: Vec<AuthorId> = follow.filter(|new| !roots.contains(new)).collect();
+            if follow.is_empty() {
+                break;
+            }
+            roots.extend(follow);
+        }
+        let mut signers: BTreeSet<AuthorId> =
+            self.admins.keys().copied().map(AuthorId::from).collect();
+        for root in &roots {
+            let log = logs.get(root).into_iter().flatten();
+            signers.extend(log.filter_map(|item| self.appointed(root, &item.statement.act)));
+        }
+        signers.extend(roots);
+        signers
+    }
+
+    /// Whom a root's statement appoints, if not somebody who is an admin anyhow.
+    fn appointed(&self, root: &AuthorId, act: &Act) -> Option<AuthorId> {
+        let Act::AdminGranted { grant } = act else {
+            return None;
+        };
+        let named: Grant = codec::strict(&grant.body, Grant::MAX).ok()?;
+        if self.admins.contains_key(&named.admin) {
+            return None;
+        }
+        let grant = Grant::open_by(grant, &self.id, &root.as_admin()).ok()?;
+        Some(grant.admin.into())
     }
 
     /// Every sound rotation, by its digest.

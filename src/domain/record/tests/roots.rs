@@ -301,6 +301,42 @@ fn a_copy_takes_the_logs_of_every_root_and_of_those_whom_they_appointed_in_any_o
     );
 }
 
+#[test]
+fn a_copy_keeps_what_a_thiefs_root_and_its_admins_signed_and_counts_nothing_of_it() {
+    let mut clinic = three_admins();
+    let thief = stolen(&mut clinic);
+    let root = std::mem::replace(&mut clinic.root, thief);
+    clinic.admin("Eve", Scopes::of(Scopes::ALL));
+    clinic.say_as("Eve", policy(2, 7));
+    let (mut early, last) = (RecordCopy::new(clinic.id), clinic.segments.len());
+    early
+        .merge(clinic.segments.clone())
+        .expect("it is the root for now");
+    assert_eq!(early.clinic().policy.room_days, 7);
+    clinic.root = root;
+    rotate(&mut clinic, "second", 4, &[ADMIN, "Kim"]);
+    clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    clinic.say_as("Lee", policy(2, 14));
+    early
+        .merge(clinic.segments[last..].to_vec())
+        .expect("the clinic's own");
+    let mut late = RecordCopy::new(clinic.id);
+    late.merge(clinic.segments.clone()).expect("all at once");
+    let mut again = RecordCopy::new(clinic.id);
+    again
+        .merge(early.segments().cloned())
+        .expect("as handed on");
+    for copy in [&early, &late, &again] {
+        assert_eq!(copy.clinic(), clinic.record());
+        assert_eq!(copy.heads(), late.heads());
+        assert_eq!(copy.clinic().policy.room_days, 14);
+    }
+    let lee = clinic.admins["Lee"].id().into();
+    let seen: Vec<AuthorId> = late.seen_by(&lee).iter().map(|seen| seen.author).collect();
+    let eve = clinic.admins["Eve"].id().into();
+    assert!(seen.contains(&clinic.root.id()) && !seen.contains(&eve));
+}
+
 /// What a thief does who has the root key and the key of Kim, one of three admins.
 #[derive(Clone, Debug)]
 enum Theft {

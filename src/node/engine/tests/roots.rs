@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::cert::Scopes;
 use crate::domain::id::AuthorId;
 use crate::domain::statement::Act;
-use crate::domain::testing::ADMIN;
+use crate::domain::testing::{ADMIN, facts};
 
 /// Three offices, and two admins: the root has said three things.
 fn two_admins() -> Mesh {
@@ -32,7 +32,7 @@ fn a_new_root_and_whom_it_appoints_reach_every_office() {
     let mut mesh = two_admins();
     rotate(&mut mesh.clinic, "second", 3, &[ADMIN, "Sam"]);
     let lee = mesh.clinic.admin("Lee", Scopes::of(Scopes::ALL));
-    let dan = crate::domain::testing::facts("Dan", ["pharmacy"]);
+    let dan = facts("Dan", ["pharmacy"]);
     let staff = StaffId::new([0xda; 16]);
     mesh.clinic
         .say_as("Lee", Act::StaffAdded { staff, facts: dan });
@@ -62,6 +62,8 @@ fn an_office_that_follows_a_thiefs_root_follows_the_clinics_once_it_hears_of_it(
     let mallory = mesh.clinic.admin("Mallory", Scopes::of(Scopes::ALL));
     rotate(&mut mesh.clinic, "thief", 6, &["Mallory"]);
     let eve = mesh.clinic.admin("Eve", Scopes::of(Scopes::ALL));
+    let (staff, facts) = (StaffId::new([0xee; 16]), facts("Eve", ["ward-2"]));
+    mesh.clinic.say_as("Eve", Act::StaffAdded { staff, facts });
     mesh.submit("front-desk");
     assert_eq!(newest_root(&mesh, "front-desk"), mesh.clinic.root.id());
 
@@ -72,12 +74,16 @@ fn an_office_that_follows_a_thiefs_root_follows_the_clinics_once_it_hears_of_it(
     mesh.run_for(minutes(1));
     mesh.heal("front-desk");
     mesh.run_for(minutes(2));
+    let digest = mesh.offices["ward-2"].engine.record_digest();
     for office in ["front-desk", "ward-2", "pharmacy"] {
         assert_eq!(
             newest_root(&mesh, office),
             mesh.clinic.root.id(),
             "{office}"
         );
+        // What counts for nothing is held all the same: or they would never be level again.
+        let held = mesh.offices[office].engine.record_digest();
+        assert_eq!(held, digest, "{office}");
         let admins = &mesh.offices[office].engine.clinic().admins;
         assert!(admins.contains_key(&lee), "{office}");
         assert!(
