@@ -113,7 +113,7 @@ pub(super) fn page(
         1 => (String::new(), String::new()),
         _ => (
             format!("Root key:   number {number}; destroy the pages of those before it\n"),
-            format!(" \\\n          --clinic {clinic}"),
+            format!(" \\\n    --clinic {clinic}"),
         ),
     };
     Zeroizing::new(format!(
