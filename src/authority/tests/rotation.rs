@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::record::VoidReason;
 use crate::domain::rotation::{self, Rotation, SignedRotation};
+use crate::domain::statement::Statement;
 
 fn new_words() -> Passphrase {
     Passphrase::chosen("eleven paper boats").expect("long enough")
@@ -80,7 +81,10 @@ fn two_admins_have_to_sign_and_whoever_was_not_in_office_cannot() {
     let bench = Bench::new();
     with_ben(&bench);
     let begun = begin(&bench, None).expect("begun");
-    sign(&bench, &begun.rotation).expect("signed");
+    let signed = sign(&bench, &begun.rotation).expect("signed");
+    let payload = signed.entries[0].payload.as_ref().expect("a statement");
+    let statement = Statement::from_body(&payload.body).expect("a statement");
+    assert!(statement.seen.is_empty(), "however many logs there are");
     let waits = Progress::Waits {
         signed: 1,
         needed: 2,

@@ -302,6 +302,43 @@ fn a_copy_takes_the_logs_of_every_root_and_of_those_whom_they_appointed_in_any_o
 }
 
 #[test]
+fn an_admin_whose_log_is_forked_has_signed_for_the_root_all_the_same() {
+    let mut clinic = three_admins();
+    let (rotation, new) = clinic.rotation("second", 4);
+    clinic.say_rotated(ADMIN, &rotation);
+    let id = clinic.say_rotated("Sam", &rotation);
+    let mut items = clinic.items().to_vec();
+    let signed = items.iter().find(|item| item.id == id).expect("said");
+    let mut other = signed.clone();
+    other.statement.act = Act::StaffSuspended {
+        staff: staff("Ana"),
+    };
+    other.time.0 -= 1;
+    items.push(other);
+    let record = Clinic::fold(clinic.id, &items);
+    assert!(record.is_root(&new.id()));
+}
+
+#[test]
+fn what_could_still_take_the_place_of_a_change_waits_and_nothing_else() {
+    let mut clinic = three_admins();
+    clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    let (lower, _) = clinic.rotation("lower", 3);
+    let (higher, _) = clinic.rotation("higher", 5);
+    clinic.say_rotated("Sam", &lower);
+    clinic.say_rotated("Sam", &higher);
+    assert_eq!(clinic.record().pending_rotations.len(), 2);
+    rotate(&mut clinic, "second", 4, &[ADMIN, "Sam"]);
+    let record = clinic.record();
+    let waits: Vec<&SignedRotation> = record
+        .pending_rotations
+        .values()
+        .map(|one| &one.signed)
+        .collect();
+    assert_eq!(waits, [&lower]);
+}
+
+#[test]
 fn a_copy_keeps_what_a_thiefs_root_and_its_admins_signed_and_counts_nothing_of_it() {
     let mut clinic = three_admins();
     let thief = stolen(&mut clinic);
