@@ -14,13 +14,16 @@ export class Problem extends Error {
 		this.code = body.code;
 		this.remedy = body.remedy ?? '';
 		this.retryAfter = body.retry_after ?? 0;
-		/** What happened and what helps, in one line. */
 		this.whole = [body.message, body.remedy].filter(Boolean).join('; ');
 	}
 }
 
 /** The node did not answer: whether it did what was asked is not known. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+	constructor() {
+		super('the node does not answer');
+	}
+}
 
 let proof = '';
 
@@ -72,7 +75,7 @@ async function call(method, path, body, how = {}) {
 		if (!how.background && response.status < 500) lastActive = Date.now();
 		return await answer(response);
 	} catch (error) {
-		const known = error instanceof Problem ? error : new Unreachable('the node does not answer');
+		const known = error instanceof Problem ? error : new Unreachable();
 		if (error instanceof Problem && how.after !== error.code && await cures[error.code]?.()) return call(method, path, body, { ...how, after: error.code });
 		watcher(known);
 		throw known;
@@ -87,7 +90,7 @@ async function answer(response) {
 	const body = await response.json().catch(() => null);
 	if (body && typeof body.code === 'string') throw new Problem(body);
 	// Not our node's words: something in between answered, or a node that is going down.
-	if (response.status >= 500) throw new Unreachable('the node does not answer');
+	if (response.status >= 500) throw new Unreachable();
 	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
 
@@ -128,7 +131,7 @@ export async function hints(hear, signal) {
 			for (const line of lines) if (line.startsWith('data:')) hear(JSON.parse(line.slice(5)));
 		}
 	} catch (error) {
-		throw error instanceof Problem ? error : new Unreachable('the node does not answer');
+		throw error instanceof Problem ? error : new Unreachable();
 	} finally {
 		clearTimeout(timer);
 		stop.abort();

@@ -4,7 +4,7 @@ import { cure, get, post, Problem, watchCalls } from './api.js';
 import { closeDialogs, hushAnnouncements, refill, settleOn, sleep } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
-import { hushIdle, watchIdle } from './idle.js';
+import { watchIdle } from './idle.js';
 import { hush, listen, lost, tryNow } from './link.js';
 import { flush, leaveDrafts, storeDrafts, unkept } from './outbox.js';
 import { openBegin } from './people.js';
@@ -21,18 +21,14 @@ let desk = null;
 
 /** @type {Ways} */
 const ways = {
-	ready: () => { void boot(); },
-	settled: me => arrive(me),
-	again: why => leave(why),
+	ready: boot,
+	settled: arrive,
+	again: leave,
 };
 
-/**
- * Takes everything of a person off the screen and shows another page.
- * @param {HTMLElement} page
- */
+/** @param {HTMLElement} page */
 function show(page) {
 	closeDialogs();
-	hushIdle();
 	desk?.end();
 	desk = null;
 	refill(app, page);
@@ -40,7 +36,6 @@ function show(page) {
 	if (page.matches('.door')) focusFirst(page);
 }
 
-/** Finds out from the node who is signed in. */
 async function boot() {
 	const before = desk;
 	try {
@@ -53,8 +48,8 @@ async function boot() {
 			else gone(error);
 			return;
 		}
-		show(away(undefined, () => { void boot(); }));
-		setTimeout(() => { if (!desk && document.title.startsWith('No answer')) void boot(); }, 2000);
+		show(away(boot));
+		setTimeout(() => { if (!desk && document.title.startsWith('No answer')) boot(); }, 2000);
 	}
 }
 
@@ -70,8 +65,8 @@ function arrive(me) {
 function begin() {
 	known.link = 'joining';
 	const fresh = new Desk({
-		lock: () => { void lock(); },
-		out: () => { void out(); },
+		lock,
+		out,
 		help: openHelp,
 		search,
 		settings: () => openSettings(() => { if (desk) leave('You ended this login.'); }),
@@ -83,10 +78,7 @@ function begin() {
 	listen();
 }
 
-/**
- * Nobody is signed in any more.
- * @param {string} [why]
- */
+/** @param {string} [why] */
 function leave(why, page = signIn(ways, why)) {
 	hush();
 	// What the node has not got stays in memory for its owner; what it has is forgotten here.
@@ -109,7 +101,7 @@ async function goOn() {
  * @param {Problem | null} why
  */
 function gone(why) {
-	if (why?.code === 'node_locked') void waitLocked();
+	if (why?.code === 'node_locked') waitLocked();
 	else leave(why ? reason(why) : ENDED);
 }
 
@@ -122,7 +114,7 @@ async function waitLocked() {
 		// No answer: its doors change hands, and it is asked again.
 		waits = await get('/me', { background: true }).then(() => false, error => !(error instanceof Problem) || error.code === 'node_locked');
 	}
-	if (page.isConnected) void boot();
+	if (page.isConnected) boot();
 }
 
 /**
@@ -164,7 +156,6 @@ function forgetRead(me) {
 	setMe({ ...me, state: 'locked' });
 }
 
-/** Gives the node what has been written but not sent. */
 async function keepAll() {
 	desk?.leave();
 	await Promise.race([storeDrafts(), sleep(1500)]);
@@ -203,13 +194,13 @@ on('locked', () => { if (known.me && desk) arrive({ ...known.me, state: 'locked'
 on('link', back => {
 	if (back !== 'back' || !desk) return;
 	if (!known.open) desk.start();
-	void flush().then(() => storeDrafts());
+	flush().then(storeDrafts);
 });
 
 let told = 0;
 on('conversations', () => {
 	const count = unreadTotal();
-	if (count > told && document.hidden && notesOn()) {
+	if (count > told && !document.hasFocus() && notesOn()) {
 		// Never what or from whom: a notification may be seen by anybody who passes.
 		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh' });
 		note.addEventListener('click', () => {
@@ -227,7 +218,7 @@ const writes = target => target instanceof HTMLElement && target.matches('input:
 function key(event) {
 	const name = event.key.toLowerCase();
 	const command = event.ctrlKey || event.metaKey;
-	if (command && !event.altKey && !event.shiftKey && name === 'l' && (desk || known.me?.state === 'locked')) void lock();
+	if (command && !event.altKey && !event.shiftKey && name === 'l' && (desk || known.me?.state === 'locked')) lock();
 	else if (!desk || document.querySelector('dialog[open]')) return;
 	else if (command && name === 'k') search();
 	else if (event.altKey && event.key === 'ArrowUp') desk.step(-1);
@@ -255,9 +246,9 @@ document.addEventListener('keydown', key);
 addEventListener('online', tryNow);
 addEventListener('offline', unreachable);
 addEventListener('beforeunload', event => { if (unkept()) event.preventDefault(); });
-addEventListener('pagehide', () => { void storeDrafts(); });
+addEventListener('pagehide', storeDrafts);
 cure('step_up_required', stepUp);
 cure('stale_proof', goOn);
-watchIdle(() => { void boot(); });
+watchIdle(boot);
 applyTheme();
-void boot();
+boot();

@@ -16,38 +16,38 @@ const NEARLY = TEXT_MAX - 2000;
 const DRAFT = 900;
 /** The others hear of typing at most this often, in ms. */
 const TYPING = 3500;
-/** Most people offered. */
 const OFFERED = 6;
 
 export class Composer {
+	/** @type {Message | null} */
+	replying = null;
+	/** @type {Message | null} */
+	amending = null;
+	/** @type {Map<string, string>} name, staff id */
+	picked = new Map();
+	told = 0;
+	stash = '';
+	offered = -1;
+	/** @type {Staff[]} */
+	people = [];
+
 	/** @param {string} id conversation */
 	constructor(id) {
 		this.id = id;
-		/** @type {Message | null} */
-		this.replying = null;
-		/** @type {Message | null} */
-		this.amending = null;
-		/** @type {Map<string, string>} name, staff id */
-		this.picked = new Map();
-		this.told = 0;
-		this.stash = '';
 		const name = conversation(id)?.name ?? '';
 		this.area = el('textarea', {
 			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message',
 			spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
-			on: { input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150) },
+			input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150),
 		});
 		this.about = el('div', { class: 'about', hidden: true });
 		this.offers = el('ul', { class: 'offers', id: 'people', role: 'listbox', 'aria-label': 'People to mention', hidden: true });
 		this.room = el('p', { class: 'hint room', 'aria-live': 'polite' });
 		this.sender = el('button', { type: 'submit', class: 'main send', 'aria-label': 'Send', title: 'Send (Enter)' }, icon('send'), el('span', {}, 'Send'));
-		this.node = el('form', { class: 'composer', 'aria-label': 'Write', on: { submit: event => this.submit(event) } },
+		this.node = el('form', { class: 'composer', 'aria-label': 'Write', submit: event => this.submit(event) },
 			this.about, this.offers, el('div', 'writing', this.area, this.sender), this.room);
-		this.saveSoon = settle(() => { void storeDrafts(); }, DRAFT);
+		this.saveSoon = settle(storeDrafts, DRAFT);
 		this.area.value = draft(id);
-		this.offered = -1;
-		/** @type {Staff[]} */
-		this.people = [];
 		requestAnimationFrame(() => this.grow());
 	}
 
@@ -57,7 +57,7 @@ export class Composer {
 
 	end() {
 		if (!this.amending) keepDraft(this.id, this.area.value);
-		void storeDrafts();
+		storeDrafts();
 		this.node.remove();
 	}
 
@@ -111,7 +111,7 @@ export class Composer {
 		const text = this.area.value.trim();
 		if (!text || this.sender.disabled) return;
 		if (this.amending) {
-			void this.sendAmendment(this.amending, text);
+			this.sendAmendment(this.amending, text);
 			return;
 		}
 		const reply = this.replying;
@@ -207,7 +207,7 @@ export class Composer {
 		this.people = people;
 		this.offered = people.length ? 0 : -1;
 		this.offers.hidden = people.length === 0;
-		refill(this.offers, ...people.map((one, index) => el('li', { role: 'option', id: `offer-${index}`, on: { mousedown: event => { event.preventDefault(); this.pick(index); } } },
+		refill(this.offers, ...people.map((one, index) => el('li', { role: 'option', id: `offer-${index}`, mousedown: event => { event.preventDefault(); this.pick(index); } },
 			face(one.name), named(one.name), el('span', 'hint', ' ', one.homes.join(', ')))));
 		this.point();
 	}

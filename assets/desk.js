@@ -1,6 +1,7 @@
 // The desk: the conversations beside the one that is open, and the state of the node above them.
 
 import { announce, button, el, fill, icon, iconButton, openDialog, refill } from './dom.js';
+import { openClinic, oversees } from './clinic.js';
 import { Composer } from './composer.js';
 import { List } from './list.js';
 import { pendingCount } from './outbox.js';
@@ -13,19 +14,20 @@ import { openMenu, Timeline } from './timeline.js';
 const lastOpen = new Map();
 
 export class Desk {
+	/** @type {Timeline | null} */
+	timeline = null;
+	/** @type {Composer | null} */
+	composer = null;
+	bannerShows = '';
+
 	/** @param {DeskActs} acts */
 	constructor(acts) {
 		this.acts = acts;
-		/** @type {Timeline | null} */
-		this.timeline = null;
-		/** @type {Composer | null} */
-		this.composer = null;
 		/** @type {string} */
 		this.was = known.link;
-		this.bannerShows = '';
 		this.list = new List({ open: id => this.open(id), begin: acts.begin, search: acts.search });
 		this.place = el('div', 'place');
-		this.link = el('button', { class: 'link-state', on: { click: () => this.explainLink() } });
+		this.link = el('button', { class: 'link-state', click: () => this.explainLink() });
 		this.banner = el('div', { class: 'banner', role: 'status' });
 		this.title = el('h1', { tabindex: '-1' });
 		this.members = el('p', 'members');
@@ -34,10 +36,10 @@ export class Desk {
 			el('div', 'middle', this.title, this.members),
 			iconButton('people', 'Members', () => { if (known.open) openMembers(known.open); }));
 		this.body = el('div', 'body', this.nothing());
-		const main = el('main', 'talk', this.banner, this.head, this.body);
+		const talk = el('section', { class: 'talk', 'aria-label': 'Conversation' }, this.head, this.body);
 		this.side = el('div', 'side',
 			el('header', 'clinic', this.place, this.link), this.list.node, this.foot());
-		this.node = el('div', 'desk', this.skip(), this.side, main);
+		this.node = el('main', 'desk', this.skip(), this.banner, this.side, talk);
 		this.off = [on('link', () => this.showLink()), on('outbox', () => this.showLink()), on('conversations', () => this.changed()), on('clinic', () => this.changed())];
 		this.showLink();
 		this.changed();
@@ -51,20 +53,21 @@ export class Desk {
 	}
 
 	skip() {
-		return el('button', { class: 'skip', on: { click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() } }, 'To writing');
+		return el('button', { class: 'skip', click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() }, 'To writing');
 	}
 
 	foot() {
 		const { me } = known;
 		const more = iconButton('gear', 'Settings and sign out', () => openMenu([
 			['Settings', '', this.acts.settings],
+			...oversees() ? [/** @type {Act} */ (['How the clinic stands', '', openClinic])] : [],
 			['Help', '?', this.acts.help],
 			['Sign out', '', this.acts.out],
 		], more), { 'aria-haspopup': 'menu' });
 		return el('footer', 'me',
 			face(me?.name ?? ''),
 			el('span', 'middle', named(me?.name ?? '', 'name')),
-			el('button', { class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', on: { click: this.acts.lock } }, icon('lock'), 'Lock'),
+			el('button', { class: 'lock', title: 'Lock the screen (Ctrl L)', 'aria-keyshortcuts': 'Control+L', click: this.acts.lock }, icon('lock'), 'Lock'),
 			more);
 	}
 
@@ -73,7 +76,6 @@ export class Desk {
 			el('p', 'hint', el('kbd', {}, '?'), ' shows every key.'));
 	}
 
-	/** Opens where this person was, or at the newest conversation. */
 	start() {
 		const last = lastOpen.get(known.me?.staff ?? '');
 		const first = last && conversation(last) ? last : known.conversations[0]?.id;
@@ -85,7 +87,7 @@ export class Desk {
 		const one = conversation(id);
 		if (!one) return;
 		if (known.open === id && this.timeline) {
-			if (how.message) void this.timeline.jump(how.message, how.words);
+			if (how.message) this.timeline.jump(how.message, how.words);
 			else this.composer?.focus();
 			return;
 		}
@@ -105,8 +107,8 @@ export class Desk {
 		this.node.classList.add('opened');
 		this.changed();
 		tell('open');
-		if (how.message) void timeline.jump(how.message, how.words);
-		else void timeline.open();
+		if (how.message) timeline.jump(how.message, how.words);
+		else timeline.open();
 		if (!how.message) composer.focus();
 		if (!how.quiet) announce(`${visible(one.name)}, ${one.unread ? `${one.unread} not opened before` : 'nothing unread'}`);
 	}
@@ -119,7 +121,6 @@ export class Desk {
 		known.open = null;
 	}
 
-	/** Back to the list, where there is room for one only. */
 	close() {
 		const id = known.open;
 		this.leave();
@@ -127,7 +128,7 @@ export class Desk {
 		refill(this.body, this.nothing());
 		this.node.classList.remove('opened');
 		tell('open');
-		/** @type {HTMLElement | null} */ (this.list.items.querySelector(`[data-id="${id}"] button`))?.focus();
+		if (id) this.list.rows.get(id)?.node.querySelector('button')?.focus();
 	}
 
 	/** @param {number} step */
@@ -152,7 +153,7 @@ export class Desk {
 		}
 		this.composer?.refresh();
 		const office = known.me?.office ?? known.status?.office;
-		refill(this.place, el('p', 'name', named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
+		refill(this.place, el(one ? 'p' : 'h1', 'name', named(known.clinic?.name ?? known.me?.clinic ?? 'clinic-mesh')),
 			office && el('p', 'second', named(office)));
 	}
 
@@ -176,9 +177,13 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		// What everybody at this office has to know; certificates are for admins to look after.
-		const warning = known.status?.warnings.find(one => one.kind === 'contact' || one.kind === 'clock');
-		this.banner.hidden = known.link !== 'lost' && !revoked && !warning;
+		// Two kinds are for everybody to know; certificates, backups and the like are for whoever looks after the clinic.
+		const warnings = known.status?.warnings ?? [];
+		const urgent = warnings.find(one => ['contact', 'clock'].includes(one.kind));
+		const warning = urgent ?? (oversees() ? warnings[0] : undefined);
+		const alarm = known.link === 'lost' || revoked || urgent;
+		this.banner.hidden = !alarm && !warning;
+		this.banner.classList.toggle('calm', !alarm);
 		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
@@ -191,6 +196,7 @@ export class Desk {
 			fill(this.banner, button('Try now', this.acts.retry));
 		} else if (revoked) say('This node is no longer part of the clinic.', 'Tell an admin; nothing from here reaches other offices.');
 		else if (warning) say(warning.message, warning.remedy);
+		if (!alarm && warning) fill(this.banner, button('Show all', openClinic));
 	}
 
 	explainLink() {

@@ -4,14 +4,7 @@
 /** Attributes that can run or load something; only `picture` below sets one of them. */
 const REFUSED = /^(on.+|style|href|src|srcdoc|action|formaction|data|code)$/i;
 
-/**
- * An element with its attributes, listeners and children.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Props | string} [props] or the class alone
- * @param {...Child} children
- * @returns {HTMLElementTagNameMap[K]}
- */
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {Props | string} [props] or the class alone @param {...Child} children @returns {HTMLElementTagNameMap[K]} */
 export function el(tag, props = {}, ...children) {
 	if (typeof props === 'string') props = { class: props };
 	const node = document.createElement(tag);
@@ -20,7 +13,7 @@ export function el(tag, props = {}, ...children) {
 		if (value === undefined || value === null || value === false) continue;
 		if (name === 'class') node.className = value;
 		else if (name === 'data') Object.assign(node.dataset, value);
-		else if (name === 'on') for (const [event, hear] of Object.entries(value)) node.addEventListener(event, hear);
+		else if (typeof value === 'function') node.addEventListener(name, value);
 		else if (REFUSED.test(name)) throw new Error(`the attribute ${name} is not set here`);
 		else node.setAttribute(name, value === true ? '' : String(value));
 	}
@@ -35,10 +28,7 @@ export function fill(node, ...children) {
 	}
 }
 
-/**
- * Replaces what is inside.
- * @param {Element} node @param {...Child} children
- */
+/** @param {Element} node @param {...Child} children */
 export function refill(node, ...children) {
 	node.replaceChildren();
 	fill(node, ...children);
@@ -96,25 +86,19 @@ export function icon(name) {
 	return svg;
 }
 
-/**
- * A button with an icon; the label is read out and shown as a hint.
- * @param {string} shape @param {string} label @param {() => void} press @param {Props} [more]
- */
+/** @param {string} shape @param {string} label @param {() => void} press @param {Props} [more] */
 export function iconButton(shape, label, press, more = {}) {
-	return el('button', { class: 'plain', 'aria-label': label, title: label, on: { click: press }, ...more }, icon(shape));
+	return el('button', { class: 'plain', 'aria-label': label, title: label, click: press, ...more }, icon(shape));
 }
 
 /** @param {string} label @param {() => void} press @param {Props} [more] */
 export function button(label, press, more = {}) {
-	return el('button', { on: { click: press }, ...more }, label);
+	return el('button', { click: press, ...more }, label);
 }
 
 let fields = 0;
 
-/**
- * An input with its label and what helps to fill it in.
- * @param {string} label @param {Props} props @param {string} [hint]
- */
+/** @param {string} label @param {Props} props @param {string} [hint] */
 export function field(label, props, hint) {
 	const id = `field-${++fields}`;
 	const input = el('input', { id, 'aria-describedby': hint && `${id}-hint`, ...props });
@@ -124,39 +108,35 @@ export function field(label, props, hint) {
 	return { box, input };
 }
 
-/**
- * Where somebody types what they look for.
- * @param {string} id @param {string} label @param {string} placeholder
- */
+/** @param {string} id @param {string} label @param {string} placeholder */
 export const searchBox = (id, label, placeholder) => el('input', { id, type: 'text', role: 'searchbox', 'aria-label': label, placeholder, autocomplete: 'off', spellcheck: 'false', maxlength: '200' });
 
-/**
- * Opens a dialog. Escape and the cross close it, and the focus goes back to where it was.
- * @param {string} title @param {DialogLook} how @param {...Child} children
- */
+/** @param {string} title @param {DialogLook} how @param {...Child} children */
 export function openDialog(title, how, ...children) {
 	const id = `dialog-${++fields}`;
+	const dialog = overlay({ class: how.class, 'aria-labelledby': id, role: how.kind }, how.closed,
+		el('header', {}, el('h2', { id }, title), iconButton('close', 'Close', () => dialog.close())), el('div', 'inside', ...children));
+	return dialog;
+}
+
+/** @param {Props} props @param {(() => void) | undefined} closed @param {...Child} children */
+export function overlay(props, closed, ...children) {
 	const before = document.activeElement;
-	const dialog = el('dialog', { class: how.class, 'aria-labelledby': id, role: how.kind });
-	const head = el('header', {}, el('h2', { id }, title), iconButton('close', 'Close', () => dialog.close()));
-	fill(dialog, head, el('div', 'inside', ...children));
-	dialog.addEventListener('close', () => {
-		dialog.remove();
-		how.closed?.();
-		giveBack(before);
-	});
-	dialog.addEventListener('click', event => {
-		if (event.target === dialog) dialog.close();
-	});
+	const dialog = el('dialog', {
+		...props,
+		close: () => {
+			dialog.remove();
+			closed?.();
+			giveBack(before);
+		},
+		click: event => { if (event.target === dialog) dialog.close(); },
+	}, ...children);
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;
 }
 
-/**
- * Puts the focus there; what is on the screen stays where it is.
- * @param {HTMLElement | null | undefined} node
- */
+/** @param {HTMLElement | null | undefined} node */
 export const settleOn = node => node?.focus({ preventScroll: true });
 
 /** @param {number} ms */
@@ -166,12 +146,11 @@ export const sleep = ms => new Promise(done => setTimeout(done, ms));
  * Gives the focus back to where it was, unless something else has taken it on purpose.
  * @param {Element | null} before
  */
-export function giveBack(before) {
+function giveBack(before) {
 	const active = document.activeElement;
 	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) settleOn(before);
 }
 
-/** Closes every dialog, for instance because the person has gone. */
 export function closeDialogs() {
 	for (const dialog of document.querySelectorAll('dialog')) {
 		dialog.close();
@@ -187,10 +166,7 @@ export function hushAnnouncements() {
 	for (const where of ['live', 'alert']) document.getElementById(where)?.replaceChildren();
 }
 
-/**
- * Says something to those who listen rather than look.
- * @param {string} text @param {'live' | 'alert'} where
- */
+/** @param {string} text @param {'live' | 'alert'} where */
 export function announce(text, where = 'live') {
 	const region = document.getElementById(where);
 	if (!region) return;

@@ -24,7 +24,7 @@ export function watchIdle(ended) {
 		const { me } = known;
 		if (me?.state !== 'ready' || !me.idle_minutes) return;
 		const now = Date.now();
-		if (touched > lastActivity() && now - lastActivity() > SIGN && !warning) void sign();
+		if (touched > lastActivity() && now - lastActivity() > SIGN && !warning) sign();
 		const left = Math.min(lastActivity() + me.idle_minutes * 60_000, me.ends?.ms ?? Infinity) - now;
 		if (left <= 0 && known.link === 'open') ended();
 		else if (left <= WARNING) warn(left);
@@ -32,23 +32,15 @@ export function watchIdle(ended) {
 	}, 1000);
 }
 
-async function sign() {
-	await get('/me').catch(() => undefined);
-}
+const sign = () => get('/me').catch(() => undefined);
 
 /** @param {number} left */
 function warn(left) {
 	const words = `You will be logged off in ${Math.max(1, Math.ceil(left / 1000))} s, because nobody has used this screen. Drafts are kept.`;
 	if (!warning) {
-		warning = openDialog('Still there?', { kind: 'alertdialog', closed: () => { warning = null; void sign(); } },
+		warning = openDialog('Still there?', { kind: 'alertdialog', closed: () => { warning = null; if (known.me?.state === 'ready') sign(); } },
 			el('p', 'count'), el('div', 'choices', button('I am here', () => warning?.close(), { class: 'main', autofocus: true })));
 	}
 	const count = warning.querySelector('.count');
 	if (count) count.textContent = words;
-}
-
-export function hushIdle() {
-	const open = warning;
-	warning = null;
-	open?.remove();
 }

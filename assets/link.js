@@ -22,24 +22,21 @@ export function listen() {
 	hush();
 	const stop = new AbortController();
 	running = stop;
-	void keepListening(stop.signal);
+	keepListening(stop.signal);
 }
 
-/** Stops listening. */
 export function hush() {
 	running?.abort();
 	running = null;
 	hurry();
 }
 
-/** Something just showed that the node is out of reach. */
 export function lost() {
 	if (known.link === 'lost') return;
 	known.link = 'lost';
 	tell('link');
 }
 
-/** Tries again without waiting. */
 export function tryNow() {
 	tries = 0;
 	hurry();
@@ -50,7 +47,7 @@ async function keepListening(signal) {
 	tries = 0;
 	while (!signal.aborted) {
 		try {
-			await hints(hint => { if (!signal.aborted) hear(hint); }, signal);
+			await hints(hint => { if (!signal.aborted) HEARD[hint.kind]?.(hint); }, signal);
 		} catch (error) {
 			if (signal.aborted) return;
 			if (error instanceof Problem && /^login_|locked$/.test(error.code)) return tell(error.code === 'locked' ? 'locked' : 'gone', error);
@@ -91,51 +88,48 @@ async function joined() {
 	}
 }
 
-/** @param {Hint} hint */
-function hear(hint) {
-	switch (hint.kind) {
-		case 'open':
-			void joined();
-			break;
-		case 'everything':
-		case 'purged':
-			conversationsSoon();
-			statusSoon();
-			tell('messages', { everything: true });
-			break;
-		case 'conversation':
-		case 'stored':
-			conversationsSoon();
-			tell('messages', { conversation: hint.conversation });
-			break;
-		case 'receipts':
-		case 'opened':
-			tell('receipts', { conversation: hint.conversation });
-			break;
-		case 'connected':
-		case 'disconnected':
-			statusSoon();
-			tell('receipts', {});
-			break;
-		case 'record':
-			clinicSoon();
-			conversationsSoon();
-			break;
-		case 'typing':
-			typing(hint);
-			break;
-		case 'presence':
-			presenceSoon();
-			break;
-		case 'login_ended':
-			tell('gone', null);
-			break;
-		case 'revoked':
-			statusSoon();
-			break;
-		default:
-	}
+function everything() {
+	conversationsSoon();
+	statusSoon();
+	tell('messages', { everything: true });
 }
+
+/** @param {Hint} hint */
+function messages({ conversation }) {
+	conversationsSoon();
+	tell('messages', { conversation });
+}
+
+/** @param {Hint} hint */
+const receipts = ({ conversation }) => tell('receipts', { conversation });
+
+function offices() {
+	statusSoon();
+	tell('receipts', {});
+}
+
+function record() {
+	clinicSoon();
+	conversationsSoon();
+}
+
+/** @type {Record<string, (hint: Hint) => void>} what each kind of hint leads to */
+const HEARD = {
+	open: joined,
+	everything,
+	purged: everything,
+	conversation: messages,
+	stored: messages,
+	receipts,
+	opened: receipts,
+	connected: offices,
+	disconnected: offices,
+	record,
+	typing,
+	presence: presenceSoon,
+	login_ended: () => tell('gone', null),
+	revoked: statusSoon,
+};
 
 /** How long a sign of typing is shown; whoever goes on typing gives another within this. */
 const TYPING = 6000;

@@ -7,21 +7,22 @@ import { face, named, visible } from './text.js';
 import { brief } from './time.js';
 
 export class List {
+	/** @type {Map<string, { node: HTMLElement, shows: string }>} what each row shows, so that only changed rows are made anew */
+	rows = new Map();
+
 	/** @param {{ open: (id: string) => void, begin: () => void, search: () => void }} acts */
 	constructor(acts) {
 		this.acts = acts;
 		this.items = el('ul', 'conversations');
 		this.node = el('nav', { class: 'list', 'aria-label': 'Conversations' },
 			el('div', 'bar',
-				el('button', { class: 'find', on: { click: acts.search }, 'aria-keyshortcuts': '/' },
+				el('button', { class: 'find', click: acts.search, 'aria-keyshortcuts': '/' },
 					icon('search'), el('span', {}, 'Search'), el('kbd', { 'aria-hidden': 'true' }, '/')),
 				iconButton('plus', 'Begin a conversation', acts.begin, { class: 'plain boxed', 'aria-keyshortcuts': 'n' })),
 			this.items);
 		/** @type {Topic[]} */
 		const topics = ['conversations', 'drafts', 'open', 'typing', 'clinic'];
 		this.off = topics.map(topic => on(topic, () => this.show()));
-		/** @type {Map<string, { node: HTMLElement, shows: string }>} what each row shows, so that only changed rows are made anew */
-		this.rows = new Map();
 		this.show();
 	}
 
@@ -65,7 +66,7 @@ export class List {
 		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here].filter(Boolean).join(', ');
 		return el('li', { data: { id: one.id } }, el('button', {
 			class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
-			on: { click: () => this.acts.open(one.id) },
+			click: () => this.acts.open(one.id),
 		},
 		face(one.name, `${one.kind} ${here}`, one.kind === 'direct' ? undefined : icon(one.kind === 'group' ? 'people' : 'room')),
 		el('span', 'middle', named(one.name, 'name'), words && el('span', 'unseen', `, ${words}`), this.second(one)),
@@ -87,10 +88,7 @@ export class List {
 		return el('span', 'second', `${one.members.length} members`);
 	}
 
-	/**
-	 * The conversation above or below the open one.
-	 * @param {number} step
-	 */
+	/** @param {number} step */
 	neighbour(step) {
 		const here = known.conversations.findIndex(one => one.id === known.open);
 		return known.conversations[here < 0 ? 0 : here + step]?.id;

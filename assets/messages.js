@@ -13,25 +13,23 @@ const ENOUGH = 20;
 const AGAIN = 80;
 
 export class Messages {
+	/** @type {Message[]} oldest first */
+	list = [];
+	/** @type {string | null} where the page before the first one begins; null when there is none */
+	earlier = null;
+	loaded = false;
+	loading = false;
+	/** @type {Map<string, string>} the cursors that began the pages, by the id of their newest message */
+	cursors = new Map();
+
 	/** @param {string} conversation */
 	constructor(conversation) {
 		this.conversation = conversation;
-		/** @type {Message[]} oldest first */
-		this.list = [];
-		/** @type {string | null} where the page before the first one begins; null when there is none */
-		this.earlier = null;
-		this.loaded = false;
-		this.loading = false;
-		/** @type {Map<string, string>} the cursors that began the pages, by the id of their newest message */
-		this.cursors = new Map();
 	}
 
 	/**
 	 * A page; if the node found nothing to show in it, with the ones before it.
-	 * @param {number} limit
-	 * @param {string | null} before
-	 * @param {boolean} background
-	 * @returns {Promise<Page>}
+	 * @param {number} limit @param {string | null} before @param {boolean} background @returns {Promise<Page>}
 	 */
 	async fetch(limit, before, background) {
 		/** @type {Message[]} */
@@ -53,10 +51,7 @@ export class Messages {
 		this.loaded = true;
 	}
 
-	/**
-	 * Fetches the page before the first message.
-	 * @param {number} [limit]
-	 */
+	/** @param {number} [limit] */
 	async back(limit = BACK) {
 		if (this.loading || !this.earlier) return false;
 		this.loading = true;
@@ -75,17 +70,13 @@ export class Messages {
 		}
 	}
 
-	/** Looks at the newest messages again. */
 	async again() {
 		if (!this.loaded) return this.open();
 		const page = await this.fetch(AGAIN, null, true);
 		this.merge(page, true);
 	}
 
-	/**
-	 * Looks again at messages further back, for what has become of them.
-	 * @param {string} id a message on the screen
-	 */
+	/** @param {string} id a message on the screen */
 	async againAround(id) {
 		const here = this.list.findIndex(one => one.id === id);
 		if (here < 0 || here >= this.list.length - AGAIN) return;

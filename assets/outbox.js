@@ -3,7 +3,7 @@
 // person: another one who signs in at the same screen does not see them.
 
 import { at, post, Problem } from './api.js';
-import { known, tell } from './state.js';
+import { conversation as held, known, tell } from './state.js';
 
 /** @type {Pending[]} */
 let pending = [];
@@ -23,16 +23,13 @@ export const pendingIn = conversation => pending.filter(one => one.conversation 
 
 export const pendingCount = () => pending.filter(one => one.state === 'waiting' || one.state === 'sending').length;
 
-/**
- * Takes a message and sends it as soon as the node answers.
- * @param {string} conversation @param {string} text @param {Quoted | null} reply @param {string[]} mentions
- */
+/** @param {string} conversation @param {string} text @param {Quoted | null} reply @param {string[]} mentions */
 export function send(conversation, text, reply, mentions) {
 	/** @type {Pending} */
 	const one = { key: newKey(), owner: known.me?.staff ?? '', conversation, text, reply, mentions, at: Date.now(), state: 'sending' };
 	pending.push(one);
 	tell('outbox', one);
-	void flush();
+	flush();
 }
 
 let flushing = false;
@@ -73,7 +70,7 @@ async function deliver(one) {
 		one.state = 'waiting';
 		tell('outbox', one);
 		if (error instanceof Problem && !error.code.endsWith('locked') && !error.code.startsWith('login_')) {
-			setTimeout(() => { void flush(); }, Math.max(error.retryAfter, 1) * 1000);
+			setTimeout(flush, Math.max(error.retryAfter, 1) * 1000);
 		}
 		return false;
 	}
@@ -103,9 +100,7 @@ export function settled(ids) {
 
 /** @param {string} conversation */
 export function draft(conversation) {
-	const own = drafts.get(mine(conversation));
-	if (own !== undefined) return own;
-	return known.conversations.find(one => one.id === conversation)?.draft ?? '';
+	return drafts.get(mine(conversation)) ?? held(conversation)?.draft ?? '';
 }
 
 /** @param {string} conversation @param {string} text */

@@ -11,7 +11,6 @@ export const passkeysHere = () => Boolean(passkeys?.parseRequestOptionsFromJSON)
 /** @param {Asked} asked */
 export const showPasskey = asked => ask('get', passkeys.parseRequestOptionsFromJSON(asked.public_key));
 
-/** Makes a passkey for whoever is signed in. */
 export async function addPasskey() {
 	const asked = await post('/factors/passkey/begin');
 	const credential = await ask('create', passkeys.parseCreationOptionsFromJSON(asked.public_key));

@@ -4,7 +4,6 @@ import { button, el, fill, openDialog, refill, searchBox } from './dom.js';
 import { conversation, isHere, known, on, staffCalled, staffName } from './state.js';
 import { face, listed, named, visible } from './text.js';
 
-/** Most people in a group. */
 const GROUP_MAX = 8;
 
 /** @param {Staff} one */
@@ -48,14 +47,12 @@ export function openBegin(open) {
 			: picked.size > 0 ? listed(people.filter(one => picked.has(one.id)).map(one => one.name)) : 'Pick one person, or several for a group.');
 	};
 	const form = el('form', {
-		on: {
-			submit: (/** @type {Event} */ event) => {
-				event.preventDefault();
-				if (go.disabled) return;
-				const id = together([...picked]);
-				dialog.close();
-				open(id);
-			},
+		submit: event => {
+			event.preventDefault();
+			if (go.disabled) return;
+			const id = together([...picked]);
+			dialog.close();
+			open(id);
 		},
 	}, filter, list, who, el('div', 'choices', button('Cancel', () => dialog.close()), go));
 	// The list is made anew only when somebody was added, so that nobody loses their place in it.
@@ -94,8 +91,8 @@ export function openMembers(id) {
 		const staff = staffCalled(name);
 		const here = isHere(staff);
 		return el('li', {}, face(name, here ? 'here' : ''),
-			el('span', 'middle', named(name, 'name'), name === known.me?.name && ' (you)',
-				el('span', 'second', [staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
+			el('span', 'middle', named(name, 'name'),
+				el('span', 'second', [name === known.me?.name && 'you', staff && about(staff), here && 'here', staff?.suspended && 'suspended'].filter(Boolean).join(' · '))));
 	}));
 	openDialog(visible(one.name), {}, list, days !== undefined && el('p', 'hint', `Messages are kept for ${days} days and then destroyed at every node.`));
 }

@@ -41,20 +41,15 @@ export function messageRow(one, how, acts) {
 		foot(one, time, mine, acts));
 	const more = iconButton('more', `Actions for the message of ${visible(one.by)}, ${clock(one.written.ms)}`,
 		() => acts.menu(one, more), { class: 'plain more', 'aria-haspopup': 'menu', tabindex: '-1' });
-	const line = el('div', 'line',
-		!mine && (how.head ? face(one.by) : face('', 'none')),
-		bubble, more);
-	return frame(one, how, mine, line);
+	return frame(`${mine ? 'mine' : ''}${one.retracted ? ' retracted' : ''}`, { id: one.id }, one.written.ms, how,
+		!mine && (how.head ? face(one.by) : face('', 'none')), bubble, more);
 }
 
-/** @param {Message} one @param {Setting} how @param {boolean} mine @param {HTMLElement} line */
-function frame(one, how, mine, line) {
-	const kind = ['row', mine && 'mine', how.head && 'head', one.retracted && 'retracted'].filter(Boolean).join(' ');
-	return el('article', { class: kind, tabindex: '-1', data: { id: one.id } },
-		how.day && el('h2', 'day', el('span', {}, dayName(one.written.ms))),
-		how.unread && el('p', 'fresh', el('span', {}, 'Not opened before')),
-		line);
-}
+/** @param {string} kind @param {Record<string, string>} data @param {number} ms @param {Setting} how @param {...Child} line */
+const frame = (kind, data, ms, how, ...line) => el('article', { class: `row ${kind}${how.head ? ' head' : ''}`, tabindex: '-1', data },
+	how.day && el('h2', 'day', el('span', {}, dayName(ms))),
+	how.unread && el('p', 'fresh', el('span', {}, 'Not opened before')),
+	el('div', 'line', ...line));
 
 /** @param {Message} one @param {Setting} how @param {RowActs} acts */
 function body(one, how, acts) {
@@ -69,12 +64,10 @@ function body(one, how, acts) {
 	const said = el('p', 'said', written(short, names, how.find));
 	if (short.length === one.text.length) return said;
 	const rest = el('button', {
-		class: 'small', on: {
-			click: () => {
-				said.replaceChildren(written(one.text ?? '', names, how.find));
-				rest.remove();
-				acts.grown(one);
-			},
+		class: 'small', click: () => {
+			said.replaceChildren(written(one.text ?? '', names, how.find));
+			rest.remove();
+			acts.grown(one);
 		},
 	}, `Show all ${one.text.length.toLocaleString()} characters`);
 	return el('div', {}, said, rest);
@@ -84,27 +77,26 @@ function body(one, how, acts) {
 function shorten(text) {
 	const lines = text.split('\n', LINES + 1);
 	const cut = lines.length > LINES ? lines.slice(0, LINES).join('\n') : text;
-	return cut.length > LONG ? cut.slice(0, LONG).replace(/[\ud800-\udbff]$/, '') : cut;
+	return start(cut, LONG);
 }
+
+/** @param {string} text @param {number} most */
+const start = (text, most) => text.slice(0, most).replace(text.length > most ? /[\ud800-\udbff]$/ : '', '');
 
 /** @param {Quoted} quoted @param {RowActs} acts */
 function quote(quoted, acts) {
-	const node = el('button', { class: 'quote', on: { click: () => acts.jump(quoted.id) } },
-		quoted.by && el('span', 'who', named(quoted.by)), ' ');
-	node.append(named(quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text), 'quoted'));
-	return node;
+	return el('button', { class: 'quote', click: () => acts.jump(quoted.id) },
+		quoted.by && el('span', 'who', named(quoted.by)), ' ',
+		named(quoted.text === null ? 'A message that is no longer here' : firstLine(quoted.text), 'quoted'));
 }
 
 /** @param {string} text */
 export const firstLine = text => {
 	const line = text.trim().split('\n', 1)[0];
-	return line.length > 140 ? `${line.slice(0, 140).replace(/[\ud800-\udbff]$/, '')}…` : line;
+	return line.length > 140 ? `${start(line, 140)}…` : line;
 };
 
-/**
- * A state as shape and words.
- * @param {'span' | 'button'} tag @param {string} state @param {string} words @param {Props} [more]
- */
+/** @param {'span' | 'button'} tag @param {string} state @param {string} words @param {Props} [more] */
 export const shape = (tag, state, words, more) => el(tag, { class: `state ${state}`, ...more }, icon(state), el('span', {}, words));
 
 /** @param {Message} one @param {HTMLElement} time @param {boolean} mine @param {RowActs} acts */
@@ -112,7 +104,7 @@ function foot(one, time, mine, acts) {
 	const node = el('p', 'foot');
 	if (one.amended && !one.retracted) node.append(el('span', 'tag', 'Amended'));
 	if (one.before_removal_was_known) node.append(el('span', 'tag warn', 'Written before the removal was known'));
-	const shows = { title: 'Who has it', on: { click: () => acts.details(one) } };
+	const shows = { title: 'Who has it', click: () => acts.details(one) };
 	if (mine && !one.retracted) node.append(shape('button', one.delivery.state, stateWords(one.delivery), shows));
 	else if (one.delivery.acknowledged_by.length) node.append(shape('button', 'acknowledged', `In hand: ${spoken(one.delivery.acknowledged_by)}`, shows));
 	node.append(time);
@@ -127,32 +119,24 @@ const PENDING = {
 	refused: 'Not sent',
 };
 
-/**
- * A message that the node has not shown yet.
- * @param {Pending} one @param {Setting} how @param {RowActs} acts
- */
+/** @param {Pending} one @param {Setting} how @param {RowActs} acts */
 export function pendingRow(one, how, acts) {
 	const foot = el('p', 'foot',
 		el('span', `state ${one.state}`, icon(one.state === 'sent' ? 'on_this_node' : one.state === 'refused' ? 'warn' : 'waiting'),
 			el('span', {}, PENDING[one.state])));
 	if (one.state === 'refused') {
 		foot.prepend(saying('p', 'why', one.why ?? ''));
-		foot.append(el('button', { class: 'small', on: { click: () => acts.putBack(one) } }, 'Back to the draft'));
+		foot.append(el('button', { class: 'small', click: () => acts.putBack(one) }, 'Back to the draft'));
 	}
 	fill(foot, el('time', {}, clock(one.at)));
 	const bubble = el('div', 'bubble',
 		how.head && el('p', 'top', el('span', 'who', named(known.me?.name ?? ''))),
 		one.reply && quote(one.reply, acts),
 		el('p', 'said', written(shorten(one.text), one.mentions.map(staffName))), foot);
-	return el('article', { class: `row mine pending${how.head ? ' head' : ''}`, tabindex: '-1', data: { key: one.key } },
-		how.day && el('h2', 'day', el('span', {}, dayName(one.at))),
-		el('div', 'line', bubble));
+	return frame('mine pending', { key: one.key }, one.at, how, bubble);
 }
 
-/**
- * Everything known about where a message is, with the names behind it.
- * @param {Message} one
- */
+/** @param {Message} one */
 export function detailsList(one) {
 	const { delivery } = one;
 	const list = el('dl', 'facts');

@@ -23,10 +23,7 @@ class Heights {
 		}
 	}
 
-	/**
-	 * Sum of the first `count`.
-	 * @param {number} count
-	 */
+	/** @param {number} count */
 	before(count) {
 		let sum = 0;
 		for (let i = count; i > 0; i -= i & -i) sum += this.tree[i];
@@ -60,27 +57,28 @@ class Heights {
 
 /** @template {object} T */
 export class Scroll {
+	/** @type {T[]} */
+	items = [];
+	heights = new Heights(new Float64Array(0));
+	/** @type {WeakMap<T, number>} */
+	measured = new WeakMap();
+	/** @type {Map<T, Drawn>} */
+	shown = new Map();
+	atEnd = true;
+	// What the browser would have to lay out the page for to tell is kept here.
+	width = 0;
+	view = 0;
+	top = 0;
+	tall = -1;
+	drawing = 0;
+	first = 0;
+	last = -1;
+
 	/** @param {Scrolled<T>} how */
 	constructor(how) {
 		this.how = how;
 		this.rows = el('div', { class: 'rows', role: 'feed', 'aria-label': how.label });
 		this.node = el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${how.label}, scrollable` }, this.rows);
-		/** @type {T[]} */
-		this.items = [];
-		this.heights = new Heights(new Float64Array(0));
-		/** @type {WeakMap<T, number>} */
-		this.measured = new WeakMap();
-		/** @type {Map<T, Drawn>} */
-		this.shown = new Map();
-		this.atEnd = true;
-		// What the browser would have to lay out the page for to tell is kept here.
-		this.width = 0;
-		this.view = 0;
-		this.top = 0;
-		this.tall = -1;
-		this.drawing = 0;
-		this.first = 0;
-		this.last = -1;
 		this.node.addEventListener('scroll', () => this.soon(), { passive: true });
 		this.resized = new ResizeObserver(() => this.resize());
 		this.resized.observe(this.node);
@@ -154,6 +152,8 @@ export class Scroll {
 		const into = this.top - this.heights.before(Math.max(before, 0));
 		const index = before < 0 ? -1 : this.items === items ? before : items.indexOf(this.items[before]);
 		this.items = items;
+		// A feed without anything in it is none.
+		this.rows.hidden = items.length === 0;
 		const all = new Float64Array(items.length);
 		for (let i = 0; i < items.length; i++) all[i] = this.measured.get(items[i]) ?? this.how.guess(items[i], this.width);
 		this.heights = new Heights(all);
@@ -252,16 +252,12 @@ export class Scroll {
 		}
 	}
 
-	/**
-	 * The row of an item has another height than before.
-	 * @param {T} item
-	 */
+	/** @param {T} item */
 	remeasure(item) {
 		this.measured.delete(item);
 		this.draw();
 	}
 
-	/** Puts the end on the screen. */
 	toEnd() {
 		this.atEnd = true;
 		this.go(this.total());
@@ -297,10 +293,7 @@ export class Scroll {
 		this.draw();
 	}
 
-	/**
-	 * The place of the row that holds a node.
-	 * @param {Element | null} node
-	 */
+	/** @param {Element | null} node */
 	indexOf(node) {
 		const row = node?.closest('[aria-posinset]');
 		return row && this.rows.contains(row) ? Number(row.getAttribute('aria-posinset')) - 1 : -1;

@@ -38,7 +38,7 @@ export function openSearch(go) {
 			const many = list.children.length;
 			count.textContent = many === 0 ? 'Nothing found' : `${many}${answer.more ? ' or more' : ''} found`;
 			if (!answer.complete) count.textContent += '. The node is still reading; some may be missing.';
-			refill(rest, answer.more && button('More', () => { void look(answer.more); }));
+			refill(rest, answer.more && button('More', () => look(answer.more)));
 		} catch (error) {
 			if (number === asked) count.textContent = said(error);
 		}
@@ -46,16 +46,14 @@ export function openSearch(go) {
 
 	/** @param {Hit} hit @param {string} words */
 	const row = (hit, words) => el('li', {}, el('button', {
-		on: {
-			click: () => {
-				dialog.close();
-				go(hit.conversation, hit.message.id, words);
-			},
+		click: () => {
+			dialog.close();
+			go(hit.conversation, hit.message.id, words);
 		},
 	}, el('span', 'where', named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
 	found(hit.message.text ?? '', words)));
 
-	const soon = settle(() => { void look(null); }, 120);
+	const soon = settle(() => look(null), 120);
 	input.addEventListener('input', soon);
 	dialog.addEventListener('keydown', event => {
 		const buttons = [...list.querySelectorAll('button')];

@@ -47,8 +47,8 @@ export function openSettings(ended) {
 		el('section', {}, el('h3', {}, 'Password'), password()),
 		el('section', {}, el('h3', {}, 'Second factor'), factors),
 		el('section', {}, el('h3', {}, 'Where you are signed in'), logins), wrong);
-	void showLogins(logins, wrong, ended);
-	void showFactors(factors, wrong);
+	showLogins(logins, wrong, ended);
+	showFactors(factors, wrong);
 }
 
 function themes() {
@@ -104,8 +104,8 @@ async function showFactors(box, wrong, codes = []) {
 			...passkeys.map(one => line(one.id, 'Passkey: ', named(one.name), `, since ${exactly(one.added.ms)}`))),
 		el('p', {}, `${left} recovery codes are left.`, codes.length > 0 && ' Write these down; they are shown only now:'),
 		codes.length > 0 && codeList(codes),
-		passkeysHere() && button('Add a passkey of this device', () => then(addPasskey())),
-		button('New recovery codes', () => then(post('/factors/recovery'))));
+		el('div', 'choices', passkeysHere() && button('Add a passkey of this device', () => then(addPasskey())),
+			button('New recovery codes', () => then(post('/factors/recovery')))));
 	} catch (error) {
 		explain(wrong, error);
 	}

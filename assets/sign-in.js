@@ -5,43 +5,32 @@ import { button, el, field, fill, icon, picture, refill, sleep } from './dom.js'
 import { addPasskey, passkeysHere, showPasskey } from './passkey.js';
 import { named, saying, visible } from './text.js';
 
-/**
- * A page in front of the conversations.
- * @param {string} title @param {...Child} children
- */
+/** @param {string} title @param {...Child} children */
 export function door(title, ...children) {
 	document.title = `${title} · clinic-mesh`;
-	const heading = el('h1', {}, title);
-	return el('main', 'door', el('div', 'card', el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), heading, ...children));
+	return el('main', 'door', el('div', 'card', el('p', { class: 'sign', 'aria-hidden': 'true' }, 'clinic-mesh'), el('h1', {}, title), ...children));
 }
 
-/**
- * A form that sends something to the node and says what it answered.
- * @param {string} action what the button says @param {Child[]} fields @param {() => Promise<void>} send @param {...Child} below
- */
+/** @param {string} action what the button says @param {Child[]} fields @param {() => Promise<void>} send @param {...Child} below */
 export function form(action, fields, send, ...below) {
 	const wrong = el('div', { class: 'problem', role: 'alert' });
 	const press = el('button', { type: 'submit', class: 'main wide' }, action);
 	const node = el('form', {
-		on: {
-			submit: async event => {
-				event.preventDefault();
-				if (press.disabled) return;
-				press.disabled = true;
-				wrong.replaceChildren();
-				try {
-					await send();
-				} catch (error) {
-					explain(wrong, error);
-					const input = node.querySelector('input');
-					if (input instanceof HTMLInputElement) {
-						input.focus();
-						input.select();
-					}
-				} finally {
-					press.disabled = false;
-				}
-			},
+		submit: async event => {
+			event.preventDefault();
+			if (press.disabled) return;
+			press.disabled = true;
+			wrong.replaceChildren();
+			try {
+				await send();
+			} catch (error) {
+				explain(wrong, error);
+				const input = [...node.querySelectorAll('input')].find(one => one.autocomplete === 'current-password') ?? node.querySelector('input');
+				input?.focus();
+				input?.select();
+			} finally {
+				press.disabled = false;
+			}
 		},
 	}, ...fields, wrong, press, ...below);
 	return node;
@@ -60,10 +49,7 @@ export function explain(into, error) {
 /** @param {string} text */
 const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
-/**
- * Goes on from an answer to a sign-in.
- * @param {Ways} ways @param {Partial<Me>} answer
- */
+/** @param {Ways} ways @param {Partial<Me>} answer */
 async function onward(ways, answer) {
 	setProof(answer.proof);
 	ways.settled(/** @type {Me} */ (answer.state && answer.state !== 'ready' ? answer : await get('/me')));
@@ -82,14 +68,14 @@ const quiet = (label, press) => button(label, press, { class: 'quiet' });
 export function signIn(ways, why) {
 	const [name, password] = [nameField(), passwordField()];
 	const page = door('Sign in',
-		why && el('p', 'notice', icon('warn'), el('span', {}, why)),
+		why && notice(why),
 		form('Sign in', [name.box, password.box], async () => {
 			const answer = await post('/login', { name: name.input.value.trim(), password: password.input.value });
 			password.input.value = '';
 			await onward(ways, answer);
 		}),
 		el('div', 'other',
-			passkeysHere() && quiet('Use a passkey', () => { void passkeyIn(ways, page); }),
+			passkeysHere() && quiet('Use a passkey', () => passkeyIn(ways, page)),
 			quiet('First time here: use a sign-in code', () => replace(page, firstTime(ways)))));
 	return page;
 }
@@ -115,12 +101,11 @@ function firstTime(ways) {
 	const code = field('Sign-in code', { name: 'code', autocomplete: 'off', required: true, spellcheck: 'false', maxlength: '100' }, 'An admin gave it to you; it works once, for a day.');
 	const first = passwordField('Choose a password', 'new-password', 'Twelve characters or more. A few words in a row are good; your name and the clinic’s are not.');
 	const second = passwordField('The same password again', 'new-password');
-	const page = door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
+	return door('Your first sign-in', form('Go on', [name.box, code.box, first.box, second.box], async () => {
 		if (first.input.value !== second.input.value) throw new Problem({ code: '', message: 'The two passwords are not the same' });
 		const answer = await post('/login', { name: name.input.value.trim(), code: code.input.value.trim(), new_password: first.input.value });
 		await onward(ways, answer);
 	}), el('div', 'other', quiet('I have a password already', () => ways.again())));
-	return page;
 }
 
 /** @param {string} label @param {string} [hint] */
@@ -129,10 +114,7 @@ const digitsField = (label, hint) => field(label, { inputmode: 'numeric', autoco
 /** @param {string} text */
 const digitsOf = text => text.replace(/\s/g, '');
 
-/**
- * The second factor of somebody who has one.
- * @param {Ways} ways @param {Me} me
- */
+/** @param {Ways} ways @param {Me} me */
 export function factor(ways, me) {
 	const kinds = me.factors ?? ['totp', 'recovery'];
 	const code = digitsField('Six digits', 'From the authenticator app on your phone.');
@@ -143,13 +125,12 @@ export function factor(ways, me) {
 	const paper = form('Sign in', [recovery.box], () => send({ recovery: recovery.input.value.trim() }));
 	const passkey = kinds.includes('passkey') && passkeysHere() && form('Use a passkey', [], async () => send({ passkey: await showPasskey(await post('/factors/passkey/ask')) }));
 	const holder = el('div', {}, kinds.includes('totp') ? totp : !passkey && paper);
-	const page = door('The second step', passkey, holder, el('div', 'other',
+	return door('The second step', passkey, holder, el('div', 'other',
 		kinds.includes('recovery') && quiet('My phone is not here: use a recovery code', () => {
 			refill(holder, paper);
 			recovery.input.focus();
 		}),
 		leave(ways)));
-	return page;
 }
 
 /**
@@ -172,15 +153,12 @@ async function passkeyIn(ways, page) {
 	}
 }
 
-/**
- * Choosing a second factor, once.
- * @param {Ways} ways
- */
+/** @param {Ways} ways */
 export function enrol(ways) {
 	const page = door('Protect your account',
 		el('p', {}, 'A password alone can be guessed or seen. Add something only you have; from then on you need both.'),
 		el('div', 'stack',
-			button('Use an authenticator app', () => { void app(ways, page); }, { class: 'main wide' }),
+			button('Use an authenticator app', () => app(ways, page), { class: 'main wide' }),
 			passkeysHere() && button('Use a passkey of this device', () => {
 				addPasskey().then(answer => replace(page, codes(ways, answer.recovery_codes)), error => failed(page, error));
 			}, { class: 'wide' }),
@@ -204,7 +182,7 @@ async function app(ways, page) {
 				const answer = await post('/factors/totp/finish', { totp: digitsOf(code.input.value) });
 				setProof(answer.proof);
 				replace(document.querySelector('main') ?? page, codes(ways, answer.recovery_codes));
-			}, leave(ways))));
+			}, el('div', 'other', leave(ways)))));
 	} catch (error) {
 		failed(page, error);
 	}
@@ -227,7 +205,7 @@ export const codeList = list => el('ol', 'codes', ...list.map(one => el('li', {}
  */
 export function locked(ways, name) {
 	const password = passwordField();
-	const page = door('Locked',
+	return door('Locked',
 		el('p', 'person', icon('lock'), named(name, 'name')),
 		el('input', { type: 'hidden', autocomplete: 'username', value: visible(name) }),
 		form('Unlock', [password.box], async () => {
@@ -241,7 +219,6 @@ export function locked(ways, name) {
 			await onward(ways, answer);
 		}),
 		el('div', 'other', leave(ways, 'Somebody else: sign out and switch')));
-	return page;
 }
 
 /** @param {Ways} ways @param {string} [label] */
@@ -249,12 +226,15 @@ const leave = (ways, label = 'Stop and sign in as somebody else') => quiet(label
 	post('/logout').catch(() => undefined).finally(() => ways.again());
 });
 
-/** @param {string} [why] @param {() => void} [again] */
-export function away(why, again) {
+/** @param {string} words */
+const notice = words => el('p', 'notice', icon('warn'), el('span', {}, words));
+
+/** @param {() => void} again */
+export function away(again) {
 	return door('No answer',
-		el('p', 'notice', icon('warn'), el('span', {}, why ?? 'This office’s node does not answer.')),
+		notice('This office’s node does not answer.'),
 		el('p', {}, 'Is it switched on, and is this PC on the office’s network? The Internet is not needed. This page tries again by itself.'),
-		again && button('Try now', again, { class: 'main wide' }));
+		button('Try now', again, { class: 'main wide' }));
 }
 
 /** @param {Element} old @param {HTMLElement} page */

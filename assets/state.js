@@ -39,7 +39,6 @@ export function setMe(me) {
 	setProof(me?.proof);
 }
 
-/** Forgets everything that belongs to the person who was here. */
 export function forget() {
 	setMe(null);
 	known.clinic = null;
@@ -89,10 +88,7 @@ export const staffCalled = name => known.clinic?.staff.find(one => one.name === 
 /** @param {Staff | undefined} one */
 export const isHere = one => one !== undefined && known.presence.has(one.id);
 
-/**
- * Names of the others who are writing in a conversation.
- * @param {string} id
- */
+/** @param {string} id */
 export function writers(id) {
 	const now = Date.now();
 	return [...known.typing.get(id) ?? []].filter(([name, until]) => until > now && name !== known.me?.name).map(([name]) => name);

@@ -6,10 +6,7 @@ import { passkeysHere, showPasskey } from './passkey.js';
 import { form, passwordField, secondFactor } from './sign-in.js';
 import { known } from './state.js';
 
-/**
- * Asks; gives whether it was shown.
- * @returns {Promise<boolean>}
- */
+/** @returns {Promise<boolean>} */
 export function stepUp() {
 	return new Promise(done => {
 		let shown = false;
@@ -26,5 +23,6 @@ export function stepUp() {
 			el('p', {}, 'This changes who can sign in as you.'),
 			passkeysHere() && known.me?.factors?.includes('passkey') && passkey,
 			form('Go on', [password.box, code.box], () => prove({ password: password.input.value, ...secondFactor(code.input.value) })));
+		password.input.focus();
 	});
 }

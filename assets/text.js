@@ -4,10 +4,8 @@
 import { button, el, openDialog } from './dom.js';
 
 /** Scripts and signs in which the two joiners are part of ordinary spelling. */
-const JOINED = '\\p{sc=Arabic}\\p{sc=Syriac}\\p{sc=Devanagari}\\p{sc=Bengali}\\p{sc=Gurmukhi}'
-	+ '\\p{sc=Gujarati}\\p{sc=Oriya}\\p{sc=Tamil}\\p{sc=Telugu}\\p{sc=Kannada}\\p{sc=Malayalam}'
-	+ '\\p{sc=Sinhala}\\p{sc=Khmer}\\p{sc=Myanmar}\\p{sc=Mongolian}\\p{sc=Tibetan}'
-	+ '\\p{ExtPict}\\u{1f3fb}-\\u{1f3ff}\\ufe0f';
+const JOINED = 'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Khmer Myanmar Mongolian Tibetan'
+	.replace(/(\w+) ?/g, '\\p{sc=$1}') + '\\p{ExtPict}\\u{1f3fb}-\\u{1f3ff}\\ufe0f';
 
 /** Characters that show nothing or move others about. Line breaks and tabs are left alone. */
 const HIDDEN = new RegExp(
@@ -33,10 +31,7 @@ export function visible(text) {
 
 /**
  * Puts text into a node, with something of its own in the place of each hit.
- * @param {Node & ParentNode} into
- * @param {string} text
- * @param {RegExp} pattern
- * @param {(hit: RegExpMatchArray) => Node} special
+ * @param {Node & ParentNode} into @param {string} text @param {RegExp} pattern @param {(hit: RegExpMatchArray) => Node} special
  * @param {(into: Node & ParentNode, text: string) => void} plain
  */
 function weave(into, text, pattern, special, plain = put) {
@@ -49,32 +44,20 @@ function weave(into, text, pattern, special, plain = put) {
 	plain(into, text.slice(from));
 }
 
-/**
- * Puts text into a node, hidden characters as marks.
- * @param {Node & ParentNode} into @param {string} text
- */
+/** @param {Node & ParentNode} into @param {string} text */
 export function put(into, text) {
 	weave(into, text, HIDDEN, ([sign]) => el('span', { class: 'hidden-sign', title: `A character that shows nothing: ${code(sign)}` }, code(sign)),
 		(_, rest) => { if (rest) into.append(rest); });
 }
 
-/**
- * An element that holds text of somebody's.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Props | string | undefined} props
- * @param {string} text
- */
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {Props | string | undefined} props @param {string} text */
 export function saying(tag, props, text) {
 	const node = el(tag, props);
 	put(node, text);
 	return node;
 }
 
-/**
- * A name, in its own direction.
- * @param {string} name @param {string} [kind]
- */
+/** @param {string} name @param {string} [kind] */
 export const named = (name, kind) => saying('bdi', kind, name);
 
 /**
@@ -90,10 +73,7 @@ export function listed(names) {
 	return node;
 }
 
-/**
- * The same as plain text.
- * @param {string[]} names
- */
+/** @param {string[]} names */
 export function spoken(names) {
 	const seen = names.map(visible);
 	const last = seen.pop() ?? '';
@@ -146,7 +126,7 @@ function escape(text) {
 }
 
 /** @param {string} address */
-const link = address => saying('button', { class: 'link', title: 'Asks before it opens', on: { click: () => confirmLink(address) } }, address);
+const link = address => saying('button', { class: 'link', title: 'Asks before it opens', click: () => confirmLink(address) }, address);
 
 /** @param {string} address */
 function confirmLink(address) {
@@ -180,18 +160,12 @@ function place(address) {
 	}
 }
 
-/**
- * Two letters that stand for a person or room.
- * @param {string} name
- */
+/** @param {string} name */
 function initials(name) {
 	const words = name.replace(HIDDEN, '').split(/[\s-]+/u).filter(word => /[\p{L}\p{N}]/u.test(word));
 	const picked = words.length > 1 ? [words[0], words[words.length - 1]] : words;
 	return picked.map(word => [...word].find(sign => /[\p{L}\p{N}]/u.test(sign)) ?? '').join('').toUpperCase() || '?';
 }
 
-/**
- * The sign of a person or room beside the name.
- * @param {string} name @param {string} [kind] @param {Node} [drawn] instead of letters
- */
+/** @param {string} name @param {string} [kind] @param {Node} [drawn] instead of letters */
 export const face = (name, kind = '', drawn) => el('span', { class: `face ${kind}`, 'aria-hidden': 'true' }, drawn ?? initials(name));

@@ -25,10 +25,7 @@ export function day(ms) {
 /** @param {number} ms */
 export const dayName = ms => ['Today', 'Yesterday'][day(Date.now()) - day(ms)] ?? DAY.format(ms);
 
-/**
- * As short as a list needs it.
- * @param {number} ms
- */
+/** @param {number} ms */
 export function brief(ms) {
 	const ago = day(Date.now()) - day(ms);
 	if (ago === 0) return clock(ms);

@@ -1,14 +1,14 @@
 // The conversation on the screen: its messages, what can be done with one, and what was missed.
 
 import { at, get, post, Problem } from './api.js';
-import { announce, button, el, field, fill, giveBack, icon, openDialog, refill, settle, settleOn } from './dom.js';
+import { announce, button, el, field, icon, openDialog, overlay, refill, settle, settleOn } from './dom.js';
 import { Messages } from './messages.js';
 import { drop, pendingIn, settled } from './outbox.js';
 import { detailsList, isMine, messageRow, pendingRow } from './row.js';
 import { Scroll } from './scroll.js';
 import { form } from './sign-in.js';
 import { conversation, known, loadConversations, on, writers } from './state.js';
-import { named, visible, written } from './text.js';
+import { listed, visible, written } from './text.js';
 import { day, exactly } from './time.js';
 
 /** Messages of one person within this time stand under one name. */
@@ -24,6 +24,16 @@ const when = item => isPending(item) ? item.at : item.written.ms;
 const whose = item => isPending(item) ? item.owner : item.staff;
 
 export class Timeline {
+	find = '';
+	seen = '';
+	missed = 0;
+	told = -1;
+	unreadAt = -1;
+	gone = false;
+	ended = false;
+	/** @type {Item[]} */
+	items = [];
+
 	/** @param {string} id @param {Writes} composer */
 	constructor(id, composer) {
 		this.id = id;
@@ -31,33 +41,24 @@ export class Timeline {
 		this.messages = new Messages(id);
 		this.firstUnread = conversation(id)?.first_unread ?? null;
 		this.unread = conversation(id)?.unread ?? 0;
-		this.find = '';
-		this.seen = '';
-		this.missed = 0;
-		this.told = -1;
-		this.unreadAt = -1;
-		this.gone = false;
-		this.ended = false;
-		/** @type {Item[]} */
-		this.items = [];
 		/** @type {Scroll<Item>} */
 		this.scroll = new Scroll({
 			label: 'Messages',
 			row: (item, index) => this.row(item, index),
 			guess,
 			same: (_, index) => this.depends(index),
-			start: () => { void this.back(); },
+			start: () => this.back(),
 			moved: () => this.moved(),
 		});
 		this.down = button('', () => this.scroll.toEnd(), { class: 'jump', hidden: true });
-		this.up = button('', () => { void this.toUnread(); }, { class: 'jump up', hidden: true });
+		this.up = button('', () => this.toUnread(), { class: 'jump up', hidden: true });
 		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening…');
 		this.typing = el('p', { class: 'typing', 'aria-live': 'off' });
 		this.node = el('div', 'timeline', this.note, this.scroll.node, this.up, this.down, this.typing);
 		this.scroll.node.addEventListener('keydown', event => this.key(event));
-		this.markSoon = settle(() => { void this.mark(); }, 250);
-		this.lookSoon = settle(() => { void this.look(); }, 40);
-		this.receiptsSoon = settle(() => { void this.look(); }, 250);
+		this.markSoon = settle(() => this.mark(), 250);
+		this.lookSoon = settle(() => this.look(), 40);
+		this.receiptsSoon = settle(() => this.look(), 250);
 		this.off = [
 			on('messages', data => { if (data.everything || data.conversation === id) this.lookSoon(); }),
 			on('receipts', data => { if (!data.conversation || data.conversation === id) this.receiptsSoon(); }),
@@ -97,7 +98,6 @@ export class Timeline {
 		this.note.hidden = false;
 	}
 
-	/** Looks again at what may have changed. */
 	async look() {
 		if (this.ended) return;
 		const newest = this.messages.list.at(-1);
@@ -169,18 +169,19 @@ export class Timeline {
 
 	/** @param {Item} item @param {number} index */
 	row(item, index) {
-		/** @type {RowActs} */
-		const acts = {
-			details: one => this.details(one),
-			menu: (one, from) => this.menu(one, from),
-			jump: id => { void this.jump(id); },
-			putBack: one => {
-				this.composer.putBack(one.text);
-				drop(one.key);
-			},
-			grown: one => this.scroll.remeasure(one),
-		};
-		return isPending(item) ? pendingRow(item, this.setting(index), acts) : messageRow(item, this.setting(index), acts);
+		const setting = this.setting(index);
+		return isPending(item) ? pendingRow(item, setting, this) : messageRow(item, setting, this);
+	}
+
+	/** @param {Pending} one */
+	putBack(one) {
+		this.composer.putBack(one.text);
+		drop(one.key);
+	}
+
+	/** @param {Message} one */
+	grown(one) {
+		this.scroll.remeasure(one);
 	}
 
 	async back() {
@@ -214,10 +215,7 @@ export class Timeline {
 		if (this.firstUnread) await this.jump(this.firstUnread);
 	}
 
-	/**
-	 * Goes to a message, however far back it is.
-	 * @param {string} id @param {string} [find] words to set off
-	 */
+	/** @param {string} id @param {string} [find] words to set off */
 	async jump(id, find) {
 		if (find !== undefined) this.find = find;
 		if (!this.messages.loaded) await this.messages.open();
@@ -249,7 +247,6 @@ export class Timeline {
 		}
 	}
 
-	/** Id of the newest message that is wholly on the screen. */
 	lastSeen() {
 		const { top, view, heights } = this.scroll;
 		const end = top + view + 4;
@@ -261,9 +258,7 @@ export class Timeline {
 
 	showTyping() {
 		const names = writers(this.id);
-		refill(this.typing);
-		names.forEach((name, index) => fill(this.typing, index > 0 && ', ', named(name)));
-		if (names.length) this.typing.append(names.length === 1 ? ' is writing' : ' are writing');
+		refill(this.typing, names.length > 0 && listed(names), names.length > 1 ? ' are writing' : names.length > 0 && ' is writing');
 	}
 
 	/** @param {KeyboardEvent} event */
@@ -298,8 +293,8 @@ export class Timeline {
 		if (!mine && live && !one.delivery.acknowledged_by.includes(name)) acts.push(['Take in hand', 'H', () => this.acknowledge(one)]);
 		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)]);
 		if (mine && live) acts.push(['Retract…', '', () => this.retract(one)]);
-		if (live) acts.push(['Copy the text', '', () => { void navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined); }]);
-		if (one.amended) acts.push(['What it has said', '', () => { void this.history(one); }]);
+		if (live) acts.push(['Copy the text', '', () => navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined)]);
+		if (one.amended) acts.push(['What it has said', '', () => this.history(one)]);
 		acts.push(['Who has it', 'I', () => this.details(one)]);
 		openMenu(acts, from);
 	}
@@ -353,10 +348,7 @@ export class Timeline {
 /** @param {unknown} error */
 export const said = error => error instanceof Problem ? error.whole : 'The node does not answer; nothing was done.';
 
-/**
- * A guess at the height of a row, from the length of its text.
- * @param {Item} item @param {number} width
- */
+/** @param {Item} item @param {number} width */
 function guess(item, width) {
 	const text = item.text ?? '';
 	const across = Math.max(20, Math.min(width * 0.78, 640) / 8.2);
@@ -370,35 +362,24 @@ function guess(item, width) {
 
 /** @param {Act[]} acts @param {Element} from where the menu opens */
 export function openMenu(acts, from) {
-	const back = document.activeElement;
 	const items = acts.map(([label, key, act]) => el('button', {
-		role: 'menuitem', tabindex: '-1', on: {
-			click: () => {
-				close();
-				act();
-			},
+		role: 'menuitem', tabindex: '-1', click: () => {
+			dialog.close();
+			act();
 		},
 	}, label, key && el('kbd', { 'aria-hidden': 'true' }, key)));
 	const menu = el('div', { class: 'menu', role: 'menu', 'aria-label': 'Actions' }, ...items);
-	const dialog = el('dialog', { class: 'over', 'aria-label': 'Actions' }, menu);
-	const close = () => dialog.close();
-	dialog.addEventListener('click', event => { if (event.target === dialog) close(); });
-	dialog.addEventListener('close', () => {
-		dialog.remove();
-		giveBack(back);
-	});
 	menu.addEventListener('keydown', event => {
 		const here = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
 		const to = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 }[event.key];
 		const letter = acts.findIndex(([label]) => label[0].toLowerCase() === event.key.toLowerCase());
 		if (to !== undefined) items[(to + items.length) % items.length].focus();
-		else if (event.key === 'Tab') close();
+		else if (event.key === 'Tab') dialog.close();
 		else if (letter >= 0 && event.key.length === 1) items[letter].focus();
 		else return;
 		event.preventDefault();
 	});
-	document.body.append(dialog);
-	dialog.showModal();
+	const dialog = overlay({ class: 'over', 'aria-label': 'Actions' }, undefined, menu);
 	const box = from.getBoundingClientRect();
 	const { offsetWidth: width, offsetHeight: height } = menu;
 	menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;

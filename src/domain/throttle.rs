@@ -114,6 +114,21 @@ impl Throttle {
         }
     }
 
+    /// Counts on from what `before` has counted, under the names that `renamed` gives. Wrong passwords
+    /// of what turns out to be one name add up.
+    pub fn take_over(&mut self, before: &Self, renamed: impl Fn(&str) -> String) {
+        for (name, failures) in &before.names {
+            let name = renamed(name);
+            let (count, last) = match self.names.get(key(&name)) {
+                Some(known) => (known.count, known.last.max(failures.last)),
+                None => (self.make_room(failures.last), failures.last),
+            };
+            let count = count.saturating_add(failures.count);
+            let failures = Failures { count, last };
+            self.names.insert(key(&name).to_owned(), failures);
+        }
+    }
+
     /// Makes room for one name more; returns the count that it takes over.
     fn make_room(&mut self, now: WallTime) -> u32 {
         if self.names.len() < NAMES_MAX {
@@ -166,6 +181,34 @@ mod tests {
     use crate::domain::testing::{NOON, days, minutes};
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_another_has_counted_goes_on_under_the_names_it_is_known_by_and_adds_up() {
+        let mut before = after(3);
+        before.failed("anna", NOON.plus(SECOND));
+        let mut throttle = Throttle::default();
+        throttle.failed("id of ana", NOON);
+
+        throttle.take_over(&before, |_| "id of ana".to_owned());
+
+        // Five wrong ones, the last of them a second past noon: two seconds from there.
+        let wait = throttle.check("id of ana", NOON.plus(SECOND));
+        let until = NOON.plus(SECOND * 3);
+        assert_eq!(wait, Err(Wait { until }));
+        assert_eq!(throttle.check("ana", NOON), Ok(()));
+    }
+
+    #[test]
+    fn taking_over_makes_no_more_names_than_are_remembered() {
+        let flood = |with: &str| {
+            let mut throttle = Throttle::default();
+            (0..NAMES_MAX).for_each(|name| throttle.failed(&format!("{with} {name}"), NOON));
+            throttle
+        };
+        let mut throttle = flood("one");
+        throttle.take_over(&flood("other"), str::to_owned);
+        assert_eq!(throttle.names.len(), NAMES_MAX);
+    }
 
     fn after(failures: u32) -> Throttle {
         let mut throttle = Throttle::default();

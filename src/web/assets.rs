@@ -28,6 +28,7 @@ const ASSETS: &[Asset] = assets![
     "api.js",
     "app.css",
     "app.js",
+    "clinic.js",
     "composer.js",
     "desk.js",
     "dom.js",

@@ -47,7 +47,7 @@ pub struct Locked(Arc<Inner>);
 struct Inner {
     dir: PathBuf,
     now: Timepiece,
-    tries: Tries,
+    tries: Arc<Tries>,
     queue: Arc<Semaphore>,
     place: Arc<Semaphore>,
     refused: AtomicU32,
@@ -64,8 +64,8 @@ enum Stage {
     Opening,
 }
 
-/// Who has unlocked a node, for the audit trail.
-#[derive(Clone, Copy, Debug)]
+/// Who has unlocked a node, for the audit trail, and what was tried before.
+#[derive(Clone, Debug)]
 pub struct Unlocked {
     /// Who.
     pub(super) staff: StaffId,
@@ -73,6 +73,8 @@ pub struct Unlocked {
     pub(super) origin: Origin,
     /// Wrong tries before, as far as they are counted.
     pub(super) refused: u32,
+    /// Whose passwords were tried, and from where: it is counted on from there.
+    pub(super) tries: Arc<Tries>,
 }
 
 impl Locked {
@@ -81,7 +83,7 @@ impl Locked {
         Self(Arc::new(Inner {
             dir: dir.to_owned(),
             now,
-            tries: Tries::none(),
+            tries: Arc::new(Tries::none()),
             queue: Arc::new(Semaphore::new(WAITING + 1)),
             place: Arc::new(Semaphore::new(1)),
             refused: AtomicU32::new(0),
@@ -193,6 +195,7 @@ impl Locked {
             staff: key.staff,
             origin,
             refused: self.0.refused.load(Ordering::Relaxed).min(REFUSED_MAX),
+            tries: Arc::clone(&self.0.tries),
         };
         *self.stage() = Stage::Unlocked(unlocked, key);
         self.0.told.notify_one();

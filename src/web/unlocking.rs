@@ -7,13 +7,16 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::door::LockedDoor;
+use super::login::throttle_name;
 use super::state::{Api, may_sign_in};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::id::{DeviceId, StaffId};
-use crate::domain::record::Clinic;
+use crate::domain::record::{Clinic, StaffMember};
 use crate::domain::time::WallTime;
 use crate::domain::web::WebCertificate;
-use crate::node::{SlotOwner, StaffSecret, StaffSlotError, StaffSlots, remove_staff_slots};
+use crate::node::{
+    SlotOwner, StaffSecret, StaffSlotError, StaffSlots, plain_name, remove_staff_slots,
+};
 use crate::platform::web_key::WebKey;
 
 use super::locked::Unlocked;
@@ -115,6 +118,15 @@ impl Unlocking {
     }
 }
 
+/// Whose slot this name opens; nobody's if several people are called so.
+fn staff_of_slot(clinic: &Clinic, name: &str) -> Option<StaffId> {
+    let called =
+        |(_, member): &(&StaffId, &StaffMember)| plain_name(member.facts.name.as_str()) == name;
+    let mut people = clinic.staff.iter().filter(called);
+    let (staff, _) = people.next()?;
+    people.next().is_none().then_some(*staff)
+}
+
 /// Whether a slot may stay: of somebody who may sign in here, under the name and with the password
 /// (told by when it was set) that count.
 fn stays(owner: &SlotOwner, clinic: &Clinic, device: &DeviceId, set: Option<WallTime>) -> bool {
@@ -126,6 +138,17 @@ fn stays(owner: &SlotOwner, clinic: &Clinic, device: &DeviceId, set: Option<Wall
 }
 
 impl Api {
+    /// Goes on counting where the locked node was: whoever has guessed there has no fresh tries here.
+    /// To be called before any door is opened.
+    pub async fn count_on(&self, unlocked: &Unlocked) {
+        // A node that cannot say is stopping.
+        let Ok(clinic) = self.clinic().await else {
+            return;
+        };
+        let renamed = |name: &str| throttle_name(staff_of_slot(&clinic, name), name);
+        self.tries().take_over(&unlocked.tries, renamed);
+    }
+
     /// Puts on record who has unlocked the node, and what was tried before.
     pub async fn note_unlocked(&self, unlocked: &Unlocked) {
         let (origin, deed) = (unlocked.origin, Deed::StoreUnlocked);

@@ -79,7 +79,12 @@ impl Place {
 
     /// The same at several offices.
     pub(crate) fn employ_at(&self, name: &str, offices: &[usize]) -> String {
-        let mut add = vec!["staff", "add", name, "--role", "clinician", "--json"];
+        self.employ_as("clinician", name, offices)
+    }
+
+    /// The same with another role.
+    pub(crate) fn employ_as(&self, role: &str, name: &str, offices: &[usize]) -> String {
+        let mut add = vec!["staff", "add", name, "--role", role, "--json"];
         let homes = offices.iter().map(|office| &*self.nodes[*office].name);
         add.extend(homes.flat_map(|home| ["--home", home]));
         let added = self.run(&add).json();

@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::clinic::{Place, begin, open, say};
+use super::axe;
+use super::clinic::{Place, open, say};
 use super::window::Window;
 
 /// Looks a page over; evaluated in it.
@@ -40,61 +41,8 @@ const SIZES: [(&str, u32, u32, u32); 4] = [
     ("large", 1280, 900, 200),
 ];
 
-#[test]
-fn every_page_can_be_read_and_reached_by_everybody() {
-    let place = Place::of(&["front-desk"]);
-    let code = place.employ("Ana Pereira", 0);
-    let mut found = Vec::new();
-    let page = place.window(0);
-    found.extend(look(&page, "sign-in"));
-    page.press("First time here");
-    page.shows("Your first sign-in");
-    found.extend(look(&page, "first-sign-in"));
-    page.press("I have a password already");
-    super::first_sign_in(&page, "Ana Pereira", &code);
-    let ben = place.first_sign_in("Ben Okafor", 0);
-    place.employ("ليلى حسن", 0);
-    let everybody = ["Ana Pereira", "Ben Okafor", "ليلى حسن"];
-    place.room("Rounds", &everybody);
-    place.room("Front desk and pharmacy", &everybody);
-    talk(&page, &ben);
-    found.extend(look(&page, "conversation"));
-
-    for (name, keys) in [
-        ("help", &["Escape", "ArrowUp", "?"][..]),
-        ("details", &["ArrowUp", "i"][..]),
-        ("actions", &["ArrowUp", "Enter"][..]),
-        ("search", &["ArrowUp", "/"][..]),
-        ("begin", &["ArrowUp", "n"][..]),
-    ] {
-        page.eval("document.getElementById('write').focus()");
-        keys.iter().for_each(|key| page.key(key));
-        page.until("document.querySelector('dialog[open]') !== null");
-        found.extend(look(&page, name));
-        page.key("Escape");
-        page.until("document.querySelector('dialog[open]') === null");
-    }
-    for (name, opener) in [
-        ("members", "[aria-label=Members]"),
-        ("link", ".said button.link"),
-    ] {
-        page.click(opener);
-        page.until("document.querySelector('dialog[open]') !== null");
-        found.extend(look(&page, name));
-        page.key("Escape");
-        page.until("document.querySelector('dialog[open]') === null");
-    }
-    page.click("[aria-label='Settings and sign out']");
-    page.press("Settings");
-    page.shows("Where you are signed in");
-    found.extend(look(&page, "settings"));
-    page.key("Escape");
-    page.key("Control+l");
-    page.until("document.querySelector('h1')?.innerText === 'Locked'");
-    found.extend(look(&page, "locked"));
-    assert!(found.is_empty(), "{}", found.join("\n"));
-    assert_eq!(page.complaints(), [""; 0]);
-}
+/// Where axe-core looks too: the other two show the same in other widths.
+const JUDGED: [&str; 2] = ["desk", "narrow"];
 
 #[test]
 fn every_control_that_the_keyboard_reaches_shows_that_it_is_there() {
@@ -147,46 +95,8 @@ fn what_is_printed_says_nothing_of_what_was_on_the_screen() {
     assert!(!page.text().contains("Bed 4"), "{}", page.text());
 }
 
-/// A little of everything that can stand in a conversation.
-fn talk(ana: &Window, ben: &Window) {
-    open(ben, "Front desk and pharmacy");
-    say(ben, "The delivery comes at ten.");
-    open(ben, "Rounds");
-    say(ben, "Has anybody seen the key of the medicine cupboard?");
-    open(ana, "Rounds");
-    ana.shows("medicine cupboard");
-    say(ana, "It is with me, I bring it at once.");
-    ben.shows("It is with me");
-    ben.eval("[...document.querySelectorAll('.row:not(.mine)')].pop().focus()");
-    ben.key("h");
-    ana.until("document.querySelector('.state.acknowledged')");
-    ben.eval("document.getElementById('write').focus()");
-    say(
-        ben,
-        "Bed 4 is free, and the list is at https://intranet.example/beds",
-    );
-    ben.type_text("@an");
-    ben.until("!document.getElementById('people').hidden");
-    ben.key("Enter");
-    ben.type_text("could you look at invoice\u{202e}gnp.exe before noon?");
-    ben.key("Enter");
-    ana.shows("before noon");
-    ana.eval("document.getElementById('write').focus()");
-    ana.key("ArrowUp");
-    ana.key("r");
-    ana.until("document.querySelector('.composer .about:not([hidden])')");
-    ana.type_text("I would not open that. I ask who sent it.");
-    ana.key("Enter");
-    ana.shows("who sent it");
-    begin(ana, "Ben Okafor");
-    say(ana, "Could you bring the second pump?");
-    ana.type_text("a draft that waits");
-    open(ana, "Rounds");
-    ana.shows("who sent it");
-}
-
 /// Everything that is wrong with the page, in every size, light and dark.
-fn look(page: &Window, name: &str) -> Vec<String> {
+pub(crate) fn look(page: &Window, name: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (size, width, height, zoom) in SIZES {
         page.size(width, height, zoom);
@@ -203,6 +113,11 @@ fn look(page: &Window, name: &str) -> Vec<String> {
                     .iter()
                     .map(|one| format!("{name}, {size}, {scheme}: {one}")),
             );
+            if JUDGED.contains(&size) {
+                let wrong = axe::violations(page);
+                let wrong = wrong.into_iter();
+                found.extend(wrong.map(|one| format!("{name}, {size}, {scheme}: {one}")));
+            }
             picture(page, &format!("{name}-{size}-{scheme}"));
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Needs Debian's `chromium`, and `tsc` of `node-typescript` for the types; `tests/run` installs both.
 
+mod axe;
 mod cdp;
 mod clinic;
 mod doors;
 mod looks;
+mod pages;
 mod parted;
 #[path = "../support/processes.rs"]
 mod processes;
@@ -232,4 +234,39 @@ fn a_message_whose_answer_was_lost_is_sent_again_and_is_there_once() {
     page.until("document.querySelectorAll('.row').length > 0 && document.querySelectorAll('.pending').length === 0");
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(page.texts(".said"), ["exactly once"]);
+}
+
+#[test]
+fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
+    let place = Place::of(&["front-desk"]);
+    let ana = place.first_sign_in("Ana", 0);
+    let ben = place.first_sign_in("Ben", 0);
+    place.room("rounds", &["Ana", "Ben"]);
+    // What the desktop would be told.
+    ana.eval(
+        "window.Notification = class { static permission = 'granted'; \
+         static async requestPermission() { return 'granted'; } addEventListener() {} \
+         constructor(...words) { (window.told ??= []).push(JSON.stringify(words)); } }",
+    );
+    ana.click("[aria-label='Settings and sign out']");
+    ana.press("Settings");
+    ana.click("dialog [type=checkbox]");
+    ana.key("Escape");
+    open(&ana, "rounds");
+    open(&ben, "rounds");
+    say(&ben, "Seen while she looks at it");
+    ben.until("document.querySelector('.mine .state.opened')");
+    ana.until("document.title === 'clinic-mesh'");
+
+    // The page is on her screen, and she is at work in another window.
+    ana.eval("document.hasFocus = () => false");
+    say(&ben, "The lab has called");
+
+    let told = ana.until("window.told");
+    assert_eq!(told.as_array().map(Vec::len), Some(1), "{told}");
+    let told = told.to_string();
+    assert!(told.contains("One message is unread"), "{told}");
+    for secret in ["lab", "Ben", "rounds"] {
+        assert!(!told.contains(secret), "{told}");
+    }
 }

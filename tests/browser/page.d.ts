@@ -22,8 +22,14 @@ type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy 
 type Status = {
   name: string, office: string | null, clinic_name: string | null, standing: string,
   peers: { name: string, office: string | null }[], away: string[],
-  warnings: { kind: string, message: string, remedy: string }[],
+  warnings: { kind: string, message: string, remedy: string }[], backup?: Backup | null,
 };
+type Backup = {
+  last: Moment | null, by: string | null, opened: boolean, every_hours: number | null,
+  failed: { at: Moment, why: string, remedy: string } | null,
+};
+type Enforcement = { office: string, name: string, state: string, after_ms: number | null, offline_since: Moment | null, acts_until: Moment | null };
+type Revocation = { kind: string, name: string, signed_at: Moment, everywhere: boolean, nodes: Enforcement[] };
 type Me = {
   staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,
   ends?: Moment, idle_minutes?: number, proof: string, state: 'ready' | 'locked' | 'factor' | 'enrol',
@@ -38,7 +44,11 @@ type Hint = { kind: string, conversation?: string, name?: string, by?: string, p
 /** Something that goes into an element. */
 type Child = Node | string | null | undefined | false;
 /** An element's attributes and listeners. */
-type Props = { [name: string]: any, class?: string, data?: Record<string, string>, on?: Record<string, (event: any) => void> };
+type Hears = (event: any) => void;
+type Props = {
+  [name: string]: any, class?: string, data?: Record<string, string>,
+  click?: Hears, submit?: Hears, input?: Hears, keydown?: Hears, mousedown?: Hears, blur?: Hears, close?: Hears,
+};
 
 /** A message that the node has not shown yet. */
 type Pending = {

@@ -70,6 +70,27 @@ impl Window {
         answer["result"]["value"].clone()
     }
 
+    /// A place of this name to evaluate in that shares the document with the page and nothing else: no
+    /// names, and not the page's security policy.
+    pub(crate) fn world(&self, name: &str) -> i64 {
+        let tree = self.call("Page.getFrameTree", json!({}));
+        let frame = &tree["frameTree"]["frame"]["id"];
+        let world = json!({ "frameId": frame, "worldName": name });
+        let made = self.call("Page.createIsolatedWorld", world);
+        made["executionContextId"].as_i64().expect("its number")
+    }
+
+    /// What an expression gives in such a place.
+    #[track_caller]
+    pub(crate) fn eval_in(&self, world: i64, expression: &str) -> Value {
+        let mut params = params(expression);
+        params["contextId"] = json!(world);
+        let answer = self.call(EVALUATE, params);
+        let wrong = &answer["exceptionDetails"];
+        assert!(wrong.is_null(), "{wrong}");
+        answer["result"]["value"].clone()
+    }
+
     /// Waits until an expression gives something true, and gives that.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) -> Value {

@@ -3,7 +3,7 @@
 //! Each log is asked of one peer at a time, so that nothing is sent twice; if that peer does not
 //! deliver, another is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::audit::{Actor, Deed, Origin};
@@ -37,6 +37,9 @@ pub(super) const HELD_BACK: Duration = Duration::from_secs(60);
 pub(super) struct Wants {
     open: BTreeMap<Log, Want>,
     held_back: BTreeMap<Log, Duration>,
+    /// Logs for which there was no room among those asked for; some of them may be complete by now. No more
+    /// than are kept in mind of peers.
+    waiting: BTreeSet<Log>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -241,8 +244,7 @@ impl Engine {
     }
 
     fn ask_for(&mut self, log: Log) {
-        let busy = self.wants.open.contains_key(&log) || self.wants.open.len() >= WANTS_MAX;
-        if busy || self.wants.held_back.contains_key(&log) {
+        if self.wants.open.contains_key(&log) || self.wants.held_back.contains_key(&log) {
             return;
         }
         let head = self.holdings.head(&log);
@@ -253,6 +255,10 @@ impl Engine {
         let Some(link) = self.best_source(&log, head) else {
             return;
         };
+        if self.wants.open.len() >= WANTS_MAX {
+            self.wants.waiting.insert(log);
+            return;
+        }
         let want = Want {
             link,
             credit: CREDIT,
@@ -298,7 +304,9 @@ impl Engine {
         want.credit = want.credit.saturating_sub(1);
         if head.seq >= has {
             self.wants.open.remove(&log);
-            self.ask_next();
+            // Another peer may have more of it.
+            self.wants.waiting.insert(log);
+            self.ask_waiting();
         } else if want.credit <= CREDIT / 2 {
             let more = CREDIT - want.credit;
             want.credit = CREDIT;
@@ -342,6 +350,25 @@ impl Engine {
         self.ask_next();
     }
 
+    /// Asks for logs that had to wait, as far as there is room.
+    ///
+    /// With ten thousand logs at twenty peers a look at all of them takes far longer than to receive one: only
+    /// [`Engine::ask_next`] looks at all, once a second.
+    fn ask_waiting(&mut self) {
+        while self.wants.open.len() < WANTS_MAX
+            && let Some(log) = self.wants.waiting.pop_first()
+        {
+            self.ask_for_ours(log);
+        }
+    }
+
+    /// Asks for a log if this node may hold it.
+    fn ask_for_ours(&mut self, log: Log) {
+        if log.space == Space::Record || self.record.clinic.may_hold(&self.me, &log.space) {
+            self.ask_for(log);
+        }
+    }
+
     /// Asks for whatever is missing anywhere.
     pub(super) fn ask_next(&mut self) {
         if self.wants.open.len() >= WANTS_MAX {
@@ -355,14 +382,7 @@ impl Engine {
                 .filter(|(log, peer)| peer.has > self.holdings.head(log).seq);
             missing.extend(more.map(|(log, _)| *log));
         }
-        missing.sort_unstable();
-        missing.dedup();
-        for log in missing {
-            let wanted =
-                log.space == Space::Record || self.record.clinic.may_hold(&self.me, &log.space);
-            if wanted {
-                self.ask_for(log);
-            }
-        }
+        self.wants.waiting = missing.into_iter().collect();
+        self.ask_waiting();
     }
 }

@@ -28,7 +28,7 @@ pub(super) use hashing::{Cost, Hashing};
 pub(super) use passkey::{
     ask_for_passkey, begin_passkey, begin_passkey_sign_in, finish_passkey, passkey_sign_in,
 };
-pub(super) use sign_in::{Admitted, sign_in, unlock};
+pub(super) use sign_in::{Admitted, sign_in, throttle_name, unlock};
 pub(super) use step_up::step_up;
 pub(super) use tries::Tries;
 

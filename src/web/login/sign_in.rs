@@ -98,7 +98,7 @@ pub(super) fn settle(api: &Api, name: &str, caller: Caller) {
 }
 
 /// A person is throttled as one whether the name or the id is typed; unknown names each by themselves.
-fn throttle_name(staff: Option<StaffId>, typed: &str) -> String {
+pub(in crate::web) fn throttle_name(staff: Option<StaffId>, typed: &str) -> String {
     staff.map_or_else(|| typed.trim().to_lowercase(), |staff| staff.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! Tries to prove something by a secret: counted as wrong ones until they prove right, by name and by
 //! address.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,10 +9,16 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::throttle::{Throttle, Wait};
 use crate::domain::time::WallTime;
 
-/// Wrong tries of one node.
+/// Wrong tries of one node. What is shown of them for debugging names nobody.
 pub(in crate::web) struct Tries {
     names: Mutex<Throttle>,
     addresses: Mutex<Throttle>,
+}
+
+impl fmt::Debug for Tries {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Tries").finish_non_exhaustive()
+    }
 }
 
 impl Tries {
@@ -21,6 +28,13 @@ impl Tries {
             names: Mutex::default(),
             addresses: Mutex::new(Throttle::of_addresses()),
         }
+    }
+
+    /// Counts on from where `before` was, under the names that `renamed` gives.
+    pub(in crate::web) fn take_over(&self, before: &Self, renamed: impl Fn(&str) -> String) {
+        let (names, addresses) = (locked(&before.names), locked(&before.addresses));
+        locked(&self.names).take_over(&names, renamed);
+        locked(&self.addresses).take_over(&addresses, str::to_owned);
     }
 
     /// Counts the try as a wrong one until it proves right, so that many at once gain nothing.

@@ -78,6 +78,22 @@ fn a_peer_that_asks_for_more_logs_than_may_wait_is_cut_off() {
 }
 
 #[test]
+fn more_logs_than_are_asked_for_at_once_come_without_a_pause_between_them() {
+    const LOGS: usize = 150;
+    let mut r = rounds();
+    r.mesh.cut("ward-2");
+    for _ in 0..LOGS {
+        r.told("Bed 4 is free");
+        r.restarted();
+    }
+    r.mesh.heal("ward-2");
+    // Too short for a handful of logs with each second.
+    r.mesh.run_for(std::time::Duration::from_secs(5));
+    let disk = &r.mesh.offices["ward-2"].disk;
+    assert_eq!(disk.of_space(&r.rounds).count(), LOGS);
+}
+
+#[test]
 fn a_peer_that_lists_more_spaces_than_a_clinic_has_is_cut_off() {
     let mut r = rounds();
     let lines = |n: usize| Frame::Spaces {

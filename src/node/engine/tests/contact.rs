@@ -21,7 +21,8 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
         Concern::Certificate { .. }
         | Concern::FewRenewers { .. }
         | Concern::OldMeshKey { .. }
-        | Concern::Clock { .. } => None,
+        | Concern::Clock { .. }
+        | Concern::Backup { .. } => None,
     })
 }
 
