@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Admin, Clinic, Item, VoidReason};
 use crate::domain::cert::Grant;
-use crate::domain::id::{AdminId, AuthorId, ClinicId};
+use crate::domain::id::{AdminId, AuthorId};
 use crate::domain::renewal::RenewalItem;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
