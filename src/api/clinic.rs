@@ -241,8 +241,13 @@ pub fn author_name(clinic: &Clinic, author: &AuthorId) -> String {
     if let Some(admin) = clinic.admins.get(&author.as_admin()) {
         return format!("admin {}", admin.grant.name);
     }
-    if crate::domain::cert::is_root(author, &clinic.id) {
-        return "the root key".to_owned();
+    if clinic.is_root(author) {
+        let mut later = clinic.roots.iter().skip(1);
+        let place = later.position(|root| AuthorId::from(root.key) == *author);
+        return place.map_or_else(
+            || "the root key".to_owned(),
+            |place| format!("root key number {}", place + 2),
+        );
     }
     device_name(clinic, &author.as_device())
 }

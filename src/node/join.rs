@@ -127,7 +127,7 @@ impl DeviceKeys {
             // What is made here is a node, and other nodes would turn a client away.
             kind: Some(DeviceKind::Node),
         };
-        let (record, _) = answer.check(&promise, now)?;
+        let (record, clinic) = answer.check(&promise, now)?;
         let shared = answer.mesh_keys.iter();
         Ok(Enrolled {
             identity: Identity {
@@ -136,6 +136,7 @@ impl DeviceKeys {
                 credentials: Credentials {
                     certificate: answer.certificate.clone(),
                     grant: answer.grant.clone(),
+                    chain: clinic.chain_to(&answer.grant.signer),
                 },
             },
             record: record.segments().cloned().collect(),

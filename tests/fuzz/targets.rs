@@ -16,6 +16,7 @@ use clinic_mesh::domain::name::Name;
 use clinic_mesh::domain::parts::{self, Gathering};
 use clinic_mesh::domain::policy::Network;
 use clinic_mesh::domain::renewal::{self, Renewal};
+use clinic_mesh::domain::rotation::{self, SignedRotation};
 use clinic_mesh::domain::sign::{Signed, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::Statement;
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Target] = &[
     target("grant", object::<Grant>),
     target("signed", signed),
     target("credentials", object::<Credentials>),
+    target("rotation", rotation),
     target("statement", statement),
     target("message", message),
     target("staff-item", staff_item),
@@ -133,6 +135,15 @@ fn signed(bytes: &[u8]) -> bool {
         let _ = Grant::open(&signed, &clinic());
     }
     object::<Signed>(bytes)
+}
+
+/// A rotation, alone and as a chain of one.
+fn rotation(bytes: &[u8]) -> bool {
+    if let Ok(signed) = codec::strict::<SignedRotation>(bytes, OBJECT_MAX) {
+        let _ = signed.open(&clinic());
+        let _ = rotation::open_chain(std::slice::from_ref(&signed), &clinic());
+    }
+    object::<SignedRotation>(bytes)
 }
 
 fn statement(bytes: &[u8]) -> bool {
