@@ -1,6 +1,7 @@
 //! The figures of the clinic record: `cargo bench --bench record`.
 //!
-//! Statements as admins sign them, folded in memory. Each figure is one JSON line on standard output.
+//! Statements as admins sign them, folded in memory: by a node that starts, by one that has folded them
+//! before, and by an engine that is given one more. Each figure is one JSON line on standard output.
 
 #![allow(clippy::print_stdout, reason = "figures are what it prints")]
 
@@ -9,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use clinic_mesh::domain::cert::{Capabilities, Certificate, DeviceKind, Grant, Scopes, VERSION};
 use clinic_mesh::domain::codec;
-use clinic_mesh::domain::id::{ClinicId, Hash, NoiseKey, Serial};
+use clinic_mesh::domain::id::{AuthorId, ClinicId, Hash, NoiseKey, Serial};
+use clinic_mesh::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::name::Name;
 use clinic_mesh::domain::record::{Clinic, Item};
-use clinic_mesh::domain::sign::{Signed, SigningKey};
+use clinic_mesh::domain::sign::{Signature, Signed, SigningKey};
+use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::{Act, Revocation, Statement, StatementId};
-use clinic_mesh::domain::time::{Hlc, WallTime};
+use clinic_mesh::domain::time::{Day, Hlc, WallTime};
+use clinic_mesh::node::engine::{Boot, BootLog, Command, Engine, Input, Now, Ticket};
 use serde_json::json;
 
 /// Machines that are enrolled and revoked, one after another: a hundred years of a large clinic.
@@ -50,7 +54,8 @@ fn main() {
             "figure": "fold",
             "enrolled_and_revoked": CYCLES,
             "statements": items.items.len(),
-            "fold_ms_median": median(|| Clinic::fold(items.id, &items.items)),
+            "first_fold_ms_median": median(|| Clinic::fold(items.id, &items.items)),
+            "fold_again_ms_median": median(|| clinic.fold_again(&items.items, &[])),
             "trust_ms_median": median(|| {
                 let me = *clinic.devices.keys().next().expect("there are some");
                 clinic.trust(me, BTreeMap::new(), Hash::ZERO)
@@ -58,6 +63,82 @@ fn main() {
             "certificate_bytes": certificate,
         })
     );
+    println!(
+        "{}",
+        json!({
+            "figure": "one more revocation, taken by a node",
+            "enrolled_and_revoked": CYCLES,
+            "logs_held": CYCLES + OFFICES + 2,
+            "ms_median": one_more(items),
+        })
+    );
+}
+
+/// Milliseconds that an engine takes for one more revocation, with all that follows from it in memory. It
+/// holds an audit trail of every machine that ever was.
+fn one_more(clinic: Clinicians) -> f64 {
+    let now = Now {
+        wall: START.plus(Duration::from_secs(3600)),
+        mono: Duration::ZERO,
+    };
+    let (mut seq, admin, id) = (clinic.newest(), clinic.admin.clone(), clinic.id);
+    let mut engine = Engine::new(clinic.boot(), now);
+    while engine.next_effect().is_some() {}
+    let mut head = head(seq);
+    let mut times: Vec<Duration> = (0..RUNS as u64)
+        .map(|run| {
+            let device = key("lost", run).id().as_device();
+            let revocation = Revocation {
+                device,
+                serial: Serial::new([run as u8; 16]),
+                noise_key: NoiseKey::new([1 + run as u8; 32]),
+                ends: Vec::new(),
+                at: now.wall,
+            };
+            let act = Act::DeviceRevoked { revocation };
+            let body = Statement {
+                seen: Vec::new(),
+                act,
+            }
+            .to_body();
+            let salt = [7; 16];
+            let entry = Entry::new(Hlc::at(now.wall), Day::NEVER, Payload { salt, body });
+            let log = record_log(admin.id());
+            let (segment, after) = Segment::sign(&id, &admin, log, head, vec![entry]);
+            (head, seq) = (after, seq + 1);
+            let command = Box::new(Command::Submit {
+                segments: vec![segment],
+                mesh_keys: Vec::new(),
+            });
+            let ticket = Ticket(run);
+            let begun = Instant::now();
+            engine.handle(Input::Command { ticket, command }, now);
+            while engine.next_effect().is_some() {}
+            begun.elapsed()
+        })
+        .collect();
+    assert_eq!(
+        engine.clinic().revocations.len() as u64,
+        CYCLES + RUNS as u64
+    );
+    times.sort_unstable();
+    times[RUNS / 2].as_secs_f64() * 1000.0
+}
+
+fn record_log(author: AuthorId) -> Log {
+    Log {
+        space: Space::Record,
+        author,
+        epoch: Epoch::RECORD,
+    }
+}
+
+/// A head of a log that nobody asks for the beginning of.
+fn head(seq: u64) -> Head {
+    Head {
+        seq,
+        hash: Hash::of("bench-head", &[&seq.to_be_bytes()]),
+    }
 }
 
 /// Milliseconds that something takes, its end included.
@@ -109,6 +190,55 @@ impl Clinicians {
         clinic.say(Signer::Root, founded);
         clinic.say(Signer::Root, Act::AdminGranted { grant });
         clinic
+    }
+
+    /// The number of the admin's newest statement.
+    fn newest(&self) -> u64 {
+        let own = self.admin.id();
+        let items = self.items.iter().filter(|item| item.id.author == own);
+        items.map(|item| item.id.seq).max().unwrap_or_default()
+    }
+
+    /// What the store of the first office's node holds.
+    fn boot(self) -> Boot {
+        let log = |log: Log, seq: u64| BootLog {
+            log,
+            head: head(seq),
+            time: Hlc::at(START),
+            signature: Signature::new([0; 64]),
+            forked: false,
+        };
+        let trail = |number: u64| {
+            let author = key("device", number).id();
+            let space = Space::Audit(author.as_device());
+            let epoch = Epoch(1);
+            log(
+                Log {
+                    space,
+                    author,
+                    epoch,
+                },
+                1,
+            )
+        };
+        let record = [(self.root.id(), 2), (self.admin.id(), self.newest())];
+        let record = record.map(|(author, seq)| log(record_log(author), seq));
+        let statement = |item: Item| (item.id, item.time, item.statement.to_body());
+        Boot {
+            clinic: self.id,
+            key: key("device", 0),
+            logs: (0..CYCLES + OFFICES).map(trail).chain(record).collect(),
+            statements: self.items.into_iter().map(statement).collect(),
+            renewals: Vec::new(),
+            staff_items: Vec::new(),
+            attestations: Vec::new(),
+            mesh_keys: BTreeMap::new(),
+            horizon: Day(0),
+            retractions: Vec::new(),
+            sightings: Vec::new(),
+            clock: Hlc::at(START),
+            seed: [7; 32],
+        }
     }
 
     fn enrol(&mut self, number: u64) -> Certificate {

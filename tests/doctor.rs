@@ -4,7 +4,6 @@
 //!
 //! Each line of docs/doctor.md is one that this test prints with `--nocapture`.
 
-#[allow(dead_code, reason = "another test file uses the rest of it")]
 #[path = "support/hosts.rs"]
 mod hosts;
 #[path = "support/processes.rs"]
@@ -16,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hosts::Hosts;
-use processes::{Clinic, Node, Said, Say as _, Talk, eventually};
+use processes::{Clinic, Node, Said, Say as _, eventually};
 use serde_json::Value;
 
 /// Set to 1, the test passes without namespaces, and says that it has not run.
@@ -209,16 +208,8 @@ impl Place {
 
     fn join(&self, name: &str) {
         let node = self.node(name);
-        let mut invite = self.clinic.invite(&self.front, name);
-        let code = invite.line()["code"].as_str().expect("a code").to_owned();
         let at = format!("{FRONT}:7847");
-        let args = ["node", "join", &code, "--json", "--at", &at];
-        let mut joining = Talk::begin(&mut self.clinic.on(node, &args));
-        assert_eq!(joining.line()["event"], "compare");
-        assert_eq!(invite.line()["event"], "arrived");
-        assert_eq!(invite.line()["event"], "done");
-        assert!(joining.end().success(), "{}", joining.complaint());
-        assert!(invite.end().success());
+        self.clinic.join_from(&self.front, node, &["--at", &at]);
     }
 
     /// The lab is connected to both others, as it mostly is.

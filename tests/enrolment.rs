@@ -411,9 +411,44 @@ fn a_new_machine_takes_the_place_of_a_broken_one_and_gets_its_history_from_the_o
 
 #[test]
 fn a_machine_that_is_lost_comes_back_from_its_backup() {
+    let settings = front.dir().join("node.toml");
+    let folder = text(clinic.path("backups"));
+    let by_itself = format!("\n[backup]\nfolder = \"{folder}\"\nto = [\"{to}\"]\n");
+    let kept = std::fs::read_to_string(&settings).expect("the settings") + &by_itself;
+    std::fs::write(&settings, &kept).expect("written");
+    front.start(&clinic);
+    let state = || Some(front.status(&clinic)?["backup"].clone());
+    let warned = eventually("the missing folder is noticed", || {
+        let state = state()?;
+        (!state["failed"].is_null()).then_some(state)
+    });
+    assert!(warned["last"].is_null(), "{warned}");
+    let said = clinic.on(&front, &["node", "status"]).said().done().out;
+    assert!(
+        said.contains("WARNING: No backup of this node was ever made"),
+        "{said}"
+    );
+    assert!(said.contains("`folder` under [backup]"), "{said}");
+
+    std::fs::create_dir(&folder).expect("the disk is plugged in");
+    front.stop();
+    front.start(&clinic);
+    let state = || Some(front.status(&clinic)?["backup"].clone());
+    let made = eventually("the node has made a backup by itself", || {
+        let state = state()?;
+        state["failed"].is_null().then_some(state)
+    });
+    assert_eq!(
+        (&made["by"], &made["opened"]),
+        (&"schedule".into(), &true.into())
+    );
+    let own = std::fs::read_dir(&folder).expect("the folder").next();
+    let own = text(own.expect("one").expect("readable").path());
+    let verify = ["backup", "verify", &own, "--key", &key];
+    let verified = clinic.command(&verify).said().done().out;
+    assert!(verified.contains("the machine's settings"), "{verified}");
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");
-    front.start(&clinic);
     let text = |path: std::path::PathBuf| path.to_str().expect("plain").to_owned();
     let (key, file) = (
         text(clinic.path("safe.key")),
@@ -445,12 +480,11 @@ fn a_machine_that_is_lost_comes_back_from_its_backup() {
     );
 
     front.stop();
-    let settings = front.dir().join("node.toml");
-    let kept = std::fs::read(&settings).expect("the settings");
     std::fs::remove_dir_all(front.dir()).expect("the machine is lost");
     let restore = ["backup", "restore", &file, "--key", &key];
     clinic.on(&front, &restore).said().done();
-    std::fs::write(&settings, kept).expect("written");
+    let brought = std::fs::read_to_string(&settings).expect("brought along");
+    assert_eq!(brought, kept);
     front.start(&clinic);
     let listed = clinic.on(&front, &["device", "list", "--json"]).said();
     assert_eq!(listed.done().json()[0]["state"], "this");

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hosts::{HOSTS, Hosts};
-use processes::{Clinic, Node, Say as _, Talk, eventually};
+use processes::{Clinic, Node, Say as _, eventually};
 
 /// Set to 1, the test passes without namespaces, and says that it has not run.
 const WITHOUT: &str = "CLINIC_MESH_NO_NAMESPACES";
@@ -113,18 +113,10 @@ impl Place {
             let init = ["node", "init", "--office", host, "--name", host];
             self.clinic.on(&node, &init).said().done();
         } else {
-            let mut invite = self.clinic.invite(self.at("front"), host);
-            let code = invite.line()["code"].as_str().expect("a code").to_owned();
-            let mut join = vec!["node", "join", &code, "--json"];
             let (enrolment, mesh) = (format!("{FRONT}:7847"), format!("{FRONT}:7846"));
-            if lan == 2 {
-                join.extend(["--at", &enrolment, "--bootstrap", &mesh]);
-            }
-            let mut joining = Talk::begin(&mut self.clinic.on(&node, &join));
-            assert_eq!(joining.line()["event"], "compare");
-            assert_eq!(invite.line()["event"], "arrived");
-            assert_eq!(invite.line()["event"], "done");
-            assert!(joining.end().success(), "{}", joining.complaint());
+            let told = ["--at", &enrolment, "--bootstrap", &mesh];
+            let told = if lan == 2 { &told[..] } else { &[] };
+            self.clinic.join_from(self.at("front"), &node, told);
         }
         node.start(&self.clinic);
         self.nodes.push(node);

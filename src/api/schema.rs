@@ -402,8 +402,25 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("logins", Number),
             ("certificate_until", MaybeObject("Moment")),
             ("mesh_offset_ms", MaybeNumber),
+            ("backup", MaybeObject("BackupView")),
             ("warnings", List("WarningView")),
         ],
+    ),
+    (
+        "BackupView",
+        &[
+            ("last", MaybeObject("Moment")),
+            ("by", MaybeText),
+            ("opened", Flag),
+            ("bytes", MaybeNumber),
+            ("every_hours", MaybeNumber),
+            ("due", Object("Moment")),
+            ("failed", MaybeObject("BackupFailureView")),
+        ],
+    ),
+    (
+        "BackupFailureView",
+        &[("at", Object("Moment")), ("why", Text), ("remedy", Text)],
     ),
     (
         "PeerView",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backup::{self, BackupView};
 use super::clinic::device_name;
 use super::moment::Moment;
 use crate::domain::health::Concern;
@@ -50,6 +51,8 @@ pub struct StatusView {
     pub certificate_until: Option<Moment>,
     /// Peers' median clock minus this node's, in milliseconds; none while nobody has told.
     pub mesh_offset_ms: Option<i64>,
+    /// How this node's backups stand; none where a program that embeds the node makes them otherwise.
+    pub backup: Option<BackupView>,
     /// What somebody should look at, worst first.
     pub warnings: Vec<WarningView>,
 }
@@ -57,7 +60,7 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `contact`, `certificate`, `renewers`, `mesh_key` or `clock`.
+    /// `revoked`, `contact`, `certificate`, `renewers`, `mesh_key`, `clock` or `backup`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -77,6 +80,14 @@ impl WarningView {
                     remedy,
                 };
             }
+            Concern::ShutOut { by } => (
+                "revoked",
+                format!(
+                    "{} refuses this machine: it was revoked, and gets and gives nothing any more.",
+                    device_name(clinic, by)
+                ),
+                "`clinic-mesh doctor` says more. If the machine is to be used again, an admin invites it anew.",
+            ),
             Concern::Certificate {
                 device,
                 freshness,
@@ -105,6 +116,10 @@ impl WarningView {
                 ),
                 "Set the clock of this machine, or of the others, by a time server.",
             ),
+            Concern::Backup { last, failed } => {
+                let (message, remedy) = backup::concern(*last, *failed);
+                ("backup", message, remedy)
+            }
         };
         Self {
             kind: kind.to_owned(),

@@ -4,7 +4,7 @@
 //! learn is its signed word that the statement is durable there, so what is known of a node is never too
 //! good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::cert::SKEW;
@@ -221,7 +221,7 @@ fn revocations(clinic: &Clinic, items: &[Item]) -> Vec<Revoked> {
 }
 
 /// Suspensions that an admin has lifted since.
-fn lifted(clinic: &Clinic, items: &[Item]) -> Vec<StatementId> {
+fn lifted(clinic: &Clinic, items: &[Item]) -> BTreeSet<StatementId> {
     let counted = items
         .iter()
         .filter(|item| !clinic.void.contains_key(&item.id));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::backup::{History, Trouble};
 use super::cert::DeviceKind;
 use super::contact::Contact;
 use super::id::DeviceId;
@@ -31,6 +32,11 @@ pub enum Concern {
         /// Whether it takes nothing more for people of other offices.
         read_only: bool,
     },
+    /// Another node refuses this one as revoked.
+    ShutOut {
+        /// Which.
+        by: DeviceId,
+    },
     /// A device's certificate was not renewed in time, or has ended.
     Certificate {
         /// Whose.
@@ -55,6 +61,30 @@ pub enum Concern {
         /// Peers' median minus this node's clock, in milliseconds.
         offset_ms: i64,
     },
+    /// This node was not backed up for too long, or the last try failed.
+    Backup {
+        /// When it was last backed up.
+        last: Option<WallTime>,
+        /// Why the newest try failed, if it did.
+        failed: Option<Trouble>,
+    },
+}
+
+/// What somebody should look at in a node's backups.
+///
+/// `every` is how often it makes them by itself, if it does; `since` when it was enrolled.
+pub fn of_backups(
+    history: &History,
+    every: Option<Duration>,
+    since: WallTime,
+    now: WallTime,
+) -> Option<Concern> {
+    let failed = history.failed.map(|failed| failed.why);
+    let late = now > history.late_from(every, since, now);
+    (late || failed.is_some()).then(|| Concern::Backup {
+        last: history.last.map(|made| made.at),
+        failed,
+    })
 }
 
 /// Everything that somebody should look at by the record and by this node's clock, worst first.
@@ -236,6 +266,33 @@ mod tests {
             let off = Concern::Clock { offset_ms };
             assert_eq!(concerns(&clinic, NOON, Some(offset_ms)), [off]);
         }
+    }
+
+    #[test]
+    fn backups_are_a_concern_when_the_last_is_old_when_there_is_none_and_when_one_failed() {
+        let mut history = History::default();
+        let of = |history: &History, day| of_backups(history, None, NOON, NOON.plus(days(day)));
+        assert_eq!(of(&history, 2), None, "so young a node");
+        let never = Concern::Backup {
+            last: None,
+            failed: None,
+        };
+        assert_eq!(of(&history, 3), Some(never));
+        let at = NOON.plus(days(3));
+        history.made(crate::domain::backup::Made {
+            at,
+            by: crate::domain::backup::By::Command,
+            bytes: 1,
+        });
+        assert_eq!(of(&history, 5), None);
+        let last = Some(at);
+        assert_eq!(
+            of(&history, 6),
+            Some(Concern::Backup { last, failed: None })
+        );
+        history.fail(at, Trouble::NoRoom);
+        let failed = Some(Trouble::NoRoom);
+        assert_eq!(of(&history, 3), Some(Concern::Backup { last, failed }));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod attest;
 pub mod audit;
+pub mod backup;
 pub mod cert;
 pub mod codec;
 pub mod contact;

@@ -21,7 +21,7 @@ use super::renewal::{NotRenewed, RenewalId, RenewalItem};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
-    History, Invitation, Proposal, Revocation, StaffFacts, Statement, StatementId,
+    History, Invitation, LogEnd, Proposal, Revocation, StaffFacts, Statement, StatementId,
 };
 use super::time::{Hlc, WallTime};
 use super::trust::{AdminTrust, MeshKey, TrustView};
@@ -254,7 +254,7 @@ impl Clinic {
 
     /// The clinic that these statements make, in whatever order they are given.
     pub fn fold<'a>(id: ClinicId, items: impl IntoIterator<Item = &'a Item>) -> Self {
-        fold::run(id, items, &[])
+        fold::run(&Self::unknown(id), items, &[])
     }
 
     /// The clinic that these statements and renewals make, in whatever order they are given.
@@ -263,7 +263,19 @@ impl Clinic {
         items: impl IntoIterator<Item = &'a Item>,
         renewals: &[RenewalItem],
     ) -> Self {
-        fold::run(id, items, renewals)
+        fold::run(&Self::unknown(id), items, renewals)
+    }
+
+    /// The clinic that these statements and renewals make, of which this one is an earlier fold.
+    ///
+    /// The same clinic as without it. Whether an identity key is sound costs more to find out than the
+    /// rest of its enrolment; of devices that stand here it is known, and stays so.
+    pub fn fold_again<'a>(
+        &self,
+        items: impl IntoIterator<Item = &'a Item>,
+        renewals: &[RenewalItem],
+    ) -> Self {
+        fold::run(self, items, renewals)
     }
 
     /// Whether the device may take part: enrolled and not revoked.
@@ -439,11 +451,7 @@ impl Clinic {
         epoch: super::log::Epoch,
     ) -> Option<u64> {
         let revocation = self.devices.get(&author.as_device())?.revocation.as_ref()?;
-        let end = revocation
-            .ends
-            .iter()
-            .find(|end| end.space == *space && end.epoch == epoch)?;
-        Some(end.seq)
+        end_named(revocation, space, epoch)
     }
 
     /// The moment the device was revoked, if it was.
@@ -490,6 +498,20 @@ impl Clinic {
         }
         view
     }
+}
+
+/// The end that a revocation of the fold names for a log.
+///
+/// A device that ran for years has thousands of logs, and every one is asked for at every change: the fold
+/// keeps the ends in order.
+pub(super) fn end_named(
+    revocation: &Revocation,
+    space: &Space,
+    epoch: super::log::Epoch,
+) -> Option<u64> {
+    let place = |end: &LogEnd| (end.space, end.epoch).cmp(&(*space, epoch));
+    let at = revocation.ends.binary_search_by(place).ok()?;
+    Some(revocation.ends[at].seq)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::cert::{Capability, Certificate, CertificateError, DeviceKind, LIFETIM
 use super::codec::{self, CodecError};
 use super::id::{AuthorId, ClinicId, DeviceId, Hash, Serial};
 use super::log::Epoch;
-use super::record::Clinic;
+use super::record::{self, Clinic};
 use super::sign::{Label, Signed, SignedBody, SigningKey};
 use super::time::{Hlc, WallTime};
 
@@ -412,12 +412,9 @@ fn check_end(clinic: &Clinic, item: &RenewalItem) -> Result<(), NotRenewed> {
     let Some(revocation) = clinic.revocations.get(&item.id.by) else {
         return Ok(());
     };
-    let named = revocation
-        .ends
-        .iter()
-        .find(|end| end.space == super::space::Space::Record && end.epoch == item.id.epoch);
+    let named = record::end_named(revocation, &super::space::Space::Record, item.id.epoch);
     let counts = match named {
-        Some(end) => item.id.seq <= end.seq,
+        Some(end) => item.id.seq <= end,
         None => item.time.wall() <= revocation.at,
     };
     if counts {

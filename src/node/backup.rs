@@ -6,26 +6,37 @@
 //! purged or taken back meanwhile is said at the end. So a restored store is one that a node could
 //! have had, and the node's next start begins new epochs, as every start does.
 
+mod keeper;
+mod schedule;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::domain::attest::Attestation;
+use crate::domain::backup::{History, Made, Trouble};
 use crate::domain::codec;
 use crate::domain::id::{ClinicId, DeviceId};
 use crate::domain::log::{Head as LogHead, Log, Segment, SegmentError};
 use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc, WallTime};
-use crate::platform::vault::{BackupKey, Head, Opener, Recipient, Sealer, VaultError};
+use crate::platform::files::FileError;
+use crate::platform::vault::{BackupKey, FileKey, Head, Opener, Recipient, Sealer, VaultError};
 use crate::platform::{entropy, files};
 use crate::store::{Append, Batch, Fork, Horizon, Meta, Options, Reach, Store, StoreError, Unlock};
 
 use super::identity::Identity;
+
+pub use keeper::Keeping;
+pub use schedule::{Plan, Schedule, ScheduleError, recipients};
 
 /// Bytes of segments that are read, or written, at a time.
 const STEP: usize = 4 * 1024 * 1024;
@@ -35,6 +46,12 @@ const PART_MAX: usize = 1024 * 1024;
 
 /// Most parts of one backup: far more than a disk holds, so that reading one comes to an end.
 const PARTS_MAX: u64 = 1 << 32;
+
+/// Largest file of a machine's settings: far more than every setting with its longest list.
+pub const SETTINGS_MAX: usize = 64 * 1024;
+
+/// The name of the value in the store that says when it was backed up.
+const HISTORY: &str = "backup";
 
 /// One thing in a backup.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -82,6 +99,13 @@ enum Part {
     /// There is no more.
     #[n(6)]
     End,
+    /// The settings of the machine, as they stood in its file; at most once.
+    #[n(7)]
+    Settings {
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        text: Vec<u8>,
+    },
 }
 
 /// Why a backup is not made, read or restored.
@@ -99,6 +123,9 @@ pub enum BackupError {
     /// Something inside is not what a node writes.
     #[error("the backup was not made by a node ({0}); use another one")]
     Contents(&'static str),
+    /// The machine's settings cannot be read.
+    #[error("the settings of this machine cannot go into the backup: {0}")]
+    Settings(FileError),
     /// A log in it is not what its author signed.
     #[error("a log in the backup is not what its author signed ({0}); use another one")]
     Log(#[from] SegmentError),
@@ -129,6 +156,17 @@ pub struct Contents {
     pub over: u64,
 }
 
+/// A backup that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What anyone can read of it.
+    pub head: Head,
+    /// What is in it.
+    pub contents: Contents,
+    /// The settings of the machine it was made on, if it had any and the backup is of version 2.
+    pub settings: Option<Vec<u8>>,
+}
+
 /// Makes backups of a running node's store.
 #[derive(Clone, Debug)]
 pub struct Backups {
@@ -136,6 +174,11 @@ pub struct Backups {
     store: Weak<Store>,
     clinic: ClinicId,
     device: DeviceId,
+    settings: Option<PathBuf>,
+    schedule: Option<Arc<Schedule>>,
+    history: Arc<Mutex<History>>,
+    /// One backup at a time: each reads the whole disk.
+    place: Arc<Semaphore>,
 }
 
 impl Backups {
@@ -144,6 +187,77 @@ impl Backups {
             store: Arc::downgrade(store),
             clinic,
             device,
+            settings: None,
+            schedule: None,
+            history: Arc::new(Mutex::new(history(store))),
+            place: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The same of a node whose machine has its settings in this file.
+    #[must_use]
+    pub fn with_settings(mut self, file: PathBuf) -> Self {
+        self.settings = Some(file);
+        self
+    }
+
+    /// The same of a node that makes backups by itself, if there is a schedule.
+    #[must_use]
+    pub fn scheduled(mut self, schedule: Option<Schedule>) -> Self {
+        self.schedule = schedule.map(Arc::new);
+        self
+    }
+
+    /// How often the node makes them by itself, if it does.
+    pub fn every(&self) -> Option<Duration> {
+        self.schedule.as_ref().map(|schedule| schedule.every)
+    }
+
+    /// What is remembered of them.
+    pub fn history(&self) -> History {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for making one, if nobody else makes one.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.place.clone().try_acquire_owned().ok()
+    }
+
+    async fn wait_for_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.place.clone().acquire_owned().await.ok()
+    }
+
+    /// Remembers a backup that was made.
+    pub fn note_made(&self, made: Made) {
+        self.remember(|history| history.made(made));
+    }
+
+    /// Remembers one that was not made.
+    fn note_failed(&self, at: WallTime, why: Trouble) {
+        self.remember(|history| {
+            // Whether it was news was asked before it was written down.
+            let _ = history.fail(at, why);
+        });
+    }
+
+    fn remember(&self, change: impl FnOnce(&mut History)) {
+        let bytes = {
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut history);
+            history.to_bytes()
+        };
+        let batch = Batch {
+            metas: vec![Meta {
+                name: HISTORY.to_owned(),
+                value: Some(bytes),
+            }],
+            ..Batch::default()
+        };
+        let Some(store) = self.store.upgrade() else {
+            return;
+        };
+        if let Err(error) = store.commit(batch) {
+            warn!(%error, "when the node was backed up is not kept");
         }
     }
 
@@ -154,13 +268,46 @@ impl Backups {
         now: WallTime,
         out: impl Write,
     ) -> Result<Contents, BackupError> {
+        Ok(self.seal(recipients, now, out)?.0)
+    }
+
+    /// Writes a backup and returns what opens this very file, for checking it.
+    fn seal(
+        &self,
+        recipients: &[Recipient],
+        now: WallTime,
+        out: impl Write,
+    ) -> Result<(Contents, FileKey), BackupError> {
         let store = self.store.upgrade().ok_or(BackupError::Stopped)?;
+        let settings = self.read_settings()?;
         let about = (self.clinic, self.device, now);
         let mut sealer = Sealer::begin(out, about, recipients, &mut entropy::os())?;
+        let key = sealer.file_key();
+        if let Some(text) = settings {
+            put(&mut sealer, &Part::Settings { text })?;
+        }
         let contents = write(&store, &mut sealer)?;
         sealer.finish()?;
-        Ok(contents)
+        Ok((contents, key))
     }
+
+    /// A machine without the file has the usual settings.
+    fn read_settings(&self) -> Result<Option<Vec<u8>>, BackupError> {
+        let Some(file) = &self.settings else {
+            return Ok(None);
+        };
+        match files::read_shared(file, SETTINGS_MAX) {
+            Err(FileError::Missing { .. }) => Ok(None),
+            read => read.map(Some).map_err(BackupError::Settings),
+        }
+    }
+}
+
+/// What cannot be read is as if it had never been remembered.
+fn history(store: &Store) -> History {
+    let kept = store.meta(HISTORY).ok().flatten();
+    let read = kept.and_then(|bytes| History::from_bytes(&bytes).ok());
+    read.unwrap_or_default()
 }
 
 fn put(out: &mut impl Write, part: &Part) -> io::Result<()> {
@@ -211,13 +358,13 @@ fn write_log(
     out: &mut impl Write,
     contents: &mut Contents,
 ) -> Result<(), BackupError> {
-    contents.logs += 1;
     let mut next = 1;
     while next <= head.seq {
         let segments = store.arrived_segments(log, next, STEP)?;
         let Some((last, _)) = segments.last() else {
             return Ok(());
         };
+        contents.logs += u64::from(next == 1);
         next = last.last() + 1;
         for (segment, arrived) in segments {
             contents.count(&segment);
@@ -243,15 +390,33 @@ pub fn read(
     input: impl Read,
     key: &BackupKey,
     today: Day,
+    take: impl FnMut(Batch) -> Result<(), BackupError>,
+) -> Result<Opened, BackupError> {
+    read_opened(Opener::begin(input, key)?, today, take)
+}
+
+/// The same of a file that this process has just made.
+fn open_own(
+    input: impl Read,
+    key: &FileKey,
+    today: Day,
+    take: impl FnMut(Batch) -> Result<(), BackupError>,
+) -> Result<Opened, BackupError> {
+    read_opened(Opener::begin_own(input, key)?, today, take)
+}
+
+fn read_opened<R: Read>(
+    mut opener: Opener<R>,
+    today: Day,
     mut take: impl FnMut(Batch) -> Result<(), BackupError>,
-) -> Result<(Head, Contents), BackupError> {
-    let mut opener = Opener::begin(input, key)?;
+) -> Result<Opened, BackupError> {
     let head = opener.head().clone();
     let mut reader = Reader {
         clinic: head.clinic,
         today,
         heads: BTreeMap::new(),
         contents: Contents::default(),
+        settings: None,
         batch: Batch::default(),
         bytes: 0,
     };
@@ -261,7 +426,11 @@ pub fn read(
                 reader.end(&mut opener)?;
                 take(reader.batch)?;
                 reader.contents.logs = reader.heads.len() as u64;
-                return Ok((head, reader.contents));
+                return Ok(Opened {
+                    head,
+                    contents: reader.contents,
+                    settings: reader.settings,
+                });
             }
             part => reader.part(part)?,
         }
@@ -301,7 +470,7 @@ pub fn restore(
     today: Day,
     dir: &Path,
     (options, unlock): (&Options, &Unlock),
-) -> Result<(Head, Contents), BackupError> {
+) -> Result<Opened, BackupError> {
     let mut beside = dir.as_os_str().to_owned();
     beside.push(".restoring");
     let beside = PathBuf::from(beside);
@@ -325,9 +494,9 @@ fn fill(
     today: Day,
     dir: &Path,
     (options, unlock): (&Options, &Unlock),
-) -> Result<(Head, Contents), BackupError> {
+) -> Result<Opened, BackupError> {
     let store = Store::create(dir, options, unlock)?;
-    let (head, contents) = read(input, key, today, |batch| {
+    let opened = read(input, key, today, |batch| {
         if batch.horizons.is_empty() && batch.retractions.is_empty() {
             Ok(store.commit(batch)?)
         } else {
@@ -336,8 +505,9 @@ fn fill(
         }
     })?;
     let identity = Identity::load(&store).map_err(|_| BackupError::Contents("no identity"))?;
+    let head = &opened.head;
     if identity.clinic == head.clinic && identity.keys.device() == head.device {
-        Ok((head, contents))
+        Ok(opened)
     } else {
         Err(BackupError::Contents("another identity than its head says"))
     }
@@ -349,6 +519,7 @@ struct Reader {
     today: Day,
     heads: BTreeMap<Log, (LogHead, Hlc)>,
     contents: Contents,
+    settings: Option<Vec<u8>>,
     batch: Batch,
     bytes: usize,
 }
@@ -369,11 +540,22 @@ impl Reader {
                 reach: space.map_or(Reach::Everywhere, Reach::Space),
                 first_alive,
             }),
+            Part::Settings { text } => self.settings(text)?,
             Part::End => {}
         }
         // So that many small things make a batch as well.
         self.bytes += 128;
         Ok(())
+    }
+
+    fn settings(&mut self, text: Vec<u8>) -> Result<(), BackupError> {
+        if text.len() > SETTINGS_MAX {
+            return Err(BackupError::Contents("its settings are too long"));
+        }
+        match self.settings.replace(text) {
+            None => Ok(()),
+            Some(_) => Err(BackupError::Contents("it has two files of settings")),
+        }
     }
 
     fn entries(&mut self, mut segment: Segment, arrived: WallTime) -> Result<(), BackupError> {

@@ -231,23 +231,22 @@ fn is_a_members(key: &NoiseKey, enrolled: &Enrolled) -> bool {
             .any(|(id, device)| *id != me && device.certificate.noise_key == *key)
 }
 
-/// Makes a store that holds a machine's keys and nothing else yet.
+/// Makes a store that holds a machine's keys and nothing else yet; on failure nothing is left in `dir`.
 pub fn prepare(
     dir: &Path,
     options: &Options,
     unlock: &Unlock,
     keys: &DeviceKeys,
 ) -> Result<Store, StoreError> {
-    let store = Store::create(dir, options, unlock)?;
     let meta = Meta {
         name: PENDING.to_owned(),
         value: Some(keys.to_bytes().to_vec()),
     };
-    store.commit(Batch {
+    let batch = Batch {
         metas: vec![meta],
         ..Batch::default()
-    })?;
-    Ok(store)
+    };
+    boot::filled(dir, options, unlock, batch)
 }
 
 /// The keys of the request that was made with this store.

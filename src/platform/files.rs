@@ -160,6 +160,32 @@ pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         .map_err(|source| FileError::of(path, source))
 }
 
+/// Makes an empty file to be written, wherever that is, such as on a stick, where modes mean nothing;
+/// refuses one that is there. Where they mean something nobody else can read it.
+pub fn create_shared(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FILE_MODE);
+    options.open(path)
+}
+
+/// Makes what was written durable, and lets the system forget that it has read it: who reads the file
+/// next gets what the disk gives, as far as the system follows the advice.
+pub fn settle(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    // Advice: a file system that knows none is none the worse.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(())
+}
+
+/// Gives a file its name for good; refuses a name that is taken.
+pub fn name_for_good(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::rename(from, to)?;
+    sync_parent(to)
+}
+
 /// Puts a file with these bytes in place of the one that may be there.
 ///
 /// After a power cut at any moment the path holds either the old bytes or the new; when this

@@ -15,7 +15,7 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::domain::codec;
-use crate::domain::file::Kind;
+use crate::domain::file::{FormatError, Kind};
 use crate::domain::id::{ClinicId, DeviceId, Hash, hex, unhex};
 use crate::domain::time::WallTime;
 
@@ -26,9 +26,12 @@ type Encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey;
 /// The head of a backup file.
 const HEAD: Kind = Kind {
     label: "clinic-mesh backup",
-    version: 1,
+    version: 2,
     limit: HEAD_MAX,
 };
+
+/// The head of a backup without the settings of its machine; all else is the same, so it is read on.
+const HEAD_1: Kind = Kind { version: 1, ..HEAD };
 
 /// Largest head: eight recipients of a hundred bytes each, and what else it says.
 const HEAD_MAX: usize = 4 * 1024;
@@ -54,6 +57,11 @@ pub struct Recipient(#[cbor(with = "minicbor::bytes")] [u8; 32]);
 /// The other half of a [`Recipient`]; it opens backups and is never on a node.
 pub struct BackupKey(Zeroizing<[u8; 32]>);
 
+/// What opens one backup: the file's own key, as whoever makes the file knows it.
+///
+/// Kept in memory only, and only until the file was checked.
+pub struct FileKey(Zeroizing<[u8; 32]>);
+
 /// Why a backup cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -65,7 +73,7 @@ pub enum VaultError {
     Count(usize),
     /// The head is not one.
     #[error(transparent)]
-    Head(#[from] crate::domain::file::FormatError),
+    Head(#[from] FormatError),
     /// Sealed to others.
     #[error("the backup is not sealed to this key; use one of those that it was made for")]
     OtherKey,
@@ -180,6 +188,7 @@ pub struct Sealer<W: Write> {
     out: W,
     context: AeadCtxS<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>,
     waiting: Zeroizing<Vec<u8>>,
+    secret: Zeroizing<[u8; 32]>,
 }
 
 impl<W: Write> Sealer<W> {
@@ -225,7 +234,13 @@ impl<W: Write> Sealer<W> {
             out,
             context,
             waiting,
+            secret,
         })
+    }
+
+    /// What opens this very file, for checking it once it is written.
+    pub fn file_key(&self) -> FileKey {
+        FileKey(self.secret.clone())
     }
 
     fn chunk(&mut self, last: bool) -> io::Result<()> {
@@ -296,7 +311,18 @@ impl<R: Read> Opener<R> {
     /// Reads the head and finds the key for the contents.
     pub fn begin(mut input: R, key: &BackupKey) -> Result<Self, VaultError> {
         let head = read_head(&mut input)?;
-        let private = file_key(&head, key)?;
+        let secret = sealed_secret(&head, key)?;
+        Self::with_secret(input, head, &secret)
+    }
+
+    /// Reads the head of a file that this process has just made.
+    pub fn begin_own(mut input: R, key: &FileKey) -> Result<Self, VaultError> {
+        let head = read_head(&mut input)?;
+        Self::with_secret(input, head, &*key.0)
+    }
+
+    fn with_secret(mut input: R, head: Head, secret: &[u8]) -> Result<Self, VaultError> {
+        let private = file_private(&head, secret)?;
         let mut encapsulated = [0; 32];
         input.read_exact(&mut encapsulated)?;
         let damaged = |_| VaultError::Damaged;
@@ -358,7 +384,10 @@ pub fn read_head(input: &mut impl Read) -> Result<Head, VaultError> {
     let length = u32::from_be_bytes(length) as usize;
     let mut bytes = vec![0; length.min(HEAD_MAX + 64)];
     input.read_exact(&mut bytes)?;
-    let head: Head = HEAD.read(&bytes)?;
+    let head: Head = match HEAD.read(&bytes) {
+        Err(FormatError::Version { version: 1, .. }) => HEAD_1.read(&bytes)?,
+        read => read?,
+    };
     if (1..=RECIPIENTS_MAX).contains(&head.sealed.len()) {
         Ok(head)
     } else {
@@ -393,7 +422,8 @@ fn read_chunk(input: &mut impl Read) -> io::Result<(Vec<u8>, bool)> {
     Ok((sealed, last == 1))
 }
 
-fn file_key(head: &Head, key: &BackupKey) -> Result<Private, VaultError> {
+/// The file's private key, as one recipient opens it.
+fn sealed_secret(head: &Head, key: &BackupKey) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let (own, aad) = (key.private(), bound(head));
     let found = head.sealed.iter().find_map(|sealed| {
         let encapsulated = Encapsulated::from_bytes(&sealed.encapsulated).ok()?;
@@ -407,8 +437,11 @@ fn file_key(head: &Head, key: &BackupKey) -> Result<Private, VaultError> {
         )
         .ok()
     });
-    let bytes = Zeroizing::new(found.ok_or(VaultError::OtherKey)?);
-    let private = Private::from_bytes(&bytes).map_err(|_| VaultError::Damaged)?;
+    found.map(Zeroizing::new).ok_or(VaultError::OtherKey)
+}
+
+fn file_private(head: &Head, secret: &[u8]) -> Result<Private, VaultError> {
+    let private = Private::from_bytes(secret).map_err(|_| VaultError::Damaged)?;
     if public_of(&private) == head.public {
         Ok(private)
     } else {

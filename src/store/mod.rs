@@ -86,6 +86,13 @@ impl Store {
         open::exists(dir)
     }
 
+    /// Closes a store that has just been made in `dir` and takes its files away: what it was made for came
+    /// to nothing.
+    pub fn discard(self, dir: &Path) {
+        drop(self);
+        open::discard(dir);
+    }
+
     /// Opens the store in `dir`. Checks the whole file; a purge that was interrupted goes on.
     pub fn open(dir: &Path, options: &Options, unlock: &Unlock) -> Result<Self, StoreError> {
         Self::start(open::open(dir, options, unlock)?)

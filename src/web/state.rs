@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use webauthn_rs::prelude::DiscoverableAuthentication;
 
 use super::Timepiece;
@@ -63,8 +63,6 @@ struct Inner {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     hub: Hub,
-    /// One backup at a time: each reads the whole disk.
-    backup: Arc<Semaphore>,
     ends: watch::Sender<u64>,
     /// What browsers call the open doors, by port.
     sites: Mutex<BTreeMap<u16, Site>>,
@@ -89,7 +87,6 @@ impl Api {
                 requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
                 hub: Hub::default(),
-                backup: Arc::new(Semaphore::new(1)),
                 ends: watch::channel(0).0,
                 sites: Mutex::default(),
             }),
@@ -146,11 +143,6 @@ impl Api {
 
     pub(super) fn backups(&self) -> Option<&Backups> {
         self.backups.as_ref()
-    }
-
-    /// A place for making a backup; there is one.
-    pub(super) fn backup_place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.inner.backup).try_acquire_owned().ok()
     }
 
     pub(super) fn web_key(&self) -> Option<WebKey> {

@@ -1,12 +1,17 @@
 //! Backups: made of a running node, and restored.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use clinic_mesh::api::problem::Code;
+use clinic_mesh::domain::backup::{By, Trouble};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::Role;
 use clinic_mesh::domain::time::Day;
-use clinic_mesh::node::backup::{BackupError, Contents, read, restore};
+use clinic_mesh::node::backup::{BackupError, Contents, Plan, Schedule, read, restore};
+use clinic_mesh::node::engine::Now;
 use clinic_mesh::platform::vault::{BackupKey, VaultError, check_whole};
 use zeroize::Zeroizing;
 
@@ -34,7 +39,7 @@ async fn made(desk: &Desk, to: &[BackupKey]) -> Vec<u8> {
 }
 
 fn contents(bytes: &[u8], today: Day) -> Result<Contents, BackupError> {
-    read(bytes, &key(1), today, |_| Ok(())).map(|(_, contents)| contents)
+    read(bytes, &key(1), today, |_| Ok(())).map(|opened| opened.contents)
 }
 
 /// Puts what a backup holds in the place of a directory that is lost.
@@ -121,6 +126,103 @@ async fn only_its_keys_open_it_and_only_when_it_is_whole() {
     let refused = desk.operator().backup(nobody).await.map(drop);
     assert_eq!(code(refused), Code::Refused);
     desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_by_schedule_is_made_checked_and_said_and_so_is_one_that_fails() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().expect("a scratch directory");
+    let inside = folder.path().join("backups");
+    std::fs::create_dir(&inside).expect("made");
+    let to = [key(1).recipient().to_string()];
+    let plan = Plan {
+        folder: &inside,
+        to: &to,
+        every_hours: 1,
+        keep: 1,
+    };
+    let schedule = Schedule::new(plan, Path::new("/nowhere")).expect("a schedule");
+    let running = &desk.office.running;
+    let backups = running.backups.clone().scheduled(Some(schedule));
+    let hours = Arc::new(AtomicU64::new(0));
+    let later = hours.clone();
+    let timepiece = Arc::new(move || Now {
+        wall: now().plus(Duration::from_secs(3600 * later.load(Relaxed))),
+        mono: Duration::ZERO,
+    });
+    let keep = || {
+        backups
+            .keep(&running.handle, timepiece.clone())
+            .expect("one")
+    };
+    let names = || {
+        let found = std::fs::read_dir(&inside).expect("there");
+        let names = found.map(|entry| entry.expect("readable").path());
+        names.collect::<Vec<_>>()
+    };
+
+    // Its first backup, and the next one in its place.
+    let keeping = keep();
+    let first = until(|| backups.history().last).await;
+    assert_eq!(first.by, By::Schedule);
+    let bytes = std::fs::read(&names()[0]).expect("whole");
+    assert_eq!((names().len(), bytes.len() as u64), (1, first.bytes));
+    contents(&bytes, today()).expect("as the node said");
+    drop(keeping);
+    hours.store(2, Relaxed);
+    let keeping = keep();
+    until(|| backups.history().last.filter(|last| last.at > first.at)).await;
+    until(|| (names().len() == 1).then_some(())).await;
+    drop(keeping);
+
+    // The disk is gone.
+    hours.store(4, Relaxed);
+    std::fs::rename(&inside, folder.path().join("elsewhere")).expect("moved");
+    let keeping = keep();
+    let failed = until(|| backups.history().failed).await;
+    assert_eq!(failed.why, Trouble::NoFolder);
+    drop(keeping);
+    let status = desk.operator().status().await.expect("it runs");
+    let shown = status.backup.expect("shown").failed.expect("it failed");
+    assert!(shown.why.contains("not there"), "{shown:?}");
+    assert!(
+        status
+            .warnings
+            .iter()
+            .any(|warning| warning.kind == "backup")
+    );
+    let trail = desk
+        .operator()
+        .trail(&status.device)
+        .await
+        .expect("its own");
+    let epoch = trail.epochs.last().expect("this run's");
+    let records = desk
+        .operator()
+        .trail_records(&status.device, &epoch.epoch, 1)
+        .await;
+    let records = records.expect("its own").records.into_iter();
+    let deeds = records.filter(|record| record.deed == "backed_up");
+    let outcomes: Vec<String> = deeds.map(|record| record.outcome).collect();
+    assert_eq!(outcomes, ["done", "done", "refused"]);
+
+    // And a node that starts anew remembers it.
+    let clinic = desk.stop().await;
+    let desk = Desk::again(clinic).await;
+    let status = desk.operator().status().await.expect("it runs");
+    let shown = status.backup.expect("shown");
+    assert!(shown.last.is_some() && shown.failed.is_some());
+    desk.stop().await;
+}
+
+async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..6000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to that within a minute");
 }
 
 fn backup(office: &Office) -> Vec<u8> {

@@ -329,7 +329,8 @@ impl World {
     }
 
     /// An admin signs at a node, having seen what it holds, and submits there.
-    fn say(&mut self, node: usize, admin: usize, act: Act) -> StatementId {
+    /// An admin signs an act, having seen what a node holds, and gives it to that node.
+    pub(crate) fn say(&mut self, node: usize, admin: usize, act: Act) -> StatementId {
         let key = self.authority.admins[admin].key.clone();
         let seen = self.seen_at(node, &key);
         let id = self.sign(&key, seen, act);

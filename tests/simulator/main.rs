@@ -15,6 +15,7 @@ mod plan;
 #[cfg(feature = "planted")]
 mod planted;
 mod quiet;
+mod reach;
 mod report;
 mod rules;
 mod run;

@@ -63,7 +63,12 @@ impl World {
         for (me, peer, verdict) in [(a, b, verdicts[0]), (b, a, verdicts[1])] {
             if let Err(why) = verdict {
                 let peer = Some(self.nodes[peer].device);
-                self.input(me, Input::PeerRefused { why, peer });
+                let refused = Input::PeerRefused {
+                    why,
+                    peer,
+                    by_peer: false,
+                };
+                self.input(me, refused);
             }
         }
         if verdicts.iter().any(Result::is_err) {

@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) ops: Option<Vec<usize>>,
     pub(crate) threads: usize,
     pub(crate) planted: bool,
+    /// Only measure how long revocations take.
+    pub(crate) revocation: bool,
     pub(crate) rules: bool,
     pub(crate) gate: bool,
 }
@@ -28,6 +30,7 @@ cargo test --release --test simulator -- [OPTIONS]
   --seed N           run one seed and say what happens in it
   --ops a,b,c        of that seed, only these acts
   --threads N        threads to use
+  --revocation       measure how long a revocation takes among twenty nodes (in the gate too)
   --rules            list the rules
   --planted          find every planted bug (needs --features planted)";
 
@@ -41,6 +44,7 @@ impl Options {
             ops: None,
             threads,
             planted: false,
+            revocation: false,
             rules: false,
             gate: true,
         };
@@ -54,6 +58,7 @@ impl Options {
                 "--ops" => options.ops = Some(list(&value()?)?),
                 "--threads" => options.threads = number(&value()?)? as usize,
                 "--planted" => options.planted = true,
+                "--revocation" => options.revocation = true,
                 "--rules" => options.rules = true,
                 "--quiet" | "--nocapture" | "--exact" | "-q" => {}
                 _ => return Err(USAGE.to_owned()),

@@ -40,6 +40,18 @@ pub(crate) fn perform(options: &Options) -> ExitCode {
     if let Some(seed) = options.seed {
         return one(seed, options.ops.as_deref());
     }
+    if options.revocation || options.gate {
+        let reached = super::reach::measure();
+        if !reached || options.revocation {
+            let result = if reached {
+                "ok. 1 passed; 0"
+            } else {
+                "FAILED. 0 passed; 1"
+            };
+            say(&format!("test result: {result} failed"));
+            return ExitCode::from(u8::from(!reached));
+        }
+    }
     let mut seeds: Vec<u64> = options.seeds.clone().collect();
     if options.gate {
         seeds.extend(REGRESSIONS.lines().filter_map(regression));

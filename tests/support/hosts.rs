@@ -1,11 +1,17 @@
-//! Five network namespaces: a router, and two LANs with two hosts each.
+//! Network namespaces: a router, and LANs with hosts.
 //!
 //! Each LAN is a bridge in the router's namespace, so multicast stays within it; the router forwards
 //! everything else. All addresses are from 10.71.0.0/16 and exist only inside the namespaces.
 
+#![allow(
+    dead_code,
+    reason = "each user of this module needs another part of it"
+)]
+
+use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Names of the hosts, their LAN and their number in it.
+/// Names of the hosts of two LANs, their LAN and their number in it.
 pub(crate) const HOSTS: [(&str, u8, u8); 4] = [
     ("front", 1, 11),
     ("lab", 1, 12),
@@ -13,9 +19,17 @@ pub(crate) const HOSTS: [(&str, u8, u8); 4] = [
     ("home", 2, 12),
 ];
 
+/// One host.
+struct Host {
+    name: String,
+    lan: u8,
+    number: u8,
+}
+
 /// The namespaces; they go when this is dropped.
 pub(crate) struct Hosts {
     prefix: String,
+    hosts: Vec<Host>,
 }
 
 /// Runs `ip`; what it said if it failed.
@@ -30,10 +44,30 @@ fn ip(args: &[&str]) -> Result<(), String> {
 }
 
 impl Hosts {
-    /// Makes them all, or says why that cannot be done here.
+    /// Makes two LANs with two hosts each, or says why that cannot be done here.
     pub(crate) fn make() -> Result<Self, String> {
+        let host = |(name, lan, number): (&str, u8, u8)| Host {
+            name: name.to_owned(),
+            lan,
+            number,
+        };
+        Self::of(HOSTS.map(host).into())
+    }
+
+    /// Makes one LAN of hosts with these names, numbered from 11 on.
+    pub(crate) fn on_one_lan(names: &[String]) -> Result<Self, String> {
+        let host = |(number, name): (u8, &String)| Host {
+            name: name.clone(),
+            lan: 1,
+            number,
+        };
+        Self::of((11..).zip(names).map(host).collect())
+    }
+
+    fn of(hosts: Vec<Host>) -> Result<Self, String> {
         let hosts = Self {
             prefix: format!("cm{}", std::process::id()),
+            hosts,
         };
         hosts.build()?;
         Ok(hosts)
@@ -52,7 +86,8 @@ impl Hosts {
         let router = self.router();
         ip(&["netns", "add", &router])?;
         ip(&["-n", &router, "link", "set", "lo", "up"])?;
-        for lan in ["1", "2"] {
+        let lans: BTreeSet<u8> = self.hosts.iter().map(|host| host.lan).collect();
+        for lan in lans {
             let bridge = format!("lan{lan}");
             let address = format!("10.71.{lan}.1/24");
             ip(&["-n", &router, "link", "add", &bridge, "type", "bridge"])?;
@@ -61,22 +96,23 @@ impl Hosts {
         }
         let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
         ip(&["netns", "exec", &router, "sh", "-c", forward])?;
-        HOSTS.iter().try_for_each(|host| self.plug_in(host))
+        self.hosts.iter().try_for_each(|host| self.plug_in(host))
     }
 
-    fn plug_in(&self, (host, lan, number): &(&str, u8, u8)) -> Result<(), String> {
-        let (here, router) = (self.namespace(host), self.router());
+    fn plug_in(&self, host: &Host) -> Result<(), String> {
+        let Host { name, lan, number } = host;
+        let (here, router) = (self.namespace(name), self.router());
         ip(&["netns", "add", &here])?;
         ip(&["-n", &here, "link", "set", "lo", "up"])?;
         let cable = [
-            "link", "add", "lan", "netns", &here, "type", "veth", "peer", "name", host, "netns",
+            "link", "add", "lan", "netns", &here, "type", "veth", "peer", "name", name, "netns",
             &router,
         ];
         ip(&cable)?;
         let bridge = format!("lan{lan}");
-        ip(&["-n", &router, "link", "set", host, "master", &bridge, "up"])?;
+        ip(&["-n", &router, "link", "set", name, "master", &bridge, "up"])?;
         ip(&["-n", &here, "link", "set", "lan", "up"])?;
-        self.address(host, *lan, *number)
+        self.address(name, *lan, *number)
     }
 
     /// Gives a host one address, in place of those it had.
@@ -87,6 +123,18 @@ impl Hosts {
         ip(&["-n", &here, "-4", "addr", "flush", "dev", "lan"])?;
         ip(&["-n", &here, "addr", "add", &address, "dev", "lan"])?;
         ip(&["-n", &here, "route", "add", "default", "via", &gateway])
+    }
+
+    /// Drops so many of a hundred packets of mDNS that reach a host, at random, whoever they come from.
+    pub(crate) fn lose_mdns(&self, host: &str, percent: u8) -> Result<(), String> {
+        let loss = match percent {
+            100 => "udp dport 5353 drop".to_owned(),
+            _ => format!("udp dport 5353 numgen random mod 100 < {percent} drop"),
+        };
+        let table = format!(
+            "table inet loss {{\nchain input {{\ntype filter hook input priority 0;\n{loss}\n}}\n}}\n"
+        );
+        ip(&["netns", "exec", &self.namespace(host), "nft", &table])
     }
 
     /// Cuts a LAN off from the other one, or joins them again.
@@ -110,7 +158,8 @@ impl Hosts {
 
 impl Drop for Hosts {
     fn drop(&mut self) {
-        for host in HOSTS.iter().map(|host| host.0).chain(["router"]) {
+        let names = self.hosts.iter().map(|host| host.name.as_str());
+        for host in names.chain(["router"]) {
             // One that was never made cannot be removed.
             let _ = ip(&["netns", "del", &self.namespace(host)]);
         }

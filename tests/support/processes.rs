@@ -263,6 +263,19 @@ impl Clinic {
         node
     }
 
+    /// Enrols a machine in a namespace of its own, with more arguments for `node join`.
+    pub(crate) fn join_from(&self, host: &Node, node: &Node, args: &[&str]) {
+        let mut invite = self.invite(host, &node.name);
+        let code = invite.line()["code"].as_str().expect("a code").to_owned();
+        let join = [&["node", "join", &code, "--json"], args].concat();
+        let mut joining = Talk::begin(&mut self.on(node, &join));
+        assert_eq!(joining.line()["event"], "compare");
+        assert_eq!(invite.line()["event"], "arrived");
+        assert_eq!(invite.line()["event"], "done");
+        assert!(joining.end().success(), "{}", joining.complaint());
+        assert!(invite.end().success());
+    }
+
     /// `device invite` as a program talks to it; it confirms without asking.
     pub(crate) fn invite(&self, host: &Node, name: &str) -> Talk {
         let args = [
@@ -440,6 +453,16 @@ impl Node {
     /// Its directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where its API answers while it runs.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join(clinic_mesh::api::SOCKET)
+    }
+
+    /// Starts `node run` and waits for nothing.
+    pub(crate) fn launch(&mut self, clinic: &Clinic) {
+        self.spawn(clinic, &[]);
     }
 
     /// Starts `node run` and waits until it answers.

@@ -39,6 +39,8 @@ fn fits<T: DeserializeOwned + Serialize>(name: &'static str) -> &'static str {
 fn every_schema_has_the_fields_of_its_struct_and_no_others() {
     let fitting = [
         fits::<moment::Moment>("Moment"),
+        fits::<backup::BackupView>("BackupView"),
+        fits::<backup::BackupFailureView>("BackupFailureView"),
         fits::<problem::Problem>("Problem"),
         fits::<login::Done>("Done"),
         fits::<login::LoginRequest>("LoginRequest"),

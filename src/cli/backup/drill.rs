@@ -42,15 +42,17 @@ impl Drill {
         let restored = backup::restore(file, &key, today, &dir, how);
         std::fs::remove_dir_all(&scratch)?;
         drop(progress);
-        let (head, contents) = restored?;
+        let restored = restored?;
         let answer = Answer {
-            about: About::of(&head, contents),
+            about: About::of(&restored),
             seconds: begun.elapsed().as_secs_f64(),
         };
         context.output.answer(&answer, || {
             format!(
                 "{}\nIt was restored in {}, and removed again.",
-                answer.about.text(head.made_at, context.clock.now()),
+                answer
+                    .about
+                    .text(restored.head.made_at, context.clock.now()),
                 how_long(begun.elapsed())
             )
         })

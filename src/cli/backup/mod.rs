@@ -4,6 +4,7 @@ mod drill;
 mod key;
 mod make;
 mod restore;
+mod settings;
 mod verify;
 
 use std::fs::File;
@@ -17,9 +18,9 @@ use super::{Context, Outcome};
 use crate::cli::failure::Failure;
 use crate::cli::secret;
 use crate::domain::time::{Day, WallTime};
-use crate::node::backup::{BackupError, Contents};
+use crate::node::backup::{BackupError, Opened};
 use crate::platform::files::{self, FileError};
-use crate::platform::vault::{self, BackupKey, Head, VaultError};
+use crate::platform::vault::{self, BackupKey, VaultError};
 
 /// Backups of this node: make them, check them, restore from them
 #[derive(Debug, Subcommand)]
@@ -117,9 +118,10 @@ impl From<BackupError> for Failure {
         match error {
             BackupError::Vault(error) => error.into(),
             BackupError::Store(error) => error.into(),
-            BackupError::Contents(_) | BackupError::Log(_) | BackupError::Stopped => {
-                Self::error(error)
-            }
+            BackupError::Contents(_)
+            | BackupError::Log(_)
+            | BackupError::Settings(_)
+            | BackupError::Stopped => Self::error(error),
         }
     }
 }
@@ -134,10 +136,12 @@ struct About {
     entries: u64,
     bodies: u64,
     over: u64,
+    settings: bool,
 }
 
 impl About {
-    fn of(head: &Head, contents: Contents) -> Self {
+    fn of(opened: &Opened) -> Self {
+        let (head, contents) = (&opened.head, &opened.contents);
         Self {
             clinic: head.clinic.to_string(),
             device: head.device.to_string(),
@@ -146,6 +150,7 @@ impl About {
             entries: contents.entries,
             bodies: contents.bodies,
             over: contents.over,
+            settings: opened.settings.is_some(),
         }
     }
 
@@ -154,8 +159,12 @@ impl About {
             0 => String::new(),
             count => format!("; {count} more are over and left out"),
         };
+        let settings = match self.settings {
+            true => "; the machine's settings",
+            false => "; no settings of the machine",
+        };
         format!(
-            "clinic {}\ndevice {}\nmade   {}\n{} entries in {} logs, {} of them with contents{over}",
+            "clinic {}\ndevice {}\nmade   {}\n{} entries in {} logs, {} of them with contents{over}{settings}",
             self.clinic,
             self.device,
             crate::cli::output::when(made_at, now),

@@ -18,11 +18,11 @@ impl Verify {
         let today = self.sealed.today(context)?;
         let (file, key) = self.sealed.open()?;
         let progress = context.output.progress("checking the backup");
-        let (head, contents) = backup::read(file, &key, today, |_| Ok(()))?;
+        let opened = backup::read(file, &key, today, |_| Ok(()))?;
         drop(progress);
-        let about = About::of(&head, contents);
+        let about = About::of(&opened);
         context.output.answer(&about, || {
-            let text = about.text(head.made_at, context.clock.now());
+            let text = about.text(opened.head.made_at, context.clock.now());
             format!("{}\n{text}", context.output.style().good("good"))
         })
     }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::waiting::{self, Came};
+use super::waiting::{self, Alarm, Came};
 use super::{Kind, fingerprint};
-use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk, invitation};
@@ -206,21 +205,21 @@ impl Place {
     }
 
     async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
-        let came = waiting::for_machine(context, &desk.client, invitation).await?;
+        let mut alarm = Alarm::default();
+        let came = waiting::for_machine(context, &desk.client, invitation, &mut alarm).await?;
         let now = context.clock.now();
         let (request, _) = desk
             .authority
             .judge(&came.request, came.arrival, None, now)?;
-        self.compare(context, &desk.client, invitation, &came, &request.device)
-            .await?;
-        let (device, until) = self.certify(context, desk, &came, invitation).await?;
-        let view = waiting::for_word(context, &desk.client, invitation).await?;
-        if view.second_uses > 0 {
-            context.output.note(&format!(
-                "ALARM: this code was tried again from {}. Somebody else knows it; find out how.",
-                view.second_from.as_deref().unwrap_or("an unknown address")
-            ));
+        self.show(context, &came, &request.device)?;
+        tokio::select! {
+            said = ask_person(self.yes) => said?,
+            gone = waiting::until_gone(context, &desk.client, invitation, &mut alarm) => {
+                return Err(gone);
+            }
         }
+        let (device, until) = self.certify(context, desk, &came, invitation).await?;
+        let view = waiting::for_word(context, &desk.client, invitation, &mut alarm).await?;
         let enrolled = Enrolled {
             event: "done",
             device: device.to_string(),
@@ -238,15 +237,8 @@ impl Place {
         }
     }
 
-    /// Shows both what came and the six digits, and asks whoever sees both screens.
-    async fn compare(
-        &self,
-        context: &Context,
-        client: &Client,
-        invitation: InvitationId,
-        came: &Came,
-        device: &DeviceId,
-    ) -> Outcome {
+    /// Shows both what came and the six digits, for whoever sees both screens.
+    fn show(&self, context: &Context, came: &Came, device: &DeviceId) -> Outcome {
         let (short_code, address) = (came.short_code.as_str(), came.address.as_str());
         let arrived = Arrived {
             event: "arrived",
@@ -255,16 +247,12 @@ impl Place {
             address,
         };
         match context.output.format {
-            Format::Json => context.output.json_line(&arrived)?,
+            Format::Json => context.output.json_line(&arrived),
             Format::Text => context.output.text(&format!(
                 "\nA machine has come from {address}, its key begins {}.\n\n    {}\n",
                 fingerprint(device),
                 context.output.style().bold(short_code)
-            ))?,
-        }
-        tokio::select! {
-            said = ask_person(self.yes) => said,
-            gone = waiting::until_gone(client, invitation) => Err(gone),
+            )),
         }
     }
 

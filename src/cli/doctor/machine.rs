@@ -21,7 +21,10 @@ pub(super) fn look(context: &Context, unlock: &UnlockArgs, service: Service) -> 
         interfaces: interfaces(),
         ..Machine::default()
     };
-    match Settings::load(dir) {
+    let settings = Settings::load(dir);
+    // What keeps the node from starting, though the file can be read.
+    let settings = settings.and_then(|settings| settings.schedule(dir).map(|_| settings));
+    match settings {
         Ok(settings) => machine.settings = Some(of_settings(&settings)),
         Err(failure) => machine.settings_error = Some(failure.message),
     }

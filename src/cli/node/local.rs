@@ -64,6 +64,7 @@ impl Local {
             interfaces: given(&self.interfaces, usual.interfaces),
             mdns_port: self.mdns_port.unwrap_or(usual.mdns_port),
             bootstrap: given(&self.bootstrap, usual.bootstrap),
+            backup: usual.backup,
         }
     }
 

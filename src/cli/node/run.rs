@@ -12,6 +12,7 @@ use super::logs::{self, Look};
 use super::settings::Settings;
 use super::unlock::UnlockArgs;
 use crate::cli::{Context, Failure, Outcome};
+use crate::node::backup::Schedule;
 use crate::node::engine::Command;
 use crate::node::{self, Handle, Running};
 use crate::platform::files;
@@ -52,6 +53,7 @@ impl Run {
         });
         files::check_dir(context.dir()).map_err(|error| missing(context, error))?;
         let local = Settings::load(context.dir())?;
+        let schedule = local.schedule(context.dir())?;
         let (settings, unknown) = local.start(self.days_ahead);
         for peer in unknown {
             warn!(peer, "a bootstrap peer's name does not resolve");
@@ -66,7 +68,7 @@ impl Run {
             .worker_threads(workers())
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(serve(context, opened, settings, &local));
+        let outcome = runtime.block_on(serve(context, opened, (settings, schedule), &local));
         runtime.shutdown_timeout(STOP_MAX);
         outcome
     }
@@ -91,7 +93,7 @@ fn missing(context: &Context, error: files::FileError) -> Failure {
 async fn serve(
     context: &Context,
     opened: Option<Opened>,
-    settings: node::Settings,
+    (settings, schedule): (node::Settings, Option<Schedule>),
     local: &Settings,
 ) -> Outcome {
     let mut stop = Stop::listen()?;
@@ -108,9 +110,11 @@ async fn serve(
     };
     let mut running = node::start(opened.store, settings)
         .map_err(|error| super::with_remedy(Failure::error(error)))?;
+    let backups = running.backups.clone().scheduled(schedule);
+    let backups = backups.with_settings(Settings::file(context.dir()));
     let api = Api::new(running.handle.clone(), running.timepiece.clone())
         .enrolling(running.enrolment.clone())
-        .backing_up(running.backups.clone())
+        .backing_up(backups.clone())
         .observing(running.observer.clone())
         .showing(running.identity.keys.web_key().public())
         .unlocked_by_staff(unlocking(context.dir(), local, &running)?);
@@ -121,6 +125,7 @@ async fn serve(
     if let Some(by) = &opened.by {
         api.note_unlocked(by).await;
     }
+    let keeping = backups.keep(&running.handle, running.timepiece.clone());
     let watchdog = tokio::spawn(watched(running.handle.clone()));
     info!(device = %running.identity.keys.device().short(), "node is ready");
     tell(&[match &opened.by {
@@ -131,6 +136,7 @@ async fn serve(
     let outcome = live(&mut running, &mut stop).await;
     tell(&[NotifyState::Stopping]);
     watchdog.abort();
+    drop(keeping);
     faces.close().await;
     outcome
 }

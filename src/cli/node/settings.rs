@@ -4,19 +4,17 @@
 //! not known is an error: a typing mistake must not silently leave a port open.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::Failure;
+use crate::node::backup::{Plan, SETTINGS_MAX, Schedule};
 use crate::node::{self, Discovery, Interfaces, MDNS_PORT};
 use crate::platform::files::{self, FileError};
 
 /// The file's name in the node's directory.
 const FILE: &str = "node.toml";
-
-/// Largest file that is read: far more than every setting with its longest list.
-const FILE_MAX: usize = 64 * 1024;
 
 /// The mesh's port unless the file says otherwise; in nobody's list of well-known ones.
 pub(in crate::cli) const PORT: u16 = 7846;
@@ -50,6 +48,33 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) mdns_port: u16,
     /// Nodes at other places to try, as "host:port".
     pub(in crate::cli) bootstrap: Vec<String>,
+    /// Backups that the node makes by itself. Without it it makes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) backup: Option<BackupSettings>,
+}
+
+/// Backups that a node makes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::cli) struct BackupSettings {
+    /// The folder they are put into, a whole path.
+    pub(in crate::cli) folder: PathBuf,
+    /// Whom they are sealed to, as `clinic-mesh backup key` prints it.
+    to: Vec<String>,
+    /// Hours from one to the next.
+    #[serde(default = "daily")]
+    every_hours: u32,
+    /// How many are kept.
+    #[serde(default = "two_weeks")]
+    keep: u32,
+}
+
+const fn daily() -> u32 {
+    24
+}
+
+const fn two_weeks() -> u32 {
+    14
 }
 
 /// Whether and where to discover.
@@ -76,6 +101,7 @@ impl Default for Settings {
             interfaces: Vec::new(),
             mdns_port: MDNS_PORT,
             bootstrap: Vec::new(),
+            backup: None,
         }
     }
 }
@@ -90,8 +116,8 @@ const HEAD: &str = "\
 impl Settings {
     /// Reads the file of a node's directory; without one everything is as usual.
     pub(in crate::cli) fn load(dir: &Path) -> Result<Self, Failure> {
-        let path = dir.join(FILE);
-        let bytes = match files::read_shared(&path, FILE_MAX) {
+        let path = Self::file(dir);
+        let bytes = match files::read_shared(&path, SETTINGS_MAX) {
             Err(FileError::Missing { .. }) => return Ok(Self::default()),
             read => read.map_err(Failure::error)?,
         };
@@ -102,7 +128,31 @@ impl Settings {
         })
     }
 
-    fn read(text: &str) -> Result<Self, toml::de::Error> {
+    /// Where the settings of a node's directory stand.
+    pub(in crate::cli) fn file(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
+    /// The backups that the node in `dir` is to make by itself.
+    pub(in crate::cli) fn schedule(&self, dir: &Path) -> Result<Option<Schedule>, Failure> {
+        let Some(backup) = &self.backup else {
+            return Ok(None);
+        };
+        let plan = Plan {
+            folder: &backup.folder,
+            to: &backup.to,
+            every_hours: backup.every_hours,
+            keep: backup.keep,
+        };
+        Schedule::new(plan, dir).map(Some).map_err(|error| {
+            Failure::error(format!("{}, [backup]: {error}", Self::file(dir).display())).remedy(
+                "correct it, or take the whole of [backup] out: docs/operations.md, Backups",
+            )
+        })
+    }
+
+    /// Reads the settings of another machine, as a backup brings them.
+    pub(in crate::cli) fn read(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
@@ -174,6 +224,12 @@ mod tests {
             mdns: Mdns::Loopback,
             staff_unlock: true,
             bootstrap: vec!["ward.example:7846".to_owned()],
+            backup: Some(BackupSettings {
+                folder: "/backup".into(),
+                to: vec!["a-key".to_owned()],
+                every_hours: 12,
+                keep: 3,
+            }),
             ..Settings::default()
         };
         let text = toml::to_string(&settings).expect("plain values");
@@ -186,6 +242,27 @@ mod tests {
         assert!(error.message().contains("lisen"), "{error}");
         assert!(read("mdns = \"maybe\"").is_err());
         assert!(read("listen = [\"everywhere\"]").is_err());
+    }
+
+    #[test]
+    fn backups_are_made_daily_and_kept_for_two_weeks_unless_it_is_said_otherwise() {
+        let text = "[backup]\nfolder = \"/backup\"\nto = [\"nobody\"]\n";
+        let settings = read(text).expect("two settings are enough");
+        let backup = settings.backup.as_ref().expect("there are some");
+        assert_eq!((backup.every_hours, backup.keep), (24, 14));
+        let error = settings
+            .schedule(Path::new("/node"))
+            .expect_err("a typing mistake");
+        assert!(format!("{error:?}").contains("no recipient"), "{error:?}");
+        assert!(
+            read("[backup]\nfolder = \"/backup\"\n").is_err(),
+            "for whom?"
+        );
+        assert!(read(&text.replace("folder", "folders")).is_err());
+        assert_eq!(
+            Settings::default().schedule(Path::new("/node")).ok(),
+            Some(None)
+        );
     }
 
     #[test]

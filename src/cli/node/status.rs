@@ -1,5 +1,6 @@
 //! `node status`: how this node and its neighbours are.
 
+use crate::api::backup::BackupView;
 use crate::api::status::StatusView;
 use crate::cli::output::{Style, Table};
 use crate::cli::{Context, Outcome};
@@ -60,6 +61,7 @@ fn text(status: &StatusView, style: Style) -> String {
             offset_words(offset)
         ));
     }
+    text.push_str(&status.backup.as_ref().map_or_else(String::new, backup));
     text.push_str(&witnesses(status, style));
     for fork in &status.forks {
         let line = format!(
@@ -69,6 +71,23 @@ fn text(status: &StatusView, style: Style) -> String {
         text.push_str(&style.bad(&line));
     }
     text
+}
+
+/// The newest backup, and what is known of it; that it is too old is among the warnings.
+fn backup(backup: &BackupView) -> String {
+    let by_itself = match backup.every_hours {
+        None => "the node makes none by itself".to_owned(),
+        Some(hours) => format!("the node makes one every {hours} hours"),
+    };
+    let Some(last) = &backup.last else {
+        return format!("Never backed up; {by_itself}.\n");
+    };
+    let checked = if backup.opened {
+        "opened again and checked"
+    } else {
+        "by a command; check the file with `clinic-mesh backup verify`"
+    };
+    format!("Last backed up {} ({checked}); {by_itself}.\n", last.iso)
 }
 
 fn peers(status: &StatusView, style: Style) -> String {
@@ -146,6 +165,9 @@ mod tests {
             "forks": [{"author": "ward", "place": "rounds", "epoch": "00"}],
             "witnesses": [{"name": "ward", "seq": 7}], "trail": 9, "logins": 0,
             "certificate_until": {"iso": "2026-12-21T12:00:00Z", "ms": 0}, "mesh_offset_ms": 4200,
+            "backup": {"last": {"iso": "2026-11-21T12:00:00Z", "ms": 0}, "by": "schedule",
+                       "opened": true, "bytes": 7, "every_hours": 24,
+                       "due": {"iso": "2026-11-23T00:00:00Z", "ms": 0}, "failed": null},
             "warnings": [{"kind": "clock", "message": "Off.", "remedy": "Set it."}]
         }))
         .expect("a status")
@@ -165,6 +187,8 @@ mod tests {
             "WARNING: Off. Set it.",
             "Certified until 2026-12-21",
             "-4.2 s",
+            "Last backed up 2026-11-21T12:00:00Z (opened again",
+            "every 24 hours",
             "up to 7",
         ] {
             assert!(text.contains(said), "{said} in:\n{text}");

@@ -18,18 +18,20 @@ use crate::planted::planted;
 /// The clinic that these statements make.
 ///
 /// Renewals are judged between the enrolments, each at its time: what a device could do then depends
-/// on nothing that came later but a revocation.
+/// on nothing that came later but a revocation. `before` is an earlier fold, or knows nothing; of its
+/// devices nothing is taken but that their keys are sound.
 pub(super) fn run<'a>(
-    id: ClinicId,
+    before: &Clinic,
     items: impl IntoIterator<Item = &'a Item>,
     renewals: &[RenewalItem],
 ) -> Clinic {
+    let id = before.id;
     let mut clinic = Clinic::unknown(id);
     let (root, others) = split(id, in_order(items));
     clinic.apply_root_log(&root);
     let counted = clinic.judge_all(others);
     clinic.apply_revocations(&counted);
-    let past = clinic.apply_devices(&counted, renewals);
+    let past = clinic.apply_devices(&counted, renewals, &before.devices);
     clinic.apply_web_certificates(&counted);
     clinic.apply_invitations(&counted, &past);
     clinic.apply_policy(&counted);

@@ -143,7 +143,7 @@ impl Host {
         if book.entries.contains_key(&ticket.invitation) {
             return Err(OpenError::AlreadyOpen);
         }
-        if book.entries.len() >= INVITATIONS_MAX {
+        if book.entries.len() >= INVITATIONS_MAX && !book.make_room() {
             return Err(OpenError::Full);
         }
         let bound = match book.bound {
@@ -219,6 +219,20 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
+}
+
+impl Book {
+    /// Forgets the invitation that would end first of those that are done with, if there is one.
+    ///
+    /// Those are kept to tell of a second use. Whoever enrols forty machines in a quarter of an hour has
+    /// none open, and shall not have to wait for that.
+    fn make_room(&mut self) -> bool {
+        let over = |entry: &Entry| entry.life.progress.stage.is_over();
+        let done = self.entries.iter().filter(|(_, entry)| over(entry));
+        let first = done.min_by_key(|(_, entry)| entry.life.ends());
+        let first = first.map(|(invitation, _)| *invitation);
+        first.is_some_and(|invitation| self.entries.remove(&invitation).is_some())
+    }
 }
 
 impl Entry {

@@ -372,6 +372,27 @@ async fn no_more_invitations_are_open_than_a_listener_tries() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_was_used_makes_room_for_the_next() {
+    let host = Host::new(ANYWHERE, &NODE);
+    let mut bound = None;
+    for n in 0..32 {
+        bound = Some(host.open(ticket(&secret(n), QUARTER)).expect("room"));
+    }
+    let mut progress = host.progress(secret(5).id()).expect("open");
+    let (mut waiting, _) = join(bound.expect("a port"), &secret(5))
+        .await
+        .expect("heard");
+    reach(&mut progress, "asked").await;
+    host.decide(secret(5).id(), Decision::Refuse)
+        .expect("somebody waits");
+    waiting.answer().await.expect_err("not let in");
+    reach(&mut progress, "declined").await;
+    host.open(ticket(&secret(32), QUARTER)).expect("room again");
+    let over = host.open(ticket(&secret(33), QUARTER));
+    assert!(matches!(over, Err(OpenError::Full)), "{over:?}");
+}
+
+#[tokio::test]
 async fn of_several_addresses_the_one_that_answers_is_used() {
     let secret = secret(7);
     let (_host, at) = host(&secret);

@@ -213,6 +213,20 @@ impl Holdings {
         found
     }
 
+    /// Every log of these authors, in one pass: there may be as many authors as spaces.
+    pub(super) fn logs_where(&self, wished: impl Fn(&AuthorId) -> bool) -> Vec<Log> {
+        let mut found = Vec::new();
+        for (space, state) in &self.spaces {
+            let theirs = state.logs.keys().filter(|(author, _)| wished(author));
+            found.extend(theirs.map(|(author, epoch)| Log {
+                space: *space,
+                author: *author,
+                epoch: *epoch,
+            }));
+        }
+        found
+    }
+
     /// Forgets a space.
     pub(super) fn drop_space(&mut self, space: &Space) {
         self.spaces.remove(space);

@@ -3,7 +3,7 @@
 //! Each log is asked of one peer at a time, so that nothing is sent twice; if that peer does not
 //! deliver, another is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::audit::{Actor, Deed, Origin};
@@ -17,7 +17,7 @@ use super::link::Stage;
 use super::{Engine, Job, LinkId, Load};
 
 /// Most logs asked for at once, over all peers: bounds what is on its way to us.
-const WANTS_MAX: usize = 16;
+pub(super) const WANTS_MAX: usize = 16;
 
 /// Segments asked for at once; more are allowed as they arrive. With segments of 256 KiB this keeps
 /// two megabytes on the way for each log.
@@ -37,6 +37,9 @@ pub(super) const HELD_BACK: Duration = Duration::from_secs(60);
 pub(super) struct Wants {
     open: BTreeMap<Log, Want>,
     held_back: BTreeMap<Log, Duration>,
+    /// Logs for which there was no room among those asked for; some of them may be complete by now. No more
+    /// than are kept in mind of peers.
+    waiting: BTreeSet<Log>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,10 @@ impl Wants {
             self.held_back.pop_first();
         }
         self.held_back.insert(log, until).is_none()
+    }
+
+    fn asked_of(&self, id: LinkId) -> usize {
+        self.open.values().filter(|want| want.link == id).count()
     }
 
     /// Lets every log be asked for again, because the record changed.
@@ -241,8 +248,7 @@ impl Engine {
     }
 
     fn ask_for(&mut self, log: Log) {
-        let busy = self.wants.open.contains_key(&log) || self.wants.open.len() >= WANTS_MAX;
-        if busy || self.wants.held_back.contains_key(&log) {
+        if self.wants.open.contains_key(&log) || self.wants.held_back.contains_key(&log) {
             return;
         }
         let head = self.holdings.head(&log);
@@ -253,6 +259,10 @@ impl Engine {
         let Some(link) = self.best_source(&log, head) else {
             return;
         };
+        if self.wants.open.len() >= WANTS_MAX {
+            self.wants.waiting.insert(log);
+            return;
+        }
         let want = Want {
             link,
             credit: CREDIT,
@@ -269,11 +279,12 @@ impl Engine {
         );
     }
 
-    /// The author itself if it is connected, else whoever has most.
+    /// The author itself if it is connected, else whoever has most; nobody of whom enough is asked already.
     fn best_source(&self, log: &Log, head: Head) -> Option<LinkId> {
-        let able = self.links.iter().filter(|(_, link)| {
+        let able = self.links.iter().filter(|(id, link)| {
             link.peer_log(log).has > head.seq
                 && (link.stage == Stage::All || log.space == Space::Record)
+                && self.wants.asked_of(**id) < link.allowance
         });
         let rank = |link: &super::link::Link| {
             (
@@ -287,10 +298,10 @@ impl Engine {
     /// A segment of a log was accepted: the peer may send more, or the asking is over.
     pub(super) fn progressed(&mut self, id: LinkId, log: Log) {
         let head = self.holdings.head(&log);
-        let has = self
-            .links
-            .get(&id)
-            .map_or(0, |link| link.peer_log(&log).has);
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let has = link.peer_log(&log).has;
         let Some(want) = self.wants.open.get_mut(&log).filter(|want| want.link == id) else {
             return;
         };
@@ -298,7 +309,10 @@ impl Engine {
         want.credit = want.credit.saturating_sub(1);
         if head.seq >= has {
             self.wants.open.remove(&log);
-            self.ask_next();
+            link.note_kept();
+            // Another peer may have more of it.
+            self.wants.waiting.insert(log);
+            self.ask_waiting();
         } else if want.credit <= CREDIT / 2 {
             let more = CREDIT - want.credit;
             want.credit = CREDIT;
@@ -334,12 +348,34 @@ impl Engine {
             .collect();
         for (log, id) in &late {
             self.give_up(*id, *log);
+            if let Some(link) = self.links.get_mut(id) {
+                link.note_broken();
+            }
         }
         if late.iter().any(|(log, _)| log.space == Space::Record) {
             self.check_all_stages();
         }
         self.wants.held_back.retain(|_, until| *until > now);
         self.ask_next();
+    }
+
+    /// Asks for logs that had to wait, as far as there is room.
+    ///
+    /// With ten thousand logs at twenty peers a look at all of them takes far longer than to receive one: only
+    /// [`Engine::ask_next`] looks at all, once a second.
+    fn ask_waiting(&mut self) {
+        while self.wants.open.len() < WANTS_MAX
+            && let Some(log) = self.wants.waiting.pop_first()
+        {
+            self.ask_for_ours(log);
+        }
+    }
+
+    /// Asks for a log if this node may hold it.
+    fn ask_for_ours(&mut self, log: Log) {
+        if log.space == Space::Record || self.record.clinic.may_hold(&self.me, &log.space) {
+            self.ask_for(log);
+        }
     }
 
     /// Asks for whatever is missing anywhere.
@@ -355,14 +391,7 @@ impl Engine {
                 .filter(|(log, peer)| peer.has > self.holdings.head(log).seq);
             missing.extend(more.map(|(log, _)| *log));
         }
-        missing.sort_unstable();
-        missing.dedup();
-        for log in missing {
-            let wanted =
-                log.space == Space::Record || self.record.clinic.may_hold(&self.me, &log.space);
-            if wanted {
-                self.ask_for(log);
-            }
-        }
+        self.wants.waiting = missing.into_iter().collect();
+        self.ask_waiting();
     }
 }

@@ -1,6 +1,7 @@
 //! The clinic record in the engine: statements are folded as they arrive, and what changes follows.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
@@ -25,6 +26,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct RecordState {
     items: Vec<Item>,
+    /// The statements that revoke something, whether or not they count.
+    revocations: BTreeSet<StatementId>,
     renewals: Vec<RenewalItem>,
     pub(super) clinic: Arc<Clinic>,
 }
@@ -46,6 +49,7 @@ impl RecordState {
             .collect();
         Self {
             clinic: Arc::new(Clinic::fold_renewed(clinic, &items, &renewals)),
+            revocations: revocations(&items).collect(),
             items,
             renewals,
         }
@@ -73,13 +77,23 @@ impl RecordState {
         &self.items
     }
 
-    /// The statements that revoke something, whether or not they count.
-    pub(super) fn revocations(&self) -> impl Iterator<Item = StatementId> {
-        let revoke = |item: &&Item| enforcement::revokes(&item.statement.act);
-        self.items.iter().filter(revoke).map(|item| item.id)
+    /// The statements of a log that revoke something, whether or not they count: those after one number
+    /// up to another.
+    pub(super) fn revocations(
+        &self,
+        author: AuthorId,
+        after: u64,
+        to: u64,
+    ) -> impl Iterator<Item = StatementId> {
+        let at = |seq| StatementId { author, seq };
+        let between = (Bound::Excluded(at(after)), Bound::Included(at(to)));
+        // Nothing lies between where the end comes before the beginning, and a range would panic.
+        let range = (after < to).then(|| self.revocations.range(between));
+        range.into_iter().flatten().copied()
     }
 
     fn add(&mut self, items: Vec<Item>) {
+        self.revocations.extend(revocations(&items));
         self.items.extend(items);
         self.fold();
     }
@@ -96,9 +110,15 @@ impl RecordState {
     }
 
     fn fold(&mut self) {
-        let clinic = Clinic::fold_renewed(self.clinic.id, &self.items, &self.renewals);
+        let clinic = self.clinic.fold_again(&self.items, &self.renewals);
         self.clinic = Arc::new(clinic);
     }
+}
+
+/// The statements that revoke something.
+fn revocations(items: &[Item]) -> impl Iterator<Item = StatementId> {
+    let revoke = |item: &&Item| enforcement::revokes(&item.statement.act);
+    items.iter().filter(revoke).map(|item| item.id)
 }
 
 /// The renewals in a segment of a device's log of the record.
@@ -175,11 +195,13 @@ impl Engine {
             let known = before.devices.get(id);
             known.is_some_and(|known| known.revocation != device.revocation)
         });
-        for (id, _) in changed {
-            for (log, _) in self.holdings.logs_by(&AuthorId::from(*id)) {
-                let state = self.holdings.log_mut(&log);
-                (state.end, state.cut) = (None, false);
-            }
+        let changed: BTreeSet<AuthorId> = changed.map(|(id, _)| AuthorId::from(*id)).collect();
+        if changed.is_empty() {
+            return;
+        }
+        for log in self.holdings.logs_where(|author| changed.contains(author)) {
+            let state = self.holdings.log_mut(&log);
+            (state.end, state.cut) = (None, false);
         }
     }
 
@@ -286,18 +308,10 @@ impl Engine {
 
     /// Looks for the end of every log of a revoked device that is held here.
     pub(super) fn find_ends(&mut self) {
-        let revoked: Vec<AuthorId> = self
-            .record
-            .clinic
-            .devices
-            .iter()
-            .filter(|(_, device)| device.revocation.is_some())
-            .map(|(id, _)| AuthorId::from(*id))
-            .collect();
-        for author in revoked {
-            for (log, _) in self.holdings.logs_by(&author) {
-                self.find_end(log);
-            }
+        let clinic = self.record.clinic.clone();
+        let is_revoked = |author: &AuthorId| clinic.revoked_at(author).is_some();
+        for log in self.holdings.logs_where(is_revoked) {
+            self.find_end(log);
         }
     }
 

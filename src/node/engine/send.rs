@@ -3,6 +3,7 @@
 //! A peer is offered a space only while it may hold it. The author of a log pushes fresh segments to
 //! peers that have everything before; everybody else says that there is more and waits to be asked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::attest::Attestation;
@@ -176,13 +177,17 @@ impl Engine {
     /// Compares the digests that the peer told with ours.
     pub(super) fn look_at_told(&mut self, id: LinkId) {
         let told = self.links.get_mut(&id).and_then(|link| link.told.take());
-        let Some(theirs) = told else { return };
+        let Some(told) = told else { return };
+        // Both lists are as long as a large clinic's: each line is found at once. Of two with one tag the
+        // first counts.
+        let theirs: BTreeMap<u64, u64> = told
+            .iter()
+            .rev()
+            .map(|line| (line.tag, line.digest))
+            .collect();
         for space in self.offered(id) {
             let ours = self.holdings.digest(&space);
-            let same = theirs
-                .iter()
-                .find(|line| line.tag == ours.tag)
-                .map_or(0, |line| line.digest);
+            let same = theirs.get(&ours.tag).copied().unwrap_or(0);
             if ours.digest != same {
                 self.announce_all(id, space);
                 self.send_attestations(id, space);

@@ -136,11 +136,7 @@ impl Engine {
         let device = attestation.by.as_device();
         let log = record_log(author);
         let known = self.holdings.attested(&log, &device);
-        let fresh: Vec<StatementId> = self
-            .record
-            .revocations()
-            .filter(|id| id.author == author && id.seq > known && id.seq <= head.seq)
-            .collect();
+        let fresh: Vec<StatementId> = self.record.revocations(author, known, head.seq).collect();
         if fresh.is_empty() || !self.record.clinic.devices.contains_key(&device) {
             return;
         }

@@ -126,8 +126,15 @@ impl Engine {
             mesh_offset_ms: offset,
             now: self.now.wall,
             last_heard: self.sightings.last_heard(),
-            concerns: health::concerns(&self.record.clinic, self.now.wall, offset, self.contact()),
+            concerns: self.concerns(offset),
         }
+    }
+
+    /// What somebody should look at: first what comes before everything else.
+    fn concerns(&self, offset: Option<i64>) -> Vec<health::Concern> {
+        let shut_out = self.shut_out_by.map(|by| health::Concern::ShutOut { by });
+        let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
+        shut_out.into_iter().chain(others).collect()
     }
 }
 

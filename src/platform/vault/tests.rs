@@ -95,10 +95,42 @@ fn a_backup_made_before_still_opens() {
     let mut sealer = Sealer::begin(Vec::new(), ABOUT, &recipients, &mut rng).expect("a recipient");
     sealer.write_all(b"what was kept").expect("memory");
     let bytes = sealer.finish().expect("memory");
-    let frozen = unhex(include_str!("frozen.hex").trim()).expect("hex");
+    let frozen = |text: &str| unhex(text.trim()).expect("hex");
+    let of_version_1 = frozen(include_str!("frozen.hex"));
+    let frozen = frozen(include_str!("frozen_2.hex"));
     assert_eq!(hex(&bytes), hex(&frozen));
-    assert_eq!(
-        opened(&frozen, &key(1)).expect("sealed to it"),
-        b"what was kept"
+    for before in [of_version_1, frozen] {
+        let kept = opened(&before, &key(1)).expect("sealed to it");
+        assert_eq!(kept, b"what was kept");
+    }
+    let mut later = bytes;
+    let version = HEAD.label.len() + 5;
+    later[version] = 3;
+    let refused = opened(&later, &key(1))
+        .map(drop)
+        .expect_err("of a later program");
+    assert!(
+        refused
+            .to_string()
+            .contains("has version 3, this program knows 2"),
+        "{refused}"
     );
+}
+
+#[test]
+fn whoever_makes_a_file_can_check_it_and_no_other_with_its_key() {
+    let recipients = [key(1).recipient()];
+    let make = || {
+        let mut sealer =
+            Sealer::begin(Vec::new(), ABOUT, &recipients, &mut entropy::os()).expect("a recipient");
+        sealer.write_all(b"what was kept").expect("memory");
+        let own = sealer.file_key();
+        (sealer.finish().expect("memory"), own)
+    };
+    let ((bytes, own), (other, _)) = (make(), make());
+    let mut contents = Vec::new();
+    let mut opener = Opener::begin_own(bytes.as_slice(), &own).expect("its own");
+    opener.read_to_end(&mut contents).expect("whole");
+    assert_eq!(contents, b"what was kept");
+    assert!(Opener::begin_own(other.as_slice(), &own).is_err());
 }

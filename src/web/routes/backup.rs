@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use crate::api::backup::BackupRequest;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{AuditRecord, Deed};
-use crate::platform::vault::{RECIPIENTS_MAX, Recipient};
+use crate::domain::backup::{By, Made};
+use crate::node::backup::recipients;
 use crate::web::access::{Caller, busy};
 use crate::web::answer::Json;
 use crate::web::state::Api;
@@ -28,9 +29,10 @@ pub(super) async fn make(
     Extension(caller): Extension<Caller>,
     Json(request): Json<BackupRequest>,
 ) -> Result<Response, Problem> {
-    let recipients = recipients(&request)?;
+    let recipients =
+        recipients(&request.to).map_err(|why| Problem::new(Code::Refused, why.to_string()))?;
     let backups = api.backups().cloned().ok_or_else(busy)?;
-    let place = api.backup_place().ok_or_else(|| {
+    let place = backups.place().ok_or_else(|| {
         Problem::new(Code::Busy, "another backup is being made").remedy("try again when it is done")
     })?;
     let asker = caller.asker();
@@ -42,12 +44,19 @@ pub(super) async fn make(
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let mut out = BufWriter::with_capacity(PIECE, Pieces(sender.clone()));
+        let mut out = BufWriter::with_capacity(PIECE, Pieces::to(sender.clone()));
         let made = backups.write(&recipients, now, &mut out);
         let made = made.map_err(io::Error::other).and_then(|_| out.flush());
-        if let Err(why) = made {
-            // Whoever reads sees a file without an end; if they have gone, nobody needs to know.
-            let _ = sender.blocking_send(Err(why));
+        match made {
+            Ok(()) => backups.note_made(Made {
+                at: now,
+                by: By::Command,
+                bytes: out.get_ref().sent,
+            }),
+            Err(why) => {
+                // Whoever reads sees a file without an end; if they have gone, nobody needs to know.
+                let _ = sender.blocking_send(Err(why));
+            }
         }
     });
     let pieces = stream::unfold(receiver, |mut receiver| async move {
@@ -59,30 +68,24 @@ pub(super) async fn make(
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
-fn recipients(request: &BackupRequest) -> Result<Vec<Recipient>, Problem> {
-    let refused = |why: &dyn std::fmt::Display| Problem::new(Code::Refused, why.to_string());
-    let mut recipients = Vec::new();
-    for text in request.to.iter().take(RECIPIENTS_MAX + 1) {
-        recipients.push(Recipient::parse(text).map_err(|why| refused(&why))?);
-    }
-    recipients.sort_unstable();
-    recipients.dedup();
-    if (1..=RECIPIENTS_MAX).contains(&recipients.len()) {
-        Ok(recipients)
-    } else {
-        let wrong = format!("a backup is sealed to 1 to {RECIPIENTS_MAX} keys");
-        Err(refused(&wrong))
-    }
+/// Hands on what is written to it.
+struct Pieces {
+    to: mpsc::Sender<io::Result<Bytes>>,
+    sent: u64,
 }
 
-/// Hands on what is written to it.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+impl Pieces {
+    fn to(to: mpsc::Sender<io::Result<Bytes>>) -> Self {
+        Self { to, sent: 0 }
+    }
+}
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let piece = Bytes::copy_from_slice(bytes);
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.0.blocking_send(Ok(piece)).map_err(gone)?;
+        self.to.blocking_send(Ok(piece)).map_err(gone)?;
+        self.sent += bytes.len() as u64;
         Ok(bytes.len())
     }
 

@@ -2,13 +2,15 @@
 
 use axum::extract::State;
 
+use crate::api::backup::BackupView;
 use crate::api::clinic::{ClinicView, author_name, device_name, space_name};
 use crate::api::inventory::{InventoryView, Known};
 use crate::api::login::Done;
 use crate::api::problem::{Code, Problem};
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
+use crate::domain::health;
 use crate::domain::id::DeviceId;
-use crate::domain::record::Clinic;
+use crate::domain::record::{Clinic, Device};
 use crate::node::engine::{Command, DeviceStanding, Reply, Status};
 use crate::web::answer::{Answer, Json};
 use crate::web::state::{Api, unexpected};
@@ -19,10 +21,21 @@ pub(super) async fn openapi() -> Json<serde_json::Value> {
 
 pub(super) async fn status(State(api): State<Api>) -> Answer<StatusView> {
     let clinic = api.clinic().await?;
-    match api.ask(Command::Status).await? {
-        Reply::Status(status) => Ok(Json(view(&clinic, &status, api.logins().count()))),
-        other => Err(unexpected(&other)),
+    let status = match api.ask(Command::Status).await? {
+        Reply::Status(status) => status,
+        other => return Err(unexpected(&other)),
+    };
+    let mut view = view(&clinic, &status, api.logins().count());
+    if let Some(backups) = api.backups() {
+        let (history, every, now) = (backups.history(), backups.every(), api.now().wall);
+        let own = clinic.devices.get(&status.device);
+        let since = own.and_then(Device::first_held).unwrap_or(now);
+        view.backup = Some(BackupView::of(&history, every, since, now));
+        let concern = health::of_backups(&history, every, since, now);
+        let warning = concern.map(|concern| WarningView::of(&clinic, &concern));
+        view.warnings.extend(warning);
     }
+    Ok(Json(view))
 }
 
 fn view(clinic: &Clinic, status: &Status, logins: usize) -> StatusView {
@@ -50,6 +63,7 @@ fn view(clinic: &Clinic, status: &Status, logins: usize) -> StatusView {
         logins,
         certificate_until: status.certificate_until.map(Into::into),
         mesh_offset_ms: status.mesh_offset_ms,
+        backup: None,
         warnings: status
             .concerns
             .iter()

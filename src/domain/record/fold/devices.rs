@@ -48,7 +48,13 @@ impl Clinic {
         }
     }
 
-    pub(super) fn apply_devices(&mut self, counted: &[&Item], renewals: &[RenewalItem]) -> Past {
+    /// The keys of the devices in `sound` need no look.
+    pub(super) fn apply_devices(
+        &mut self,
+        counted: &[&Item],
+        renewals: &[RenewalItem],
+        sound: &BTreeMap<DeviceId, Device>,
+    ) -> Past {
         let mut past = Past::of(counted);
         let mut tainted = Vec::new();
         let mut renewals = in_order(renewals).into_iter().peekable();
@@ -56,7 +62,7 @@ impl Clinic {
             while let Some(renewal) = renewals.next_if(|renewal| renewal.time < item.time) {
                 self.apply_renewal(renewal);
             }
-            let Some(read) = self.read_enrolment(item, &mut past) else {
+            let Some(read) = self.read_enrolment(item, &mut past, sound) else {
                 continue;
             };
             match read {
@@ -111,14 +117,19 @@ impl Clinic {
     }
 
     /// The device that `item` enrols, if it enrols one. Statements have to come in order.
-    fn read_enrolment(&self, item: &Item, past: &mut Past) -> Option<Result<Device, VoidReason>> {
+    fn read_enrolment(
+        &self,
+        item: &Item,
+        past: &mut Past,
+        sound: &BTreeMap<DeviceId, Device>,
+    ) -> Option<Result<Device, VoidReason>> {
         match &item.statement.act {
             Act::DeviceEnrolled {
                 certificate,
                 invitation,
                 address,
             } => {
-                let read = self.read_device(item, certificate, address);
+                let read = self.read_device(item, certificate, address, sound);
                 Some(read.and_then(|device| {
                     past.judge(item, device.certificate.device, *invitation)?;
                     Ok(device)
@@ -141,14 +152,17 @@ impl Clinic {
         item: &Item,
         signed: &Signed,
         address: &Option<String>,
+        sound: &BTreeMap<DeviceId, Device>,
     ) -> Result<Device, VoidReason> {
         if signed.signer != item.id.author {
             return Err(VoidReason::InvalidInside);
         }
         let certificate = Certificate::read_listed(signed, &self.id);
         let certificate = certificate.map_err(|_| VoidReason::InvalidInside)?;
-        let is_listed = self.devices.contains_key(&certificate.device);
-        if !is_listed && !certificate.has_sound_identity() {
+        let is_known = [sound, &self.devices]
+            .into_iter()
+            .any(|known| known.contains_key(&certificate.device));
+        if !is_known && !certificate.has_sound_identity() {
             return Err(VoidReason::InvalidInside);
         }
         let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());

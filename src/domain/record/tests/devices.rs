@@ -30,7 +30,58 @@ fn a_certificate_of_another_clinic_or_with_weak_keys_is_void() {
         let mut clinic = clinic();
         clinic.enrol_as("pharmacy", change);
         let id = clinic.items().last().expect("not empty").id;
-        assert_eq!(void(&clinic, id), Some(VoidReason::InvalidInside));
+        let record = clinic.record();
+        let again = record.fold_again(clinic.items(), &[]);
+        for found in [record, again] {
+            assert_eq!(found.void.get(&id), Some(&VoidReason::InvalidInside));
+        }
+    }
+}
+
+#[test]
+fn of_a_device_that_an_earlier_fold_lists_the_identity_key_is_not_checked_again() {
+    let mut clinic = clinic();
+    let unsound = DeviceId::new([0; 32]);
+    clinic.enrol_as("pharmacy", |certificate| certificate.device = unsound);
+    let mut earlier = clinic.record();
+    assert!(!earlier.devices.contains_key(&unsound));
+    // No fold makes this: the mark of a key that was looked at.
+    let listed = earlier.devices[&clinic.device("ward-2").id].clone();
+    earlier.devices.insert(unsound, listed);
+    let again = earlier.fold_again(clinic.items(), &[]);
+    assert!(again.devices.contains_key(&unsound));
+}
+
+#[test]
+fn an_earlier_fold_lends_the_next_one_nothing_but_sound_keys() {
+    let mut clinic = with_sam(clinic());
+    clinic.revoke("ward-2");
+    let earlier = clinic.record();
+    let items = &clinic.items()[..2];
+    let fewer = Clinic::fold(clinic.id, items);
+    assert_eq!(earlier.fold_again(items, &[]), fewer);
+}
+
+#[test]
+fn a_revocation_of_a_device_with_many_logs_names_the_end_of_each() {
+    let mut clinic = clinic();
+    let log = |space, epoch| LogEnd {
+        space,
+        epoch: Epoch(epoch),
+        seq: epoch + 100,
+    };
+    let spaces = [Space::Room(room("rounds")), Space::Staff(staff("Ben"))];
+    let all = spaces.map(|space| (0..500).map(move |epoch| log(space, epoch * 3)));
+    let mut ends: Vec<LogEnd> = all.into_iter().flatten().collect();
+    ends.sort();
+    let revocation = clinic.revocation("ward-2", ends.clone());
+    clinic.say(Act::DeviceRevoked { revocation });
+    let record = clinic.record();
+    let author = clinic.device("ward-2").id.into();
+    for LogEnd { space, epoch, seq } in ends {
+        assert_eq!(record.named_end(&author, &space, epoch), Some(seq));
+        let beside = Epoch(epoch.0 + 1);
+        assert_eq!(record.named_end(&author, &space, beside), None);
     }
 }
 

@@ -301,6 +301,16 @@ fn any_order_of_the_same_statements_makes_the_same_clinic() {
 }
 
 #[test]
+fn a_fold_that_follows_an_earlier_one_makes_the_same_clinic() {
+    for_histories(parts(), |(steps, more)| {
+        let all = Play::all(&steps);
+        let earlier = all.clone().part(more).fold();
+        prop_assert_eq!(earlier.fold_again(&all.items, &[]), all.fold());
+        Ok(())
+    });
+}
+
+#[test]
 fn no_interleaving_makes_a_revoked_device_a_member() {
     for_histories(parts(), |(steps, more)| {
         let play = Play::all(&steps).part(more);
