@@ -73,13 +73,13 @@ pub(super) fn filled(
     batch: Batch,
 ) -> Result<Store, StoreError> {
     let store = Store::create(dir, options, unlock)?;
-    match store.commit(batch) {
-        Ok(()) => Ok(store),
-        Err(error) => {
-            store.discard(dir);
-            Err(error)
-        }
-    }
+    let error = match store.commit(batch) {
+        Ok(()) if store.room_for_messages() => return Ok(store),
+        Ok(()) => StoreError::NoRoom,
+        Err(error) => error,
+    };
+    store.discard(dir);
+    Err(error)
 }
 
 /// What the store of an enrolled device begins with.

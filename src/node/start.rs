@@ -15,6 +15,7 @@ use crate::domain::trust::Refusal;
 use crate::net;
 use crate::platform::clock::Clock;
 use crate::platform::entropy;
+use crate::platform::network::ports::{self, Port};
 use crate::store::{StaffSlots, Store, StoreError};
 
 use super::backup::Backups;
@@ -50,9 +51,40 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another program listens where the node is to listen.
+    #[error(
+        "cannot listen on {address}: {by} listens there already; stop it, or give this node another port in \
+         node.toml"
+    )]
+    Taken {
+        /// Where.
+        address: SocketAddr,
+        /// Which program, as far as that may be known.
+        by: String,
+    },
     /// The network did not start.
     #[error(transparent)]
     Network(#[from] net::StartError),
+}
+
+/// Refuses addresses at which another program listens.
+///
+/// The network library listens in a way that lets another node of this machine listen at the same port, and
+/// the system would give each caller to either of both.
+fn refuse_shared(addresses: &[SocketAddr]) -> Result<(), StartError> {
+    for address in addresses {
+        // Whatever else stands in the way, listening says it better.
+        if let Ok(Port::Taken(by)) = ports::look_at(*address) {
+            return Err(StartError::Taken {
+                address: *address,
+                by: by.map_or_else(
+                    || "another program".to_owned(),
+                    |name| format!("\"{name}\""),
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A node that runs.
@@ -111,6 +143,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
     let certain = Arc::new(AtomicU64::new(0));
     let judged = certain.clone();
     let (discovery, known) = (settings.discovery.clone(), trusted.clone());
+    refuse_shared(&settings.listen)?;
     let (net, net_events) = net::start(
         net::Settings {
             listen: settings.listen,
@@ -198,4 +231,20 @@ fn remembered(store: &Store) -> Result<BTreeMap<DeviceId, SocketAddr>, StoreErro
         found.extend(device.zip(address));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_another_program_has_is_refused_by_name() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = other.local_addr().expect("bound");
+        let free = "127.0.0.1:0".parse().expect("an address");
+        let refused = refuse_shared(&[free, address]).expect_err("it is taken");
+        assert!(refused.to_string().contains(&address.to_string()));
+        drop(other);
+        assert!(refuse_shared(&[free, address]).is_ok());
+    }
 }

@@ -24,6 +24,9 @@ pub enum StoreError {
         /// The directory.
         path: String,
     },
+    /// It was to be made where there is no room for messages.
+    #[error("the disk is nearly full, and a node on it would take no messages; make room first")]
+    NoRoom,
     /// A file is missing, exposed or unreadable.
     #[error("{0}")]
     File(String),

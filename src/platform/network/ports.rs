@@ -38,6 +38,13 @@ pub fn look_at(address: SocketAddr) -> io::Result<Port> {
 }
 
 fn listen_alone(address: SocketAddr) -> io::Result<OwnedFd> {
+    listen(address, |_| Ok(()))
+}
+
+fn listen(
+    address: SocketAddr,
+    prepare: impl FnOnce(&OwnedFd) -> rustix::io::Result<()>,
+) -> io::Result<OwnedFd> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -48,6 +55,7 @@ fn listen_alone(address: SocketAddr) -> io::Result<OwnedFd> {
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
+    prepare(&socket)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, 1)?;
     Ok(socket)
@@ -108,5 +116,22 @@ mod tests {
         assert_eq!(look_at(address).expect("looked"), Port::Free);
         let elsewhere = "192.0.2.1:7846".parse().expect("an address");
         assert_eq!(look_at(elsewhere).expect("looked"), Port::NotHere);
+    }
+
+    #[test]
+    fn a_port_that_its_listener_would_share_is_taken_nevertheless() {
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let listener = listen(any, |socket| sockopt::set_socket_reuseport(socket, true));
+        let listener = TcpListener::from(listener.expect("a port"));
+        let address = listener.local_addr().expect("bound");
+        assert!(matches!(look_at(address), Ok(Port::Taken(_))));
+    }
+
+    #[test]
+    fn every_address_of_ipv6_is_none_of_ipv4() {
+        let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let every = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port));
+        assert_eq!(look_at(every).expect("looked"), Port::Free);
     }
 }
