@@ -318,7 +318,7 @@ const WAYS: &[Way] = &[
         },
         code: 4,
         names: "is already enrolled until",
-        remedy: "write its answer file again",
+        remedy: "give it the answer file that was written then",
     },
     Way {
         done: "a machine that was revoked",

@@ -33,7 +33,7 @@ impl Drill {
         let (file, key) = self.sealed.open()?;
         let name = format!("clinic-mesh-drill-{}", hex(&entropy::array::<8>()));
         let scratch = std::env::temp_dir().join(name);
-        files::create_dir(&scratch).map_err(Failure::error)?;
+        files::create_dir(&scratch)?;
         let progress = context.output.progress("restoring for practice");
         // Nobody opens it again, so its key is kept nowhere.
         let unlock = Unlock::KeyFile(entropy::secret::<32>());

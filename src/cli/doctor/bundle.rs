@@ -39,13 +39,12 @@ pub(super) fn write(path: &Path, facts: &Facts) -> Outcome {
         facts,
     };
     let text = serde_json::to_string_pretty(&bundle).map_err(Failure::error)?;
-    files::write_shared(path, text.as_bytes())
-        .map_err(|error| Failure::error(error).remedy("name a file that is not there yet"))
+    files::write_shared(path, text.as_bytes()).map_err(Failure::from)
 }
 
 /// Reads what the doctor saw on another machine.
 pub(super) fn read(path: &Path) -> Result<Facts, Failure> {
-    let bytes = files::read_shared(path, BUNDLE_MAX).map_err(Failure::error)?;
+    let bytes = files::read_shared(path, BUNDLE_MAX)?;
     let read: Read = serde_json::from_slice(&bytes).map_err(|error| {
         Failure::usage(format!(
             "{} is no bundle of the doctor: {error}",

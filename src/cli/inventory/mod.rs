@@ -26,7 +26,7 @@ impl Inventory {
         let client = context.client();
         let view = context.block_on(async { Ok(client.inventory().await?) })?;
         if let Some(path) = &self.map {
-            files::write_shared(path, map::svg(&view).as_bytes()).map_err(Failure::error)?;
+            files::write_shared(path, map::svg(&view).as_bytes())?;
             let drawn = format!("The map is in {}.", path.display());
             context.output.note(&drawn);
         }

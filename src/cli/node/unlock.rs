@@ -101,7 +101,7 @@ fn credential() -> Option<PathBuf> {
 }
 
 fn key(path: &Path, read: Result<Vec<u8>, files::FileError>) -> Result<Unlock, Failure> {
-    let bytes = Zeroizing::new(read.map_err(|error| with_remedy(Failure::error(error)))?);
+    let bytes = Zeroizing::new(read?);
     let key = secret::key_of(path, &bytes, "give the file that the node was made with")?;
     Ok(Unlock::KeyFile(key))
 }

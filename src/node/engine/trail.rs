@@ -2,13 +2,15 @@
 
 use crate::domain::attest::Attestation;
 use crate::domain::audit::Deed;
-use crate::domain::health;
+use crate::domain::health::{self, Concern};
 use crate::domain::id::DeviceId;
 use crate::domain::log::{Head, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::space::Space;
 use crate::domain::time;
 
-use super::{Asker, CommandRefusal, Engine, Job, LinkStatus, Load, Reply, Status, Ticket, Trail};
+use super::{
+    Asker, CommandRefusal, Engine, Job, LinkStatus, Load, Reply, Room, Status, Ticket, Trail,
+};
 
 impl Engine {
     /// Offers this node's trail, and those it has witnessed, to everyone who may hold them.
@@ -126,8 +128,15 @@ impl Engine {
             mesh_offset_ms: offset,
             now: self.now.wall,
             last_heard: self.sightings.last_heard(),
-            concerns: health::concerns(&self.record.clinic, self.now.wall, offset, self.contact()),
+            concerns: self.concerns(offset),
         }
+    }
+
+    /// What somebody should look at; a full disk before all else, since nobody can write for it.
+    fn concerns(&self, offset: Option<i64>) -> Vec<Concern> {
+        let full = (self.room == Room::NearlyFull).then_some(Concern::DiskNearlyFull);
+        let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
+        full.into_iter().chain(others).collect()
     }
 }
 
