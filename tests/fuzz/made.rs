@@ -50,11 +50,8 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
 
 /// A node that was heard to hold two revocations.
 fn sighting() -> Vec<u8> {
-    let mut sighting = Sighting {
-        last: Some(NOW),
-        level: Some(NOW),
-        ..Sighting::default()
-    };
+    let mut sighting = Sighting::default();
+    (sighting.last, sighting.level) = (Some(NOW), Some(NOW));
     for seq in 1..3 {
         let author = key().id();
         sighting.hear_of(StatementId { author, seq }, NOW);

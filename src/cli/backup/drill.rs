@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::{About, Sealed};
-use crate::cli::failure::Failure;
 use crate::cli::output::how_long;
 use crate::cli::{Context, Outcome};
 use crate::domain::id::hex;

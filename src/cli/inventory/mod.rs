@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::api::inventory::{AccessView, AssetView, InventoryView};
 use crate::cli::output::{Style, Table, how_long, when};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
 use crate::platform::files;
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::with_remedy;
 use crate::cli::failure::Failure;
 use crate::cli::secret::{self, SecretSource};
 use crate::node::Unlock;

@@ -71,7 +71,7 @@ fn a_file_that_is_gone_is_named_with_what_is_lost_and_how_the_node_comes_back() 
     }
     let nowhere = scratch.path().join("nothing");
     std::fs::create_dir(&nowhere).expect("made");
-    let refusal = Store::slots(&nowhere).expect_err("no store");
+    let refusal = key_slots(&nowhere).expect_err("no store");
     assert!(refusal.to_string().contains("does not exist"), "{refusal}");
 }
 

@@ -14,7 +14,7 @@ use crate::domain::time::WallTime;
 use crate::domain::trust::{Circumstances, Credentials, Reach, Refusal, Shown};
 use crate::node::engine::{
     Changed, Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now,
-    Page, Reply, Ticket,
+    Page, Reply, Room, Ticket,
 };
 use crate::wire::Frame;
 
