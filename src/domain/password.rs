@@ -126,8 +126,8 @@ fn is_dressed_up(letters: &[char]) -> bool {
     ) else {
         return false;
     };
-    let begins = (last + 1).saturating_sub(STEM_MAX)..=first;
-    begins.into_iter().any(|begin| {
+    let mut begins = (last + 1).saturating_sub(STEM_MAX)..=first;
+    begins.any(|begin| {
         let end_max = letters.len().min(begin + STEM_MAX);
         (last + 1..=end_max).any(|end| is_stem(&letters[begin..end]))
     })

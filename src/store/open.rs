@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::slots::{Cost, SLOTS_FILE_MAX, SlotView, Slots, Unlock};
 use super::staff_slots::{StaffKey, StaffSlots};
 use super::tables::{self, SCHEMA};
-use crate::platform::files;
+use crate::platform::files::{self, FileError};
 use crate::platform::lock::Lock;
 use crate::platform::space;
 
