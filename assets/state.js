@@ -54,8 +54,14 @@ export const conversation = id => known.conversations.find(one => one.id === id)
 
 export const unreadTotal = () => known.conversations.reduce((sum, one) => sum + (one.unread ?? 0), 0);
 
+let asked = 0, shown = 0;
+
 export async function loadConversations() {
+	const number = ++asked;
 	const answer = await get('/conversations', { background: true });
+	// An answer may be overtaken by a later one.
+	if (number < shown) return;
+	shown = number;
 	known.conversations = answer.conversations;
 	tell('conversations');
 }

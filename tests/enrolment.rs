@@ -324,7 +324,7 @@ fn an_admin_can_enrol_machines_after_another_admin_has_changed_the_mesh_key() {
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");
     front.start(&clinic);
-    let lost = by_files(&clinic, &front, "lost", "Robin");
+    let lost = clinic.join_by_files(&front, "lost", "Robin");
     let passphrase = clinic.path("sam");
     std::fs::write(&passphrase, "an admin passphrase").expect("room");
     let passphrase = passphrase.to_str().expect("plain");
@@ -337,36 +337,9 @@ fn an_admin_can_enrol_machines_after_another_admin_has_changed_the_mesh_key() {
     clinic.on(&front, &revoke).said().done();
     drop(lost);
 
-    let mut ward = by_files(&clinic, &front, "ward-2", "Sam");
+    let mut ward = clinic.join_by_files(&front, "ward-2", "Sam");
     ward.start(&clinic);
     front.connected_to(&clinic, &ward);
-}
-
-/// Enrols a machine by files, certified by the admin of this name.
-fn by_files(clinic: &Clinic, host: &processes::Node, name: &str, admin: &str) -> processes::Node {
-    let node = clinic.node(name);
-    let request = clinic.path(name).with_extension("request");
-    let answer = clinic.path(name).with_extension("answer");
-    clinic
-        .on(&node, &["node", "request", "--out"])
-        .arg(&request)
-        .args(Clinic::local(&node, &[host]))
-        .said()
-        .done();
-    clinic
-        .on(host, &["device", "enrol", "--yes", "--as", admin])
-        .args(["--office", name, "--name", name])
-        .arg(&request)
-        .arg("--out")
-        .arg(&answer)
-        .said()
-        .done();
-    clinic
-        .on(&node, &["node", "join", "--answer"])
-        .arg(&answer)
-        .said()
-        .done();
-    node
 }
 
 #[test]
@@ -388,7 +361,24 @@ fn a_new_machine_takes_the_place_of_a_broken_one_and_gets_its_history_from_the_o
     ward.kill();
     std::fs::remove_dir_all(ward.dir()).expect("the machine is lost");
     let replace = ["device", "replace", "ward-2", "--json", "--yes"];
-    let mut replacing = Talk::begin(&mut clinic.on(&front, &replace));
+    // Whoever gives other digits, or none, lets nobody in: `--yes` is about the revocation alone.
+    for wrong in ["000 000 000", "yes"] {
+        let mut replacing = Talk::with_answers(&mut clinic.on(&front, &replace));
+        assert_eq!(replacing.line()["event"], "revoked");
+        let code = replacing.line()["code"]
+            .as_str()
+            .expect("a code")
+            .to_owned();
+        let stranger = clinic.node("stranger");
+        let join = ["node", "join", &code, "--json", "--at", &front.enrolment];
+        let mut joining = Talk::begin(&mut clinic.on(&stranger, &join));
+        assert_eq!(joining.line()["event"], "compare");
+        assert_eq!(replacing.line()["event"], "arrived");
+        replacing.say(wrong);
+        assert!(!replacing.end().success());
+        assert!(!joining.end().success());
+    }
+    let mut replacing = Talk::with_answers(&mut clinic.on(&front, &replace));
     assert_eq!(replacing.line()["event"], "revoked");
     let mut fresh = clinic.join_by(&front, "ward-2", replacing);
     fresh.start(&clinic);
@@ -411,6 +401,16 @@ fn a_new_machine_takes_the_place_of_a_broken_one_and_gets_its_history_from_the_o
 
 #[test]
 fn a_machine_that_is_lost_comes_back_from_its_backup() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    let text = |path: std::path::PathBuf| path.to_str().expect("plain").to_owned();
+    let (key, file) = (
+        text(clinic.path("safe.key")),
+        text(clinic.path("front.backup")),
+    );
+    let made = clinic.command(&["backup", "key", &key, "--json"]).said();
+    let to = made.done().json()["recipient"].to_string();
+    let to = to.trim_matches('"');
     let settings = front.dir().join("node.toml");
     let folder = text(clinic.path("backups"));
     let by_itself = format!("\n[backup]\nfolder = \"{folder}\"\nto = [\"{to}\"]\n");
@@ -447,16 +447,6 @@ fn a_machine_that_is_lost_comes_back_from_its_backup() {
     let verify = ["backup", "verify", &own, "--key", &key];
     let verified = clinic.command(&verify).said().done().out;
     assert!(verified.contains("the machine's settings"), "{verified}");
-    let clinic = Clinic::found();
-    let mut front = clinic.first_node("front-desk");
-    let text = |path: std::path::PathBuf| path.to_str().expect("plain").to_owned();
-    let (key, file) = (
-        text(clinic.path("safe.key")),
-        text(clinic.path("front.backup")),
-    );
-    let made = clinic.command(&["backup", "key", &key, "--json"]).said();
-    let to = made.done().json()["recipient"].to_string();
-    let to = to.trim_matches('"');
     let make = ["backup", "make", &file, "--to", to];
     clinic.on(&front, &make).said().done();
     let again = clinic.on(&front, &make).said().failed(4);

@@ -152,12 +152,7 @@ fn staff_view((id, member): (&StaffId, &record::StaffMember)) -> StaffView {
     StaffView {
         id: id.to_string(),
         name: member.facts.name.to_string(),
-        roles: member
-            .facts
-            .roles
-            .iter()
-            .map(|role| role_name(*role).to_owned())
-            .collect(),
+        roles: role_names(member),
         homes: member.facts.homes.iter().map(ToString::to_string).collect(),
         suspended: member.status == record::Status::Suspended,
     }
@@ -168,10 +163,7 @@ fn device_view((id, device): (&DeviceId, &Device)) -> DeviceView {
         id: id.to_string(),
         name: device.certificate.name.to_string(),
         office: device.certificate.office.to_string(),
-        kind: match device.certificate.kind {
-            DeviceKind::Node => "node".to_owned(),
-            DeviceKind::Client => "client".to_owned(),
-        },
+        kind: kind_name(device.certificate.kind).to_owned(),
         certified_until: device.certificate.not_after.into(),
         revoked: device
             .revocation
@@ -215,6 +207,20 @@ pub const fn role_name(role: Role) -> &'static str {
     }
 }
 
+/// What a staff member's roles are called.
+pub(super) fn role_names(member: &record::StaffMember) -> Vec<String> {
+    let roles = member.facts.roles.iter();
+    roles.map(|role| role_name(*role).to_owned()).collect()
+}
+
+/// What a kind of device is called.
+pub(super) const fn kind_name(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Node => "node",
+        DeviceKind::Client => "client",
+    }
+}
+
 /// What a staff member is called; the short id while the record does not name them.
 pub fn staff_name(clinic: &Clinic, staff: &StaffId) -> String {
     let member = clinic.staff.get(staff);
@@ -235,8 +241,13 @@ pub fn author_name(clinic: &Clinic, author: &AuthorId) -> String {
     if let Some(admin) = clinic.admins.get(&author.as_admin()) {
         return format!("admin {}", admin.grant.name);
     }
-    if crate::domain::cert::is_root(author, &clinic.id) {
-        return "the root key".to_owned();
+    if clinic.is_root(author) {
+        let mut later = clinic.roots.iter().skip(1);
+        let place = later.position(|root| AuthorId::from(root.key) == *author);
+        return place.map_or_else(
+            || "the root key".to_owned(),
+            |place| format!("root key number {}", place + 2),
+        );
     }
     device_name(clinic, &author.as_device())
 }

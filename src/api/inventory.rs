@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::clinic::role_name;
+use super::clinic::{kind_name, role_names};
 use super::moment::Moment;
-use crate::domain::cert::{Capability, DeviceKind};
+use crate::domain::cert::{Capability, DeviceKind, SKEW};
 use crate::domain::id::DeviceId;
 use crate::domain::name::Name;
 use crate::domain::record::{Clinic, Device, Status};
@@ -117,17 +117,16 @@ fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> Asse
         id: id.to_string(),
         name: certificate.name.to_string(),
         office: certificate.office.to_string(),
-        kind: match certificate.kind {
-            DeviceKind::Node => "node".to_owned(),
-            DeviceKind::Client => "client".to_owned(),
-        },
+        kind: kind_name(certificate.kind).to_owned(),
         capabilities: certificate
             .capabilities
             .iter()
             .map(|capability| capability_name(capability).to_owned())
             .collect(),
         state: state(known, id, device).to_owned(),
-        key_since: device.first_held().map(Into::into),
+        key_since: device
+            .first_held()
+            .map(|from| signed_at(from, known.now).into()),
         certified_until: certificate.not_after.into(),
         revoked: device.revocation.as_ref().map(|found| found.at.into()),
         version: own.then(|| known.version.clone()),
@@ -139,6 +138,12 @@ fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> Asse
             Vec::new()
         },
     }
+}
+
+/// When a certificate was signed that is good from then on: they begin a little earlier, for clocks that are
+/// behind.
+fn signed_at(from: WallTime, now: WallTime) -> WallTime {
+    from.plus(SKEW).min(now)
 }
 
 /// Nodes that take part have a door for people.
@@ -184,12 +189,7 @@ fn people(clinic: &Clinic) -> Vec<AccessView> {
             AccessView {
                 id: id.to_string(),
                 name: member.facts.name.to_string(),
-                roles: member
-                    .facts
-                    .roles
-                    .iter()
-                    .map(|role| role_name(*role).to_owned())
-                    .collect(),
+                roles: role_names(member),
                 offices: homes.map(ToString::to_string).collect(),
                 suspended,
             }
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(states, ["this", "revoked", "away", "connected"]);
         let ward = find(&view, "ward-2");
         assert_eq!(ward.people, ["Ana", "Ben"]);
-        assert_eq!(ward.key_since, Some(NOON.into()));
+        assert_eq!(ward.key_since, Some(NOON.plus(SKEW).into()));
         assert_eq!(ward.certified_until, NOON.plus(days(30)).into());
         assert_eq!(ward.last_heard, Some(NOON.into()));
         assert_eq!(ward.version, None, "nodes do not tell each other");
@@ -253,6 +253,23 @@ mod tests {
             find(&view, "lab").people.is_empty(),
             "nobody signs in there"
         );
+    }
+
+    #[test]
+    fn a_key_that_was_just_certified_is_not_minutes_old() {
+        let clinic = SampleClinic::of(["front-desk", "ward-2"]);
+        // A certificate is good from five minutes before it was signed.
+        let signed = NOON.plus(SKEW);
+        let at = |now| {
+            let known = Known {
+                now,
+                ..known(&clinic)
+            };
+            let view = InventoryView::of(&clinic.record(), &known);
+            find(&view, "ward-2").key_since.clone()
+        };
+        assert_eq!(at(signed), Some(signed.into()));
+        assert_eq!(at(NOON), Some(NOON.into()), "never of the future");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `contact`, `certificate`, `renewers`, `mesh_key`, `clock`, `disk` or `backup`.
+    /// `revoked`, `contact`, `certificate`, `renewers`, `mesh_key`, `clock`, `disk` or `backup`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -80,6 +80,14 @@ impl WarningView {
                     remedy,
                 };
             }
+            Concern::ShutOut { by } => (
+                "revoked",
+                format!(
+                    "{} refuses this machine: it was revoked, and gets and gives nothing any more.",
+                    device_name(clinic, by)
+                ),
+                "`clinic-mesh doctor` says more. If the machine is to be used again, an admin invites it anew.",
+            ),
             Concern::Certificate {
                 device,
                 freshness,

@@ -19,6 +19,7 @@ use super::AuthorityError;
 use super::keyfile::{Holder, KEY_FILE, KeyFile};
 use super::mesh_keys::{self, MESH_FILE, MeshKeys};
 use super::passphrase::{Cost, Passphrase};
+use super::rotation::RotationRefusal;
 use super::web_ca::{self, WEB_FILE, WebCa};
 
 /// The file of the record's copy.
@@ -29,6 +30,9 @@ const RECORD_FILE: Kind = Kind {
     version: 1,
     limit: 64 * 1024 * 1024,
 };
+
+/// The key that is to be the root's, until the record says that it is.
+const NEXT_ROOT: &str = "root-next.key";
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
@@ -217,13 +221,75 @@ impl Directory {
         };
         let file = KeyFile::from_bytes(&bytes).map_err(refused)?;
         let clinic = file.head.clinic;
-        let public = file.head.public.as_admin();
-        let is_clinics = *holder != Holder::Root || ClinicId::of_root(&public) == clinic;
-        if file.head.holder != *holder || !is_clinics {
+        if file.head.holder != *holder {
             return Err(AuthorityError::OtherHolder { path });
         }
         let key = file.open(passphrase).map_err(refused)?;
         Ok((clinic, key))
+    }
+
+    /// Clinic and public key of the coming root, if a change of the root key was begun.
+    pub(super) fn next_root(&self) -> Result<Option<(ClinicId, AdminId)>, AuthorityError> {
+        let Some(file) = self.read_next_root()? else {
+            return Ok(None);
+        };
+        Ok(Some((file.head.clinic, file.head.public.as_admin())))
+    }
+
+    fn read_next_root(&self) -> Result<Option<KeyFile>, AuthorityError> {
+        let path = self.path.join(NEXT_ROOT);
+        let bytes = match files::read(&path, KEY_FILE.file_limit()) {
+            Err(FileError::Missing { .. }) => return Ok(None),
+            read => read?,
+        };
+        let file = KeyFile::from_bytes(&bytes);
+        file.map(Some)
+            .map_err(|source| AuthorityError::KeyFile { path, source })
+    }
+
+    /// Opens the key of the coming root.
+    pub(super) fn open_next_root(
+        &self,
+        passphrase: &Passphrase,
+    ) -> Result<SigningKey, AuthorityError> {
+        let file = self.read_next_root()?.ok_or(RotationRefusal::NotBegun)?;
+        let path = self.path.join(NEXT_ROOT);
+        let opened = file.open(passphrase);
+        opened.map_err(|source| AuthorityError::KeyFile { path, source })
+    }
+
+    /// Writes the key of the coming root; refuses to overwrite one.
+    pub(super) fn create_next_root(
+        &self,
+        clinic: ClinicId,
+        key: &SigningKey,
+        passphrase: &Passphrase,
+        cost: Cost,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), AuthorityError> {
+        let path = self.path.join(NEXT_ROOT);
+        let sealed = KeyFile::seal(Holder::Root, clinic, key, passphrase, cost, rng);
+        let file = sealed.map_err(|source| AuthorityError::KeyFile {
+            path: path.clone(),
+            source,
+        })?;
+        self.write_key(&path, &file)
+    }
+
+    /// Puts the key of the coming root into the place of the old one, which is wiped.
+    pub(super) fn take_next_root(&self) -> Result<(), AuthorityError> {
+        let Some(file) = self.read_next_root()? else {
+            return Ok(());
+        };
+        let path = self.path.join(key_name(&Holder::Root));
+        files::replace_and_scrub(&path, &file.to_bytes())?;
+        // What is known of shares is known of the old key's.
+        for gone in [self.path.join("shares"), self.path.join(NEXT_ROOT)] {
+            if gone.exists() {
+                files::remove_and_scrub(&gone)?;
+            }
+        }
+        Ok(())
     }
 
     /// The copy of the record; an empty one when there is no file.

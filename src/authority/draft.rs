@@ -11,6 +11,7 @@ use crate::domain::id::{AuthorId, DeviceId, StaffId};
 use crate::domain::log::{Entry, Epoch, Log, Payload, Segment};
 use crate::domain::policy::Policy;
 use crate::domain::record::{Clinic, VoidReason};
+use crate::domain::rotation::SignedRotation;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::statement::{Act, Invitation, Proposal, SEEN_MAX, Statement, StatementId};
@@ -141,7 +142,7 @@ pub(super) fn draft(
     }
     check_sense(copy, &act, now)?;
     let segment = sign(copy, key, &act, now, salt)?;
-    check_counts(copy, &segment, act.title())?;
+    check_counts(copy, &segment, &act)?;
     Ok(segment)
 }
 
@@ -153,15 +154,19 @@ fn sign(
     salt: [u8; 16],
 ) -> Result<Segment, SignError> {
     let author = key.id();
-    let statement = Statement {
-        seen: copy.seen_by(&author),
-        act: act.clone(),
+    let seen = match act {
+        // It follows upon nothing, and a thief who appoints a hundred admins must not prevent it.
+        Act::RootRotated { .. } => Vec::new(),
+        _ => copy.seen_by(&author),
     };
+    let title = act.title();
+    let act = act.clone();
+    let statement = Statement { seen, act };
     if statement.seen.len() > SEEN_MAX {
         return Err(SignError::TooManyLogs);
     }
     let body = statement.to_body();
-    Statement::from_body(&body).map_err(|_| SignError::OutOfBounds { act: act.title() })?;
+    Statement::from_body(&body).map_err(|_| SignError::OutOfBounds { act: title })?;
     let time = Clock::resume(copy.newest()).tick(now);
     let entry = Entry::new(time, Day::NEVER, Payload { salt, body });
     let log = Log {
@@ -175,9 +180,9 @@ fn sign(
 }
 
 /// Runs the fold on the record with the statement in it.
-fn check_counts(copy: &RecordCopy, segment: &Segment, act: &'static str) -> Result<(), SignError> {
+fn check_counts(copy: &RecordCopy, segment: &Segment, act: &Act) -> Result<(), SignError> {
     let void = |reason| SignError::Void {
-        act,
+        act: act.title(),
         reason,
         remedy: remedy(reason),
     };
@@ -188,10 +193,25 @@ fn check_counts(copy: &RecordCopy, segment: &Segment, act: &'static str) -> Resu
         author: segment.log.author,
         seq: segment.first,
     };
-    match next.clinic().void.get(&id) {
-        Some(reason) => Err(void(*reason)),
-        None => Ok(()),
+    let clinic = next.clinic();
+    match (clinic.void.get(&id), act) {
+        (Some(reason), _) => Err(void(*reason)),
+        (None, Act::RootRotated { rotation }) if !carries(&clinic, id.author, rotation) => {
+            Err(void(VoidReason::DoesNotFit))
+        }
+        (None, _) => Ok(()),
     }
+}
+
+/// Whether an admin's word on the root key can matter: the rotation counts, or this admin is among
+/// those whom it wants.
+fn carries(clinic: &Clinic, signer: AuthorId, signed: &SignedRotation) -> bool {
+    let taken = clinic
+        .roots
+        .iter()
+        .any(|root| root.by.as_ref() == Some(signed));
+    let mut pending = clinic.pending_rotations.values();
+    taken || pending.any(|one| one.signed == *signed && one.signed_for.contains(&signer.as_admin()))
 }
 
 const fn remedy(reason: VoidReason) -> &'static str {
@@ -216,7 +236,10 @@ const fn remedy(reason: VoidReason) -> &'static str {
 fn check_sense(copy: &RecordCopy, act: &Act, now: WallTime) -> Result<(), SignError> {
     let clinic = copy.clinic();
     match act {
-        Act::Founded { .. } | Act::AdminGranted { .. } | Act::DeviceEnrolled { .. } => Ok(()),
+        Act::Founded { .. }
+        | Act::AdminGranted { .. }
+        | Act::DeviceEnrolled { .. }
+        | Act::RootRotated { .. } => Ok(()),
         Act::AdminEnded { admin, last } => check_end(copy, &AuthorId::from(*admin), *last),
         Act::DeviceRevoked { revocation } => known_device(&clinic, &revocation.device),
         Act::WebCertified { device, .. } => known_device(&clinic, device),

@@ -19,6 +19,7 @@ use crate::platform::files::{self, FileError};
 use super::directory::{self, Directory};
 use super::keyfile::Holder;
 use super::passphrase::{Cost, Passphrase};
+use super::rotation::{Known, RotationRefusal};
 use super::shares::{self, Seen, SetId, Share, ShareError, Sheets};
 use super::{Authority, AuthorityError};
 
@@ -160,8 +161,14 @@ pub fn check_shares(
     now: WallTime,
 ) -> Result<Drilled, AuthorityError> {
     let directory = Directory::open(path)?;
-    let expected = known_clinic(path)?.ok_or(AuthorityError::NoRecord)?;
-    let (clinic, _) = shares::combine(shares, Some(expected))?;
+    let known = Known::of(path, None)?;
+    if known.expected().is_none() {
+        return Err(AuthorityError::NoRecord);
+    }
+    let (clinic, root) = shares::combine(shares, &known)?;
+    if !known.is_newest(&root.id().as_admin()) {
+        return Err(RotationRefusal::Earlier.into());
+    }
     let first = shares.first().ok_or(ShareError::DoNotFit)?;
     let known = kept_set(path)?;
     let newer = known
@@ -189,17 +196,19 @@ pub fn check_shares(
 /// Makes the file of the root key again from shares, into a directory that has no root key.
 ///
 /// When the clinic's record or an admin's key is there, the shares must be of the same clinic;
-/// otherwise the caller shows the id, to be compared with the pages.
+/// otherwise the caller shows the id, to be compared with the pages. A root key that is not the first
+/// says nothing of its clinic: then the record does, or `named`.
 pub fn recover_from_shares(
     path: &Path,
     shares: &[Share],
+    named: Option<ClinicId>,
     passphrase: &Passphrase,
     cost: Cost,
     mut rng: impl CryptoRng,
 ) -> Result<ClinicId, AuthorityError> {
     files::ensure_dir(path)?;
     let directory = Directory::open(path)?;
-    let (clinic, root) = shares::combine(shares, known_clinic(path)?)?;
+    let (clinic, root) = shares::combine(shares, &Known::of(path, named)?)?;
     directory.load_record(clinic)?;
     directory.create_key(Holder::Root, clinic, &root, passphrase, cost, &mut rng)?;
     Ok(clinic)
@@ -232,7 +241,7 @@ fn save(path: &Path, kept: &KeptSet) -> Result<(), AuthorityError> {
 }
 
 /// The clinic that the directory is of, if anything in it says so.
-fn known_clinic(path: &Path) -> Result<Option<ClinicId>, AuthorityError> {
+pub(super) fn known_clinic(path: &Path) -> Result<Option<ClinicId>, AuthorityError> {
     if let Some(admin) = directory::admins(path)?.first() {
         return Ok(Some(admin.clinic));
     }

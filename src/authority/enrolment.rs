@@ -185,14 +185,18 @@ impl Authority {
             .collect()
     }
 
-    /// Root, issuer, and whoever made a mesh key.
+    /// The roots and who signed for them, issuer, and whoever made a mesh key.
     fn needed_logs(&self, issuer: AuthorId) -> BTreeSet<AuthorId> {
         let makers = self.record.items().filter_map(|item| {
-            let rotated = matches!(item.statement.act, Act::MeshKeyRotated { .. });
+            let rotated = matches!(
+                item.statement.act,
+                Act::MeshKeyRotated { .. } | Act::RootRotated { .. }
+            );
             rotated.then_some(item.id.author)
         });
-        let root = self.record.root().map(AuthorId::from);
-        makers.chain(root).chain([issuer]).collect()
+        let roots = self.clinic.roots.iter();
+        let roots = roots.map(|root| AuthorId::from(root.key));
+        makers.chain(roots).chain([issuer]).collect()
     }
 
     /// Nodes with a known address.

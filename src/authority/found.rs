@@ -23,6 +23,7 @@ use super::draft;
 use super::keyfile::Holder;
 use super::mesh_keys::MeshKeys;
 use super::passphrase::{Cost, Passphrase};
+use super::rotation::Known;
 use super::web_ca::{self, WebCa, WebCaError};
 use super::{AuthorityError, recovery};
 
@@ -142,7 +143,7 @@ fn fill(
         clinic,
         admin: admin.id().as_admin(),
         web_domain: web_ca.map(|made| made.domain().to_owned()),
-        recovery_page: recovery::page(&founding.clinic_name, &root, now),
+        recovery_page: recovery::page(&founding.clinic_name, &clinic, &root, 1, now),
     })
 }
 
@@ -212,18 +213,20 @@ fn first_statements(
 /// Makes the file of the root key again from the letters of its recovery page.
 ///
 /// Into a directory that has no root key. When the clinic's record or an admin's key is there, the
-/// page must be of the same clinic; otherwise the caller shows the id, to be compared with the page.
+/// page must be of the same clinic; otherwise the caller shows the id, to be compared with the page. A
+/// root key that is not the first says nothing of its clinic: then the record does, or `named`.
 pub fn recover(
     path: &Path,
     letters: &str,
+    named: Option<ClinicId>,
     passphrase: &Passphrase,
     cost: Cost,
     mut rng: impl CryptoRng,
 ) -> Result<ClinicId, AuthorityError> {
     files::ensure_dir(path)?;
-    let expected = super::admins(path)?.first().map(|admin| admin.clinic);
+    let known = Known::of(path, named)?;
     let directory = Directory::open(path)?;
-    let (clinic, file) = recovery::recover(letters, expected, passphrase, cost, &mut rng)?;
+    let (clinic, file) = recovery::recover(letters, &known, passphrase, cost, &mut rng)?;
     directory.load_record(clinic)?;
     directory.write_root(&file)?;
     Ok(clinic)

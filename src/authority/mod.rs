@@ -8,6 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `root.key` | the root key, sealed under its passphrase; best kept on a stick in a safe |
+//! | `root-next.key` | while the root key is being changed: the one that follows, sealed likewise |
 //! | `admin-<name>.key` | an admin's key, sealed under that admin's passphrase |
 //! | `mesh-<name>.keys` | the newest mesh keys, sealed under that admin's key |
 //! | `web-<name>.ca` | the web CA, sealed under that admin's key |
@@ -32,6 +33,7 @@ mod mesh_keys;
 mod passphrase;
 mod recovery;
 pub mod reread;
+mod rotation;
 mod shares;
 mod web;
 mod web_ca;
@@ -70,6 +72,7 @@ pub use keyfile::{Holder, KeyFileError};
 pub use mesh_keys::MeshKeysError;
 pub use passphrase::{Cost, PASSPHRASE_MAX, PASSPHRASE_MIN, Passphrase, PassphraseError};
 pub use recovery::{RecoveryError, grouped};
+pub use rotation::{Begun, Progress, RotationRefusal, finish_rotation};
 pub use shares::{SHARES_MAX, Seen, SetId, Share, ShareError, ShareTyping, Sheets, THRESHOLD_MIN};
 pub use web_ca::{LEAF_LIFE, LEAF_RENEWAL, WebCa, WebCaError};
 
@@ -199,6 +202,9 @@ pub enum AuthorityError {
     /// The recovery page was not read.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// The root key was not changed.
+    #[error(transparent)]
+    Rotation(#[from] RotationRefusal),
 }
 
 /// One opened key with its directory: whatever it signs is in the directory before anyone gets it.
@@ -261,10 +267,14 @@ impl Authority {
         let directory = Directory::open(path)?;
         let (clinic, key) = directory.open_key(&holder, passphrase)?;
         let record = directory.load_record(clinic)?;
+        let folded = record.clinic();
+        if holder == Holder::Root && !folded.roots.is_empty() && !folded.is_root(&key.id()) {
+            return Err(RotationRefusal::NoRoot.into());
+        }
         let mesh_keys = directory.load_mesh_keys(&holder, &key)?;
         let web_ca = directory.load_web_ca(&holder, &key)?;
         Ok(Self {
-            clinic: record.clinic(),
+            clinic: folded,
             directory,
             holder,
             key,

@@ -6,7 +6,7 @@
 use rand::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::domain::id::{AdminId, ClinicId, Hash};
+use crate::domain::id::{ClinicId, Hash};
 use crate::domain::invitation::{base32, unbase32};
 use crate::domain::name::Name;
 use crate::domain::sign::SigningKey;
@@ -14,6 +14,7 @@ use crate::domain::time::WallTime;
 
 use super::keyfile::{Holder, KeyFile, KeyFileError};
 use super::passphrase::{Cost, Passphrase};
+use super::rotation::Known;
 
 /// Lines of the printed seed.
 const LINES: usize = 4;
@@ -33,9 +34,9 @@ pub enum RecoveryError {
     /// A line's check does not match.
     #[error("line {0} has a typing mistake or stands in another place; compare it with the page")]
     Mistyped(usize),
-    /// A page of another clinic.
+    /// A page of another clinic, or of a root key that this clinic does not have.
     #[error(
-        "the page is of clinic {clinic}, not of this one; look for the page with this clinic's id"
+        "the page is of clinic {clinic}, not of this one, or its root key is none that the record here knows; look for the newest page with this clinic's id"
     )]
     OtherClinic {
         /// The clinic that the page is of.
@@ -101,13 +102,26 @@ pub fn grouped(clinic: &ClinicId) -> String {
 }
 
 /// The page, as plain text that fits one sheet of A4.
-pub(super) fn page(name: &Name, root: &SigningKey, now: WallTime) -> Zeroizing<String> {
-    let clinic = ClinicId::of_root(&AdminId::new(*root.id().as_bytes()));
+pub(super) fn page(
+    name: &Name,
+    clinic: &ClinicId,
+    root: &SigningKey,
+    number: u8,
+    now: WallTime,
+) -> Zeroizing<String> {
+    let (which, named) = match number {
+        1 => (String::new(), String::new()),
+        _ => (
+            format!("Root key:   number {number}; destroy the pages of those before it\n"),
+            format!(" \\\n    --clinic {clinic}"),
+        ),
+    };
     Zeroizing::new(format!(
         "RECOVERY PAGE OF THE CLINIC'S ROOT KEY\n\
          ======================================\n\n\
          Clinic:     {name}\n\
          Made on:    {date}\n\
+         {which}\
          Clinic id:\n    {id}\n\n\
          WHAT THIS IS\n\
          The letters below are the clinic's root key. The root key appoints and removes\n\
@@ -117,19 +131,19 @@ pub(super) fn page(name: &Name, root: &SigningKey, now: WallTime) -> Zeroizing<S
          WHERE TO KEEP IT\n\
          In a sealed envelope in a safe or at a bank, away from the office's computers.\n\
          Never photograph, scan, copy or e-mail it, and do not store it as a file.\n\
-         Whoever reads it can take over the clinic. If that may have happened, found\n\
-         the clinic anew.\n\n\
+         Whoever reads it can appoint and remove admins. If that may have happened,\n\
+         change the root key: see \"The root key is changed\" in the handbook.\n\n\
          THE ROOT KEY\n\
          (digits and capital letters; there is no I, L, O or U)\n\n\
          {lines}\n\
          HOW TO USE IT\n\
          On a trusted computer without network, run\n\n\
-         \x20   clinic-mesh authority recover\n\n\
+         \x20   clinic-mesh authority recover{named}\n\n\
          type the four lines, and choose a new passphrase. The program names the line\n\
          that has a typing mistake, and shows the clinic id: compare it with the one\n\
          above.\n",
         date = now.day(),
-        id = grouped(&clinic),
+        id = grouped(clinic),
         lines = *lines(root),
     ))
 }
@@ -137,16 +151,14 @@ pub(super) fn page(name: &Name, root: &SigningKey, now: WallTime) -> Zeroizing<S
 /// A root key file made again from the page.
 pub(super) fn recover(
     text: &str,
-    expected: Option<ClinicId>,
+    known: &Known,
     passphrase: &Passphrase,
     cost: Cost,
     rng: &mut dyn CryptoRng,
 ) -> Result<(ClinicId, KeyFile), RecoveryError> {
     let root = read_lines(text)?;
-    let clinic = ClinicId::of_root(&root.id().as_admin());
-    if expected.is_some_and(|expected| expected != clinic) {
-        return Err(RecoveryError::OtherClinic { clinic });
-    }
+    let clinic = known.clinic_of(&root.id().as_admin());
+    let clinic = clinic.map_err(|clinic| RecoveryError::OtherClinic { clinic })?;
     let file = KeyFile::seal(Holder::Root, clinic, &root, passphrase, cost, rng)?;
     Ok((clinic, file))
 }

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 use crate::domain::id::{ClinicId, Hash};
 use crate::domain::sign::SigningKey;
 
+use super::rotation::Known;
+
 pub use page::Seen;
 pub(super) use page::page;
 pub use typing::ShareTyping;
@@ -183,7 +185,7 @@ pub enum ShareError {
     },
     /// They make a key that is not this clinic's.
     #[error(
-        "these shares make a key that is not the root key of their clinic: one of them was made up or altered; try another sheet of the set in its place"
+        "these shares make a key that is not the root key of their clinic: one of them was made up or altered, or the root key was changed later; try another sheet of the set in its place, or the newest set"
     )]
     DoNotFit,
 }
@@ -224,9 +226,9 @@ pub(super) fn split(
 /// All that are given count: one too many that was altered is noticed, not passed over.
 pub(super) fn combine(
     shares: &[Share],
-    expected: Option<ClinicId>,
+    known: &Known,
 ) -> Result<(ClinicId, SigningKey), ShareError> {
-    let first = fit(shares, expected)?;
+    let first = fit(shares, known.expected())?;
     let parts: Zeroizing<Vec<Vec<u8>>> = Zeroizing::new(
         shares
             .iter()
@@ -241,11 +243,9 @@ pub(super) fn combine(
         .try_into()
         .map_err(|_| ShareError::DoNotFit)?;
     let root = SigningKey::from_seed(seed);
-    let clinic = ClinicId::of_root(&root.id().as_admin());
-    let is_it = clinic_tag(&clinic) == first.clinic && expected.is_none_or(|id| id == clinic);
-    match is_it {
-        true => Ok((clinic, root)),
-        false => Err(ShareError::DoNotFit),
+    match known.clinic_of(&root.id().as_admin()) {
+        Ok(clinic) if clinic_tag(&clinic) == first.clinic => Ok((clinic, root)),
+        Ok(_) | Err(_) => Err(ShareError::DoNotFit),
     }
 }
 

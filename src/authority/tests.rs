@@ -15,6 +15,7 @@ mod acts;
 mod answers;
 mod enrolment;
 mod founding;
+mod rotation;
 mod shares;
 mod vectors;
 mod web;

@@ -109,6 +109,7 @@ impl Clinic {
         let credentials = Credentials {
             certificate: Signed::new(&certificate, &self.id, &self.admin),
             grant: Signed::new(&grant, &self.id, &self.root),
+            chain: None,
         };
         self.party_showing(n, credentials, certificate.device, certificate.serial)
     }
@@ -144,6 +145,7 @@ impl Clinic {
         TrustView {
             clinic: self.id,
             me: SigningKey::from_seed(&[n; 32]).id().as_device(),
+            roots: Vec::new(),
             admins: BTreeMap::from([(self.admin.id().as_admin(), admin)]),
             enrolled: BTreeMap::new(),
             former: BTreeMap::new(),

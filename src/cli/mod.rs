@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use doctor::reread_bundle;
 pub use node::reread_settings;
 pub use policy::{initial_policy, reread_policy};
 

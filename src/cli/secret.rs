@@ -114,6 +114,13 @@ impl<R: std::io::BufRead> TakeLine for R {
     }
 }
 
+/// One line of standard input, from whoever is no person at a terminal.
+pub(crate) fn line_of_input() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().take_line(&mut line)?;
+    Ok(line)
+}
+
 /// Asks a question with yes or no; anything but a clear yes is a no.
 ///
 /// `assumed` is the command's `--yes`. Without a terminal and without `--yes` the answer is a refusal,

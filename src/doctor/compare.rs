@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::facts::{Facts, Interface, Kind, Neighbour, Outcome, Place, Service, Try, in_network};
+use super::facts::{
+    Facts, Interface, Kind, Neighbour, Outcome, Place, Service, Try, in_network, is_same_id,
+};
 use super::{Cause, Diagnosis, Findings, Likelihood, diagnose};
 
 /// Judges what was observed here and, with the doctor's bundle, on another machine.
@@ -32,7 +34,7 @@ fn clinics(here: &Facts, there: &Facts, found: &mut Findings) {
     let (Some(ours), Some(theirs)) = (&here.node, &there.node) else {
         return;
     };
-    if ours.clinic != theirs.clinic {
+    if !is_same_id(&ours.clinic, &theirs.clinic) {
         return found.found(
             Diagnosis::new(
                 Cause::OtherClinic,
@@ -121,7 +123,10 @@ fn linked(here: &Facts, there: &Facts) -> bool {
     let (Some(ours), Some(theirs)) = (&here.node, &there.node) else {
         return false;
     };
-    let peer = ours.peers.iter().find(|peer| peer.device == theirs.device);
+    let peer = ours
+        .peers
+        .iter()
+        .find(|peer| is_same_id(&peer.device, &theirs.device));
     peer.is_some_and(|peer| peer.link.is_some())
 }
 

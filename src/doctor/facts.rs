@@ -446,17 +446,28 @@ pub enum Outcome {
 }
 
 impl Facts {
-    /// The same without names of machines and offices and without addresses of cards, for whoever helps
-    /// from outside.
+    /// The same without names of machines and offices, without addresses of cards, and with only as much
+    /// of each id as tells one from another, for whoever helps from outside.
     #[must_use]
     pub fn without_names(mut self) -> Self {
         if let Some(node) = &mut self.node {
-            node.name = short("this machine", &node.device);
+            shorten(&mut node.device);
+            shorten(&mut node.clinic);
+            node.name = format!("this machine {}", node.device);
             for peer in &mut node.peers {
-                peer.name = short("machine", &peer.device);
+                shorten(&mut peer.device);
+                peer.name = format!("machine {}", peer.device);
                 peer.office = String::new();
             }
+            let noted = node.noted.iter_mut();
+            noted
+                .filter_map(|noted| noted.device.as_mut())
+                .for_each(shorten);
         }
+        if let Some(Asked::Device(device)) = &mut self.asked {
+            shorten(device);
+        }
+        self.joined.iter_mut().for_each(shorten);
         for twin in self.machine.twins.iter_mut().flatten() {
             twin.machine.truncate(MAKER);
         }
@@ -475,6 +486,48 @@ impl Facts {
         self
     }
 
+    /// Whether no list is longer than an office's could be, so that judging a file from elsewhere comes to
+    /// an end soon.
+    pub fn is_bounded(&self) -> bool {
+        let machine = &self.machine;
+        let twins = machine.twins.as_ref().map_or(0, Vec::len);
+        let networks = machine.interfaces.iter().map(|one| one.networks.len());
+        let own = [
+            self.tries.len(),
+            self.joined.len(),
+            machine.interfaces.len(),
+            machine.ports.len(),
+            machine.echoes.len(),
+            machine.heard.len(),
+            twins,
+        ];
+        let settings = machine.settings.iter().flat_map(|settings| {
+            [
+                settings.listen.len(),
+                settings.interfaces.len(),
+                settings.bootstrap.len(),
+                settings.unresolved.len(),
+            ]
+        });
+        let node = self.node.iter().flat_map(|node| {
+            let places = node.peers.iter().map(|peer| peer.places.len());
+            let announced = node.announced.iter().map(|one| one.addresses.len());
+            let lists = [
+                node.peers.len(),
+                node.noted.len(),
+                node.announced.len(),
+                node.listeners.len(),
+            ];
+            lists.into_iter().chain(places).chain(announced)
+        });
+        let heard = machine.heard.iter().map(Vec::len);
+        let lengths = own.into_iter().chain(networks).chain(settings);
+        lengths
+            .chain(node)
+            .chain(heard)
+            .all(|length| length <= LIST_MAX)
+    }
+
     /// A try of this address.
     pub fn attempt(&self, address: SocketAddr) -> Option<&Try> {
         self.tries.iter().find(|tried| tried.address == address)
@@ -484,9 +537,22 @@ impl Facts {
 /// The part of a card's address that names its maker: "aa:bb:cc".
 const MAKER: usize = 8;
 
-/// Digits of an id that tell one device of a clinic from another.
+/// Digits of an id that tell one device of a clinic from another, and one clinic from another.
+///
+/// Eight, as on every screen: two of a hundred devices begin alike once in a million clinics.
 const ID_SHOWN: usize = 8;
 
-fn short(what: &str, id: &str) -> String {
-    format!("{what} {}", id.get(..ID_SHOWN).unwrap_or(id))
+/// Most items of any list: more than the largest clinic has machines and addresses.
+const LIST_MAX: usize = 1024;
+
+fn shorten(id: &mut String) {
+    if let Some((end, _)) = id.char_indices().nth(ID_SHOWN) {
+        id.truncate(end);
+    }
+}
+
+/// Whether two ids are one as far as both are told: a bundle holds their beginnings only.
+pub fn is_same_id(one: &str, other: &str) -> bool {
+    let shown = |id: &str| id.chars().take(ID_SHOWN).collect::<String>();
+    shown(one) == shown(other)
 }

@@ -1,9 +1,14 @@
 use super::facts::*;
 use super::*;
 
+/// An id that differs from every other one from its beginning on, as real ones do.
+fn id(number: u8) -> String {
+    format!("{number:02x}").repeat(32)
+}
+
 fn sound() -> Facts {
     let peer = |number: u8, ip: &str| Peer {
-        device: format!("{number:064x}"),
+        device: id(number),
         name: format!("ward-{number}"),
         office: "Ana's practice".to_owned(),
         certificate: Certificate {
@@ -56,7 +61,7 @@ fn sound() -> Facts {
             ..Machine::default()
         },
         node: Some(Node {
-            device: format!("{:064x}", 9),
+            device: id(9),
             name: "front".to_owned(),
             clinic: "c".to_owned(),
             clock: "2026-11-22T08:00:00Z".to_owned(),
@@ -320,10 +325,14 @@ fn two_machines_together_know_what_each_alone_cannot() {
     let here = away(Outcome::Unreachable, Neighbour::Silent);
     let mut there = sound();
     there.machine.interfaces = vec![interface("lan", Kind::Lan, "10.71.1.12")];
-    node(&mut there).device = format!("{:064x}", 1);
+    node(&mut there).device = id(1);
     node(&mut there).peers.clear();
     let told = |here: &Facts, there: &Facts| compare(here, there).diagnoses[0].cause;
     assert_eq!(told(&here, &there), Cause::ClientIsolation);
+
+    // A bundle has the beginnings of ids, which are the same on both sides.
+    let bundle = there.clone().without_names();
+    assert_eq!(told(&here, &bundle), Cause::ClientIsolation);
 
     let mut elsewhere = there.clone();
     elsewhere.machine.interfaces = vec![interface("lan", Kind::Lan, "10.71.9.12")];
@@ -358,5 +367,120 @@ fn a_bundle_names_nobody() {
     for name in ["ward-1", "front", "Ana", "ana"] {
         assert!(!all.contains(name), "{name} in {all}");
     }
-    assert!(all.contains("machine 00000000"), "{all}");
+    assert!(all.contains("machine 01010101"), "{all}");
+    assert!(
+        !all.contains("010101010"),
+        "no more of an id than that: {all}"
+    );
+}
+
+#[test]
+fn a_directory_that_is_empty_or_refused_is_told_before_anything_else() {
+    let of = |place: Place| {
+        let mut facts = sound();
+        facts.node = None;
+        facts.machine.service = Service::Stopped;
+        facts.machine.place = place;
+        causes(&facts)
+    };
+    assert_eq!(of(Place::Empty), [Cause::NoNode]);
+    let refused = Place::Refused("mode 755".to_owned());
+    assert_eq!(of(refused), [Cause::DirectoryRefused]);
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_told_from_one_that_may_not_be_asked() {
+    let of = |service: Service| {
+        let mut facts = sound();
+        facts.node = None;
+        facts.machine.service = service;
+        first(&facts)
+    };
+    let certain = |cause| (cause, Likelihood::Certain);
+    assert_eq!(of(Service::Silent), certain(Cause::NotAnswering));
+    assert_eq!(of(Service::OtherAccount), certain(Cause::OtherAccount));
+}
+
+#[test]
+fn a_certificate_that_was_not_renewed_is_told_while_it_still_holds() {
+    let mut facts = sound();
+    node(&mut facts).peers[0].certificate.freshness = Freshness::Late;
+    assert_eq!(
+        first(&facts),
+        (Cause::CertificateEnding, Likelihood::Likely)
+    );
+    let about = &diagnose(&facts).diagnoses[0].about;
+    assert_eq!(about.as_ref(), Some(&id(1)));
+}
+
+#[test]
+fn a_machine_whose_cable_is_out_is_connected_to_no_network() {
+    let mut facts = sound();
+    for interface in &mut facts.machine.interfaces {
+        interface.up = interface.kind == Kind::Container;
+    }
+    assert_eq!(first(&facts), (Cause::NoNetwork, Likelihood::Certain));
+    // A card that got nothing but the address it gives itself leads nowhere either.
+    let mut facts = sound();
+    facts.machine.interfaces = vec![interface("lan", Kind::Lan, "169.254.7.7")];
+    assert_eq!(first(&facts), (Cause::NoNetwork, Likelihood::Certain));
+}
+
+#[test]
+fn a_router_that_is_silent_is_told_where_nobody_else_answers_either() {
+    let mut facts = away(Outcome::Unreachable, Neighbour::Silent);
+    let silent = |facts: &mut Facts| {
+        let router = facts.machine.router.as_mut().expect("there is one");
+        router.neighbour = Neighbour::Silent;
+    };
+    assert!(!causes(&facts).contains(&Cause::RouterSilent));
+    silent(&mut facts);
+    assert_eq!(first(&facts), (Cause::RouterSilent, Likelihood::Likely));
+    let mut one_answers = sound();
+    silent(&mut one_answers);
+    assert!(!causes(&one_answers).contains(&Cause::RouterSilent));
+}
+
+#[test]
+fn who_is_not_looked_for_and_has_no_address_cannot_be_found() {
+    let mut facts = sound();
+    let lost = &mut node(&mut facts).peers[0];
+    (lost.link, lost.places) = (None, Vec::new());
+    assert_eq!(first(&facts), (Cause::NotFound, Likelihood::Possible));
+    facts.machine.settings.as_mut().expect("read").discovery = Discovery::Off;
+    assert_eq!(first(&facts), (Cause::DiscoveryOff, Likelihood::Certain));
+}
+
+#[test]
+fn every_refusal_of_a_handshake_is_told_or_passes_by_itself() {
+    use crate::domain::trust::Refusal;
+    let told = |refusal: Refusal, theirs| {
+        let what = match theirs {
+            true => What::WasRefused(refusal.code()),
+            false => What::Refused(refusal.code()),
+        };
+        first(&refused(what, false)).0
+    };
+    for (refusal, cause) in [
+        (Refusal::OtherDevice, Cause::OtherMachine),
+        (Refusal::Oneself, Cause::OtherMachine),
+        (Refusal::OtherNetwork, Cause::NetworkNotAllowed),
+        (Refusal::OtherKind, Cause::NotANode),
+        (Refusal::Malformed, Cause::Refused),
+        (Refusal::UnknownIssuer, Cause::Refused),
+        (Refusal::IssuerWithoutRight, Cause::Refused),
+        (Refusal::OtherKey, Cause::Refused),
+        (Refusal::Misbehaved, Cause::Refused),
+        (Refusal::TooSlow, Cause::Refused),
+        (Refusal::Busy, Cause::Connecting),
+        (Refusal::Stopping, Cause::Connecting),
+    ] {
+        for theirs in [true, false] {
+            assert_eq!(
+                told(refusal, theirs),
+                cause,
+                "{refusal:?}, theirs: {theirs}"
+            );
+        }
+    }
 }

@@ -364,9 +364,17 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// Opens a grant and checks that the root of `clinic` signed it.
+    /// Opens a grant and checks that the first root of `clinic` signed it.
     pub fn open(signed: &Signed, clinic: &ClinicId) -> Result<Self, GrantError> {
-        if !is_root(&signed.signer, clinic) {
+        match is_root(&signed.signer, clinic) {
+            true => Self::open_by(signed, clinic, &signed.signer.as_admin()),
+            false => Err(GrantError::NotTheRoots),
+        }
+    }
+
+    /// Opens a grant and checks that this root of `clinic` signed it.
+    pub fn open_by(signed: &Signed, clinic: &ClinicId, root: &AdminId) -> Result<Self, GrantError> {
+        if signed.signer != AuthorId::from(*root) {
             return Err(GrantError::NotTheRoots);
         }
         let grant: Self = signed.open(clinic)?;

@@ -2,7 +2,7 @@
 //!
 //! Whoever holds the record outside a node's store holds it as this: the admin's laptop, the file on
 //! a stick, the answer that a joining machine receives. Segments enter only when the chain and the
-//! signature hold and the signer is the root or one of its admins; a log that was signed twice with
+//! signature hold and the signer is a root of the clinic or one of its admins; a log that was signed twice with
 //! one number is a fork, named and kept as proof, and grows no further here.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +163,7 @@ pub struct RecordCopy {
     clinic: ClinicId,
     logs: BTreeMap<AuthorId, Copied>,
     forks: BTreeMap<AuthorId, Fork>,
-    /// Every key that the root ever granted.
+    /// Every key that a root ever granted, and every root after the first.
     granted: BTreeSet<AuthorId>,
 }
 
@@ -198,11 +198,31 @@ impl RecordCopy {
         });
         let mut next = self.clone();
         let mut merged = Merged::default();
-        for segment in segments {
-            next.add(segment, &mut merged)?;
+        while !segments.is_empty() {
+            let (known, others): (Vec<_>, Vec<_>) = segments
+                .into_iter()
+                .partition(|segment| next.may_sign(&segment.log.author));
+            let is_stuck = known.is_empty() && !next.learn_signers();
+            for segment in known {
+                next.add(segment, &mut merged)?;
+            }
+            segments = others;
+            if let Some(stranger) = segments.first().filter(|_| is_stuck) {
+                let author = stranger.log.author.into();
+                return Err(CopyError::Stranger { author });
+            }
         }
         *self = next;
         Ok(merged)
+    }
+
+    /// Who signs after a change of the root key is known from what is here already. Says whether there
+    /// is anybody new.
+    fn learn_signers(&mut self) -> bool {
+        let before = self.granted.len();
+        let signers = self.clinic().signers;
+        self.granted.extend(signers);
+        self.granted.len() > before
     }
 
     fn add(&mut self, segment: Segment, merged: &mut Merged) -> Result<(), CopyError> {
@@ -265,7 +285,7 @@ impl RecordCopy {
         }
     }
 
-    /// Whether the key is the root's or was ever granted by it.
+    /// Whether the key is a root's or was ever granted by one.
     fn may_sign(&self, author: &AuthorId) -> bool {
         is_root(author, &self.clinic) || self.granted.contains(author)
     }
@@ -303,12 +323,13 @@ impl RecordCopy {
         filled.map(|(author, log)| (*author, log.head())).collect()
     }
 
-    /// What `author` has seen of the others' logs when it signs now.
+    /// What `author` has seen of the others' logs when it signs now: of those that count.
     pub fn seen_by(&self, author: &AuthorId) -> Vec<Seen> {
-        let others = self
-            .heads()
-            .into_iter()
-            .filter(|(other, _)| other != author);
+        let clinic = self.clinic();
+        let others = self.heads().into_iter().filter(|(other, _)| {
+            let counts = clinic.is_root(other) || clinic.admins.contains_key(&other.as_admin());
+            other != author && counts
+        });
         others
             .map(|(author, head)| Seen {
                 author,
@@ -333,7 +354,7 @@ impl RecordCopy {
         Clinic::fold(self.clinic, self.items())
     }
 
-    /// The root key, once its log is here.
+    /// The first root key, once its log is here.
     pub fn root(&self) -> Option<AdminId> {
         let mut authors = self.logs.keys();
         let root = authors.find(|author| is_root(author, &self.clinic))?;

@@ -180,7 +180,8 @@ fn target(act: &Act) -> Option<Target> {
         | Act::InvitationUsed { by: Some(_), .. }
         | Act::WebCertified { .. }
         | Act::Proposed { .. }
-        | Act::Approved { .. } => None,
+        | Act::Approved { .. }
+        | Act::RootRotated { .. } => None,
     }
 }
 

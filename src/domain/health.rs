@@ -32,6 +32,11 @@ pub enum Concern {
         /// Whether it takes nothing more for people of other offices.
         read_only: bool,
     },
+    /// Another node refuses this one as revoked.
+    ShutOut {
+        /// Which.
+        by: DeviceId,
+    },
     /// A device's certificate was not renewed in time, or has ended.
     Certificate {
         /// Whose.

@@ -30,6 +30,7 @@ pub mod purge;
 pub mod record;
 pub mod renewal;
 pub mod retraction;
+pub mod rotation;
 pub mod sighting;
 pub mod sign;
 pub mod space;

@@ -1,30 +1,34 @@
 //! The clinic record: a deterministic fold of its statements.
 //!
 //! The fold is a function of the *set* of statements. Whatever order they arrive in, every node that
-//! has the same set has the same clinic. Four rules make it so:
+//! has the same set has the same clinic. Five rules make it so:
 //!
 //! - an admin's statements count by number: up to the number the root names when it ends the admin;
 //! - what is withdrawn stays withdrawn: revoked ids and keys are collected first and win;
 //! - "after" means *had seen*: an addition undoes a removal only if its signer had seen the removal;
 //! - nobody takes away by another act what only a revocation may: an invitation is spent in its
-//!   issuer's own log, and no enrolment makes a certified device a revoked one.
+//!   issuer's own log, and no enrolment makes a certified device a revoked one;
+//! - the root key is changed by more than half of the admins together; of several changes that have so
+//!   many behind them the one counts that leaves the old root the least, and what that root signed
+//!   beyond it is void.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cert::{Capability, Certificate, DeviceKind, Grant, SKEW};
+use super::cert::{Capability, Certificate, DeviceKind, Grant, SKEW, is_root};
 use super::id::{
     AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
 use super::name::Name;
 use super::policy::Policy;
 use super::renewal::{NotRenewed, RenewalId, RenewalItem};
+use super::rotation::{Rank, Rotation, SignedRotation};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
     History, Invitation, LogEnd, Proposal, Revocation, StaffFacts, Statement, StatementId,
 };
 use super::time::{Hlc, WallTime};
-use super::trust::{AdminTrust, MeshKey, TrustView};
+use super::trust::{AdminTrust, MeshKey, RootTrust, TrustView};
 use super::web::WebCertificate;
 use crate::planted::planted;
 
@@ -85,6 +89,30 @@ pub struct Admin {
     pub signed: Signed,
     /// Number of the last statement that counts, if the root has ended this admin.
     pub last: Option<u64>,
+}
+
+/// A root key of the clinic: the first, or one that followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The key.
+    pub key: AdminId,
+    /// What made it the root, as signed; none for the first.
+    pub by: Option<SignedRotation>,
+    /// What that says.
+    pub rotation: Option<Rotation>,
+}
+
+/// A change of the newest root key that too few admins have signed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingRotation {
+    /// As signed by both keys.
+    pub signed: SignedRotation,
+    /// What it says.
+    pub rotation: Rotation,
+    /// The admins in office at its end who have signed for it.
+    pub signed_for: BTreeSet<AdminId>,
+    /// How many it takes.
+    pub needed: usize,
 }
 
 /// A device of the clinic.
@@ -199,6 +227,14 @@ pub struct Clinic {
     pub id: ClinicId,
     /// The clinic's name, once founded.
     pub name: Option<Name>,
+    /// Its root keys in order, the newest last; none before the founding is known.
+    pub roots: Vec<Root>,
+    /// Every key whose log belongs in the record, whether or not what it signs counts: the roots, also
+    /// those that lost to another, and whom they appointed. It only ever grows with the record, so all
+    /// nodes come to hold the same logs.
+    pub signers: BTreeSet<AuthorId>,
+    /// Changes of the root key that could count and have too few admins behind them.
+    pub pending_rotations: BTreeMap<Rank, PendingRotation>,
     /// Its admins.
     pub admins: BTreeMap<AdminId, Admin>,
     /// Its devices, revoked ones included.
@@ -235,6 +271,9 @@ impl Clinic {
         Self {
             id,
             name: None,
+            roots: Vec::new(),
+            signers: BTreeSet::new(),
+            pending_rotations: BTreeMap::new(),
             admins: BTreeMap::new(),
             devices: BTreeMap::new(),
             revocations: BTreeMap::new(),
@@ -276,6 +315,30 @@ impl Clinic {
         renewals: &[RenewalItem],
     ) -> Self {
         fold::run(self, items, renewals)
+    }
+
+    /// Whether the key is a root of this clinic, the present or an earlier one.
+    pub fn is_root(&self, key: &AuthorId) -> bool {
+        is_root(key, &self.id)
+            || self
+                .roots
+                .iter()
+                .any(|root| AuthorId::from(root.key) == *key)
+    }
+
+    /// Whether a log of statements by this key belongs in the record.
+    pub fn knows_signer(&self, key: &AuthorId) -> bool {
+        self.signers.contains(key) || is_root(key, &self.id)
+    }
+
+    /// The rotations that lead to a root, if they are not none.
+    pub fn chain_to(&self, root: &AuthorId) -> Option<Vec<SignedRotation>> {
+        let place = self
+            .roots
+            .iter()
+            .position(|one| AuthorId::from(one.key) == *root)?;
+        let chain = self.roots[..=place].iter().filter_map(|one| one.by.clone());
+        Some(chain.collect()).filter(|chain: &Vec<_>| !chain.is_empty())
     }
 
     /// Whether the device may take part: enrolled and not revoked.
@@ -465,11 +528,27 @@ impl Clinic {
         )
     }
 
+    fn root_trust(&self, root: &Root) -> RootTrust {
+        let (by, rotation) = (root.by.as_ref(), root.rotation.as_ref());
+        RootTrust {
+            key: root.key,
+            rank: by.zip(rotation).map(|(by, rotation)| Rank {
+                last: rotation.last,
+                digest: by.digest(&self.id),
+            }),
+        }
+    }
+
     /// What handshakes are judged by.
     pub fn trust(&self, me: DeviceId, keys: BTreeMap<u32, MeshKey>, digest: Hash) -> TrustView {
         let mut view = TrustView {
             clinic: self.id,
             me,
+            roots: self
+                .roots
+                .iter()
+                .map(|root| self.root_trust(root))
+                .collect(),
             admins: BTreeMap::new(),
             enrolled: BTreeMap::new(),
             former: BTreeMap::new(),

@@ -34,6 +34,10 @@ pub enum Label {
     Retraction,
     /// A device certificate that a node renewed.
     Renewal,
+    /// The old root's word on the next root key.
+    Rotation,
+    /// The next root's word that somebody holds it.
+    RotationProof,
 }
 
 impl Label {
@@ -45,6 +49,8 @@ impl Label {
             Self::Enrolment => b"clinic-mesh/enrolment/v1\0",
             Self::Retraction => b"clinic-mesh/retraction/v1\0",
             Self::Renewal => b"clinic-mesh/renewal/v1\0",
+            Self::Rotation => b"clinic-mesh/rotation/v1\0",
+            Self::RotationProof => b"clinic-mesh/rotation-proof/v1\0",
         }
     }
 }

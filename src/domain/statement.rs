@@ -10,6 +10,7 @@ use super::id::{
 use super::log::Epoch;
 use super::name::Name;
 use super::policy::Policy;
+use super::rotation::SignedRotation;
 use super::sign::Signed;
 use super::space::Space;
 use super::time::WallTime;
@@ -383,6 +384,13 @@ pub enum Act {
         #[n(1)]
         digest: Hash,
     },
+    /// An admin wants the root key changed; it is when more than half of the admins say so.
+    #[n(17)]
+    RootRotated {
+        /// From which key to which.
+        #[n(0)]
+        rotation: SignedRotation,
+    },
 }
 
 /// Who may sign an act.
@@ -390,6 +398,8 @@ pub enum Act {
 pub enum Right {
     /// The root key only.
     Root,
+    /// Any admin.
+    Admin,
     /// An admin with this scope.
     Scope(Scope),
 }
@@ -401,6 +411,7 @@ impl Act {
             Self::Founded { .. } | Self::AdminGranted { .. } | Self::AdminEnded { .. } => {
                 Right::Root
             }
+            Self::RootRotated { .. } => Right::Admin,
             Self::DeviceEnrolled { .. }
             | Self::MeshKeyRotated { .. }
             | Self::InvitationIssued { .. }
@@ -438,6 +449,7 @@ impl Act {
             Self::WebCertified { .. } => "web certificate made",
             Self::Proposed { .. } => "change proposed",
             Self::Approved { .. } => "proposal approved",
+            Self::RootRotated { .. } => "root key changed",
         }
     }
 
@@ -470,7 +482,8 @@ impl Act {
             | Self::MeshKeyRotated { .. }
             | Self::InvitationIssued { .. }
             | Self::InvitationUsed { .. }
-            | Self::Approved { .. } => true,
+            | Self::Approved { .. }
+            | Self::RootRotated { .. } => true,
         }
     }
 }

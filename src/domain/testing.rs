@@ -24,6 +24,7 @@ use super::name::Name;
 use super::passkey::{Copies, Passkey, PasskeyKey};
 use super::record::{Clinic, Item};
 use super::renewal::{self, NotRenewed, Renewal, RenewalId, RenewalItem};
+use super::rotation::{self, Rotation, SignedRotation};
 use super::sign::{Signed, SigningKey};
 use super::space::Space;
 use super::statement::{
@@ -91,6 +92,7 @@ impl SampleDevice {
         Credentials {
             certificate: self.signed.clone(),
             grant: self.grant.clone(),
+            chain: None,
         }
     }
 }
@@ -285,6 +287,40 @@ impl SampleClinic {
             members: sorted(members),
         });
         Space::Room(room)
+    }
+
+    /// What the root in office would sign for a key of this name to follow it, with its log up to
+    /// `last`.
+    pub(crate) fn rotation(&self, next: &str, last: u64) -> (SignedRotation, SigningKey) {
+        let new = SigningKey::from_seed(&seed("root", next));
+        let (old, record) = (self.root.id().as_admin(), self.record());
+        let place = record.roots.iter().position(|root| root.key == old);
+        let rotation = Rotation {
+            version: rotation::VERSION,
+            clinic: self.id,
+            number: u8::try_from(place.expect("a root") + 1).expect("few"),
+            old,
+            new: new.id().as_admin(),
+            last,
+            history: rotation::history(&self.id, &old, &self.items, last).expect("all is here"),
+        };
+        (SignedRotation::new(&rotation, &self.root, &new), new)
+    }
+
+    /// An admin signs for another root key.
+    pub(crate) fn say_rotated(&mut self, who: &str, rotation: &SignedRotation) -> StatementId {
+        let rotation = rotation.clone();
+        self.say_as(who, Act::RootRotated { rotation })
+    }
+
+    /// How many statements the root in office has made.
+    pub(crate) fn root_head(&self) -> u64 {
+        let root = self.root.id();
+        let heads = self.heads.iter();
+        let own = heads
+            .filter(|(log, _)| log.author == root)
+            .map(|(_, head)| head.seq);
+        own.max().unwrap_or(0)
     }
 
     /// [`ADMIN`] signs a statement, having seen everything before it.

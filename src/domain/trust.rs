@@ -12,6 +12,7 @@ use super::cert::{Certificate, CertificateError, DeviceKind, Grant, GrantError, 
 use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
 use super::renewal::{self, NotRenewed};
+use super::rotation::{self, Rank, SignedRotation};
 use super::sign::{Signed, SignedError};
 use super::time::WallTime;
 use crate::planted::planted;
@@ -194,6 +195,15 @@ pub struct AdminTrust {
     pub ended: bool,
 }
 
+/// What a handshake needs to know of a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootTrust {
+    /// The key.
+    pub key: AdminId,
+    /// Of the rotation that made it the root; none for the first.
+    pub rank: Option<Rank>,
+}
+
 /// Everything a handshake is judged by, as of one moment.
 #[derive(Clone, Debug)]
 pub struct TrustView {
@@ -201,6 +211,8 @@ pub struct TrustView {
     pub clinic: ClinicId,
     /// This device.
     pub me: DeviceId,
+    /// The roots that the record knows, the newest last; none when it knows nothing yet.
+    pub roots: Vec<RootTrust>,
     /// The admins that the record knows.
     pub admins: BTreeMap<AdminId, AdminTrust>,
     /// The certificates that the record lists, whole: a number alone could be used again by an
@@ -232,13 +244,33 @@ pub struct Credentials {
     /// The grant of the admin who issued it.
     #[n(1)]
     pub grant: Signed,
+    /// The rotations that lead to the root who signed the grant; none when that is the first root, so
+    /// that a clinic that never changed its root key shows what it always showed.
+    #[n(2)]
+    pub chain: Option<Vec<SignedRotation>>,
+}
+
+/// Which root signed a grant, as whoever shows it can prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantedBy {
+    /// The first, whose hash the clinic's id is.
+    FirstRoot,
+    /// One that followed.
+    LaterRoot {
+        /// Its key.
+        key: AdminId,
+        /// Number of the rotation that named it.
+        number: u8,
+        /// That rotation's place among others.
+        rank: Rank,
+    },
 }
 
 /// Who signed a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issuer {
-    /// An admin, with the root's grant beside it.
-    Admin(AdminId),
+    /// An admin, with the grant of this root beside it.
+    Admin(AdminId, GrantedBy),
     /// A node that renewed it.
     Node(DeviceId),
 }
@@ -261,15 +293,19 @@ impl Credentials {
     pub fn open(&self, clinic: &ClinicId) -> Result<Shown, Refusal> {
         let signer = self.certificate.signer;
         let by_admin = Certificate::open(&self.certificate, clinic);
-        let (certificate, issuer) = match by_admin {
-            Ok(certificate) => (certificate, Issuer::Admin(signer.as_admin())),
+        let (certificate, by_node) = match by_admin {
+            Ok(certificate) => (certificate, false),
             Err(why) => match renewal::open(&self.certificate, clinic) {
-                Ok(certificate) => (certificate, Issuer::Node(signer.as_device())),
+                Ok(certificate) => (certificate, true),
                 Err(_) => return Err(why.into()),
             },
         };
-        let grant = Grant::open(&self.grant, clinic)?;
-        if matches!(issuer, Issuer::Admin(admin) if admin != grant.admin) {
+        let (grant, granted_by) = self.open_grant(clinic)?;
+        let issuer = match by_node {
+            true => Issuer::Node(signer.as_device()),
+            false => Issuer::Admin(signer.as_admin(), granted_by),
+        };
+        if matches!(issuer, Issuer::Admin(admin, _) if admin != grant.admin) {
             return Err(Refusal::UnknownIssuer);
         }
         Ok(Shown {
@@ -277,6 +313,26 @@ impl Credentials {
             grant,
             issuer,
         })
+    }
+
+    /// Opens the grant with the root that the chain leads to. Whether that is a root of the clinic, or
+    /// was one when it signed, the record decides.
+    fn open_grant(&self, clinic: &ClinicId) -> Result<(Grant, GrantedBy), Refusal> {
+        let Some(chain) = &self.chain else {
+            return Ok((Grant::open(&self.grant, clinic)?, GrantedBy::FirstRoot));
+        };
+        let reached = rotation::open_chain(chain, clinic).map_err(|_| Refusal::UnknownIssuer)?;
+        let last = chain.last().ok_or(Refusal::UnknownIssuer)?;
+        let granted_by = GrantedBy::LaterRoot {
+            key: reached.new,
+            number: reached.number,
+            rank: Rank {
+                last: reached.last,
+                digest: last.digest(clinic),
+            },
+        };
+        let grant = Grant::open_by(&self.grant, clinic, &reached.new)?;
+        Ok((grant, granted_by))
     }
 }
 
@@ -321,7 +377,7 @@ impl TrustView {
 
     /// The part of [`admit`](Self::admit) after both signatures were verified.
     pub fn admit_opened(&self, shown: &Shown, at: Circumstances) -> Result<Reach, Refusal> {
-        if matches!(shown.issuer, Issuer::Admin(_))
+        if matches!(shown.issuer, Issuer::Admin(..))
             && !may_enrol(&shown.grant, shown.certificate.not_before)
         {
             return Err(Refusal::IssuerWithoutRight);
@@ -381,7 +437,7 @@ impl TrustView {
             return Err(Refusal::Revoked);
         }
         let reach = match issuer {
-            Issuer::Admin(admin) => self.check_standing(certificate, admin)?,
+            Issuer::Admin(admin, by) => self.check_standing(certificate, admin, by)?,
             Issuer::Node(node) => self.check_renewed(certificate, node)?,
         };
         if now.plus(SKEW) < certificate.not_before {
@@ -406,15 +462,52 @@ impl TrustView {
     }
 
     /// Of an admin who was removed only the certificates that the record lists count.
-    fn check_standing(&self, certificate: &Certificate, issuer: AdminId) -> Result<Reach, Refusal> {
-        let in_good_standing = self
-            .admins
-            .get(&issuer)
-            .is_none_or(|known| !known.ended && may_enrol(&known.grant, certificate.not_before));
-        if in_good_standing || self.is_listed(certificate) {
+    fn check_standing(
+        &self,
+        certificate: &Certificate,
+        issuer: AdminId,
+        by: GrantedBy,
+    ) -> Result<Reach, Refusal> {
+        if self.is_listed(certificate) {
+            return Ok(Reach::All);
+        }
+        let Some(known) = self.admins.get(&issuer) else {
+            return self.check_root(by);
+        };
+        if !known.ended && may_enrol(&known.grant, certificate.not_before) {
             Ok(Reach::All)
         } else {
             Err(Refusal::IssuerWithoutRight)
+        }
+    }
+
+    /// Whether the record may yet come to know an admin whom this root appointed.
+    ///
+    /// What an earlier root signed up to its end is in the record, so an admin of its who is not there
+    /// was appointed by a thief. Of a root that the record does not know it may be about to hear; one
+    /// that would have had to come before the one it knows, and did not, is refused.
+    fn check_root(&self, by: GrantedBy) -> Result<Reach, Refusal> {
+        let known = match by {
+            GrantedBy::FirstRoot => 0,
+            GrantedBy::LaterRoot { number, .. } => usize::from(number),
+        };
+        let Some(root) = self.roots.get(known) else {
+            // Without a record the first root is the only one that its id vouches for.
+            return Ok(match by {
+                GrantedBy::FirstRoot => Reach::All,
+                GrantedBy::LaterRoot { .. } => Reach::Unlisted,
+            });
+        };
+        let is_newest = known + 1 == self.roots.len();
+        match by {
+            GrantedBy::LaterRoot { key, rank, .. } if key != root.key => {
+                match root.rank.is_some_and(|taken| rank < taken) {
+                    true => Ok(Reach::Unlisted),
+                    false => Err(Refusal::UnknownIssuer),
+                }
+            }
+            _ if is_newest => Ok(Reach::All),
+            _ => Err(Refusal::UnknownIssuer),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::attest::{Attestation, Word};
 use super::audit::{Actor, AuditRecord, Deed, Origin};
-use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant};
+use super::cert::{Capabilities, Capability, Certificate, DeviceKind, Grant, Scopes};
 use super::codec;
 use super::group::Group;
 use super::id::{
@@ -18,6 +18,7 @@ use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
 use super::policy::{Network, Policy, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
+use super::rotation::SignedRotation;
 use super::sighting::Sighting;
 use super::sign::Signed;
 use super::space::Space;
@@ -183,6 +184,9 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
                 seq: 300,
             },
             digest: HASH,
+        },
+        Act::RootRotated {
+            rotation: clinic.rotation("second", 2).0,
         },
     ]
 }
@@ -499,7 +503,19 @@ fn all() -> Vectors {
     let certificate = signed;
     put(
         "credentials".into(),
-        codec::encode(&Credentials { certificate, grant }),
+        codec::encode(&Credentials {
+            certificate,
+            grant,
+            chain: None,
+        }),
+    );
+    put(
+        "rotation".into(),
+        codec::encode(&clinic.rotation("second", 2).0),
+    );
+    put(
+        "credentials after a rotation".into(),
+        codec::encode(&after_a_rotation()),
     );
     let key = &clinic.device("front-desk").key;
     for (what, word) in words() {
@@ -539,6 +555,19 @@ fn all() -> Vectors {
     put("sighting".into(), sighting().to_bytes());
     found.extend(codes(&clinic));
     found
+}
+
+/// What a device shows that an admin of the second root enrolled.
+fn after_a_rotation() -> Credentials {
+    let mut clinic = SampleClinic::of(["front-desk"]);
+    let (rotation, second) = clinic.rotation("second", 2);
+    clinic.root = second;
+    clinic.admin("Sam", Scopes::of(Scopes::ALL));
+    Credentials {
+        certificate: clinic.certify("Sam", &certificate(&clinic)),
+        grant: clinic.admins["Sam"].signed.clone(),
+        chain: Some(vec![rotation]),
+    }
 }
 
 /// What is read out, typed in, or derived from a code.
@@ -625,6 +654,11 @@ fn the_frozen_signatures_verify() {
     assert!(Grant::open(&grant, &id).is_ok());
     let renewed = Renewal::from_body(&frozen("renewal")).expect("read");
     assert!(renewal::open(&renewed.certificate, &id).is_ok());
+    let rotation: SignedRotation = codec::strict(&frozen("rotation"), 4096).expect("read");
+    assert!(rotation.open(&id).is_ok());
+    let bytes = frozen("credentials after a rotation");
+    let shown: Credentials = codec::strict(&bytes, 4096).expect("read");
+    assert!(shown.open(&id).is_ok());
     for (what, word) in words() {
         let bytes = frozen(&format!("attestation {what}"));
         let attestation: Attestation = codec::strict(&bytes, 4096).expect("read");
@@ -636,7 +670,7 @@ fn the_frozen_signatures_verify() {
 fn every_kind_of_statement_is_frozen() {
     let kinds = acts(&SampleClinic::of([])).into_iter();
     let numbers: Vec<u8> = kinds.map(|act| codec::encode(&act)[1]).collect();
-    assert_eq!(numbers, (0..17).collect::<Vec<u8>>());
+    assert_eq!(numbers, (0..18).collect::<Vec<u8>>());
     let deeds: Vec<u8> = deeds()
         .into_iter()
         .map(|(_, deed)| codec::encode(&deed)[1])

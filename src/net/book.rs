@@ -227,7 +227,7 @@ fn sort(candidates: &mut [Candidate]) {
 
 /// Whether an address can be dialled as it stands; a link-local one says nothing without its zone,
 /// which libp2p cannot carry.
-fn may_work(ip: IpAddr) -> bool {
+pub(super) fn may_work(ip: IpAddr) -> bool {
     let link_local = match ip.to_canonical() {
         IpAddr::V4(v4) => v4.is_broadcast(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),

@@ -8,7 +8,7 @@
 //! mDNS is not authenticated: what comes out of here are hints where to dial, and nothing else.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::Clock;
+use super::book::may_work;
 use super::limits::HINTS_MAX;
 use super::notebook::{Announced, Notebook};
 use crate::domain::id::hex;
@@ -226,21 +227,31 @@ fn next_query(random: &mut StdRng) -> Instant {
 /// A daemon on the interfaces of `settings` whose addresses `allowed` lets pass.
 fn daemon(
     settings: &Settings,
-    allowed: impl Fn(std::net::IpAddr) -> bool + Send + Sync + 'static,
+    allowed: impl Fn(IpAddr) -> bool + Send + Sync + 'static,
 ) -> Result<ServiceDaemon, DiscoveryError> {
     let daemon = ServiceDaemon::new_with_port(settings.port)?;
     let interfaces = settings.interfaces.clone();
     daemon.disable_interface(IfKind::All)?;
     daemon.enable_interface(IfKind::Predicate(IfPredicate::new(move |interface| {
-        let chosen = match &interfaces {
-            Interfaces::Off => false,
-            Interfaces::All => !interface.is_loopback(),
-            Interfaces::Only(names) => names.contains(&interface.name),
-        };
-        chosen && allowed(interface.ip())
+        let ip = interface.ip();
+        is_used(&interfaces, &interface.name, ip) && allowed(ip)
     })))?;
     daemon.set_ip_check_interval(IP_CHECK)?;
     Ok(daemon)
+}
+
+/// Whether discovery uses an interface with this address of it.
+///
+/// Not with an address that cannot be dialled, as IPv6 has on every link. mDNS tells addresses of one
+/// family by packets of that family; whoever had lost the others and heard only of such an address would
+/// ask no more until it ran out, a minute and a half later.
+fn is_used(chosen: &Interfaces, name: &str, ip: IpAddr) -> bool {
+    let is_chosen = match chosen {
+        Interfaces::Off => false,
+        Interfaces::All => !ip.is_loopback(),
+        Interfaces::Only(names) => names.iter().any(|known| known == name),
+    };
+    is_chosen && may_work(ip)
 }
 
 /// Stops mDNS when dropped; what is registered says goodbye.
@@ -373,4 +384,27 @@ impl Search {
 /// Sixteen random hex digits.
 fn random_name(random: &mut StdRng) -> String {
     hex(&random.random::<[u8; 8]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discovery_uses_no_address_that_cannot_be_dialled() {
+        let uses = |chosen: &Interfaces, ip: &str| {
+            let ip = ip.parse().expect("an address");
+            is_used(chosen, "lan", ip)
+        };
+        let only = |name: &str| Interfaces::Only(vec![name.to_owned()]);
+        for chosen in [Interfaces::All, only("lan")] {
+            assert!(uses(&chosen, "10.71.1.11"));
+            assert!(uses(&chosen, "fd12::11"));
+            assert!(!uses(&chosen, "fe80::11"));
+        }
+        assert!(!uses(&Interfaces::All, "127.0.0.1"));
+        assert!(uses(&only("lan"), "127.0.0.1"), "where a test wants it");
+        assert!(!uses(&only("vpn"), "10.71.1.11"));
+        assert!(!uses(&Interfaces::Off, "10.71.1.11"));
+    }
 }

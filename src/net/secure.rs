@@ -153,6 +153,7 @@ impl Secure {
         let fresh = Credentials {
             certificate,
             grant: mine.grant.clone(),
+            chain: mine.chain.clone(),
         };
         if !follows(&self.trust().clinic, mine, &fresh) {
             return HandshakeError::Forged(Stage::Verdict).into();

@@ -34,6 +34,7 @@ use crate::channel::renewal::Renewer;
 use crate::channel::{Local, StaticKey, Verified};
 use crate::domain::id::DeviceId;
 use crate::domain::trust::{Refusal, TrustView};
+use crate::platform::network::ports::{self, Port};
 
 mod dialling;
 mod lifecycle;
@@ -144,6 +145,9 @@ fn config() -> swarm::Config {
 
 fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[SocketAddr]) -> Result<(), StartError> {
     for address in addresses {
+        refuse_shared(*address)?;
+    }
+    for address in addresses {
         swarm
             .listen_on(address::multiaddr(*address))
             .map_err(|error| StartError::Listen {
@@ -152,6 +156,24 @@ fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[SocketAddr]) -> Result<(), 
             })?;
     }
     Ok(())
+}
+
+/// Refuses an address at which another program listens.
+///
+/// libp2p listens in a way that lets another node of this machine listen at the same port, and the system
+/// would give each caller to either of both.
+fn refuse_shared(address: SocketAddr) -> Result<(), StartError> {
+    match ports::look_at(address) {
+        Ok(Port::Taken(by)) => Err(StartError::Listen {
+            address,
+            error: match by {
+                Some(program) => format!("\"{program}\" listens there already"),
+                None => "another program listens there already".to_owned(),
+            },
+        }),
+        // Whatever else stands in the way, listening says it better.
+        _ => Ok(()),
+    }
 }
 
 /// What a dial is for.

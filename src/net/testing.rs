@@ -103,6 +103,7 @@ impl Clinic {
             credentials: Credentials {
                 certificate: Signed::new(&certificate, &self.id, &self.admin),
                 grant: Signed::new(&grant, &self.id, &self.root),
+                chain: None,
             },
         }
     }
@@ -112,6 +113,7 @@ impl Clinic {
         TrustView {
             clinic: self.id,
             me: self.device(n).id,
+            roots: Vec::new(),
             admins: BTreeMap::new(),
             enrolled: BTreeMap::new(),
             former: BTreeMap::new(),

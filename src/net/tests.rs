@@ -345,7 +345,18 @@ async fn a_wrong_address_that_leads_to_another_member_makes_no_link() {
 async fn an_address_in_use_is_named_when_the_node_starts() {
     let clinic = Clinic::new(1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = taken.local_addr().unwrap();
+    is_named(&clinic, taken.local_addr().unwrap());
+}
+
+#[tokio::test]
+async fn no_second_node_listens_where_one_does() {
+    let clinic = Clinic::new(2);
+    let mut first = clinic.node(2);
+    is_named(&clinic, first.address().await);
+}
+
+/// What a node says that is to listen at an address in use.
+fn is_named(clinic: &Clinic, address: SocketAddr) {
     let device = clinic.device(1);
     let (_trust, receiver) = watch::channel(Arc::new(clinic.trust(1)));
     let identity = Identity {

@@ -54,7 +54,7 @@ pub struct Enrolled {
 
 /// Makes the store of an enrolled device.
 ///
-/// The segments must have been verified; they are taken as they are.
+/// The segments must have been verified; they are taken as they are. On failure nothing is left in `dir`.
 pub fn create(
     dir: &Path,
     options: &Options,
@@ -62,9 +62,24 @@ pub fn create(
     enrolled: &Enrolled,
     now: WallTime,
 ) -> Result<Store, StoreError> {
+    filled(dir, options, unlock, first_batch(enrolled, now))
+}
+
+/// A new store with its first batch; on failure nothing is left in `dir`.
+pub(super) fn filled(
+    dir: &Path,
+    options: &Options,
+    unlock: &Unlock,
+    batch: Batch,
+) -> Result<Store, StoreError> {
     let store = Store::create(dir, options, unlock)?;
-    store.commit(first_batch(enrolled, now))?;
-    Ok(store)
+    match store.commit(batch) {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            store.discard(dir);
+            Err(error)
+        }
+    }
 }
 
 /// What the store of an enrolled device begins with.

@@ -127,7 +127,7 @@ impl DeviceKeys {
             // What is made here is a node, and other nodes would turn a client away.
             kind: Some(DeviceKind::Node),
         };
-        let (record, _) = answer.check(&promise, now)?;
+        let (record, clinic) = answer.check(&promise, now)?;
         let shared = answer.mesh_keys.iter();
         Ok(Enrolled {
             identity: Identity {
@@ -136,6 +136,7 @@ impl DeviceKeys {
                 credentials: Credentials {
                     certificate: answer.certificate.clone(),
                     grant: answer.grant.clone(),
+                    chain: clinic.chain_to(&answer.grant.signer),
                 },
             },
             record: record.segments().cloned().collect(),
@@ -231,23 +232,22 @@ fn is_a_members(key: &NoiseKey, enrolled: &Enrolled) -> bool {
             .any(|(id, device)| *id != me && device.certificate.noise_key == *key)
 }
 
-/// Makes a store that holds a machine's keys and nothing else yet.
+/// Makes a store that holds a machine's keys and nothing else yet; on failure nothing is left in `dir`.
 pub fn prepare(
     dir: &Path,
     options: &Options,
     unlock: &Unlock,
     keys: &DeviceKeys,
 ) -> Result<Store, StoreError> {
-    let store = Store::create(dir, options, unlock)?;
     let meta = Meta {
         name: PENDING.to_owned(),
         value: Some(keys.to_bytes().to_vec()),
     };
-    store.commit(Batch {
+    let batch = Batch {
         metas: vec![meta],
         ..Batch::default()
-    })?;
-    Ok(store)
+    };
+    boot::filled(dir, options, unlock, batch)
 }
 
 /// The keys of the request that was made with this store.

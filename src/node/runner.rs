@@ -286,7 +286,11 @@ impl Runner {
                 device, why, by, ..
             } => {
                 warn!(code = why.code(), ?by, %why, "handshake refused");
-                self.feed(Input::PeerRefused { why, peer: device });
+                self.feed(Input::PeerRefused {
+                    why,
+                    peer: device,
+                    by_peer: by == net::By::Peer,
+                });
             }
             net::Event::Listening { address } => info!(%address, "listening"),
             net::Event::Seen { device, .. } => self.hint(Changed::Discovered { peer: device }),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use super::seal::Key;
+use super::versioned::{self, Unread};
 use crate::domain::codec::{self, CodecError};
 use crate::domain::space::Space;
 use crate::domain::time::Day;
@@ -39,6 +40,15 @@ pub enum KeyringError {
         /// The format found.
         found: u8,
     },
+}
+
+impl From<Unread> for KeyringError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooNew(found) => Self::TooNew { found },
+            Unread::Damaged(error) => error.into(),
+        }
+    }
 }
 
 /// The keys of one store.
@@ -101,12 +111,7 @@ impl Keyring {
 
     /// Opens a keyring file.
     pub(crate) fn decode(bytes: &[u8], kek: &Key) -> Result<Self, KeyringError> {
-        if let Some(found) = version_of(bytes)
-            && found > VERSION
-        {
-            return Err(KeyringError::TooNew { found });
-        }
-        let file: File = codec::strict(bytes, KEYRING_FILE_MAX)?;
+        let file: File = versioned::read(bytes, VERSION, KEYRING_FILE_MAX)?;
         let open = |key: &Key, what, sealed| {
             let opened = key.open(&about(what, file.version, file.generation), sealed);
             opened.ok_or(KeyringError::Unreadable)
@@ -238,12 +243,6 @@ pub(crate) fn reread_contents(bytes: &[u8]) -> Option<Vec<u8>> {
 
 fn about(what: &str, version: u8, generation: u64) -> Vec<u8> {
     codec::encode(&("clinic-mesh/keyring", what, version, generation))
-}
-
-fn version_of(bytes: &[u8]) -> Option<u8> {
-    let mut decoder = minicbor::Decoder::new(bytes);
-    decoder.array().ok()?;
-    decoder.u8().ok()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod slots;
 mod staff_slots;
 mod stage;
 mod tables;
+mod versioned;
 mod writer;
 
 use std::path::Path;
@@ -84,6 +85,13 @@ impl Store {
     /// Whether there is a store in `dir`, finished or not.
     pub fn exists(dir: &Path) -> bool {
         open::exists(dir)
+    }
+
+    /// Closes a store that has just been made in `dir` and takes its files away: what it was made for came
+    /// to nothing.
+    pub fn discard(self, dir: &Path) {
+        drop(self);
+        open::discard(dir);
     }
 
     /// Opens the store in `dir`. Checks the whole file; a purge that was interrupted goes on.

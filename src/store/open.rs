@@ -142,6 +142,21 @@ fn open_with(
     Ok(parts)
 }
 
+/// Takes the files of a store away. The slots go first: without them there is no store, whatever is left.
+pub(crate) fn discard(dir: &Path) {
+    let places = Places(dir);
+    let files = [
+        places.slots(),
+        places.pages(),
+        places.keyring().path,
+        places.reserve(),
+    ];
+    for file in files.iter().filter(|file| file.exists()) {
+        // What could not be removed is in nobody's way: the next store made here takes its place.
+        let _ = files::remove_and_scrub(file);
+    }
+}
+
 /// Whether a store was made in `dir`; its slots are written last.
 pub(crate) fn exists(dir: &Path) -> bool {
     Places(dir).slots().exists()

@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::seal::Key;
+use super::versioned::{self, Unread};
 use crate::domain::codec::{self, CodecError};
 use crate::platform::entropy;
 
@@ -130,6 +131,15 @@ pub enum SlotError {
     Damaged(#[from] CodecError),
 }
 
+impl From<Unread> for SlotError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooNew(found) => Self::TooNew { found },
+            Unread::Damaged(error) => error.into(),
+        }
+    }
+}
+
 /// The slots of one store.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(array)]
@@ -173,12 +183,7 @@ impl Slots {
 
     /// Reads the file.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, SlotError> {
-        if let Some(found) = version_of(bytes)
-            && found > VERSION
-        {
-            return Err(SlotError::TooNew { found });
-        }
-        let slots: Self = codec::strict(bytes, SLOTS_FILE_MAX)?;
+        let slots: Self = versioned::read(bytes, VERSION, SLOTS_FILE_MAX)?;
         let sound = slots.version == VERSION
             && slots.slots.len() <= SLOTS_MAX
             && slots.slots.iter().all(Slot::is_bearable);
@@ -295,12 +300,6 @@ impl Way {
 
 fn about(number: u32, way: &Way) -> Vec<u8> {
     codec::encode(&("clinic-mesh/key-slot/v1", number, way))
-}
-
-pub(super) fn version_of(bytes: &[u8]) -> Option<u8> {
-    let mut decoder = minicbor::Decoder::new(bytes);
-    decoder.array().ok()?;
-    decoder.u8().ok()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::seal::Key;
 use super::slots::Cost;
+use super::versioned::{self, Unread};
 use crate::domain::codec::{self, CodecError};
 use crate::domain::id::{Hash, StaffId};
 use crate::domain::password;
@@ -70,6 +71,15 @@ pub enum StaffSlotError {
     /// The file cannot be read or written.
     #[error("{0}")]
     File(String),
+}
+
+impl From<Unread> for StaffSlotError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooNew(found) => Self::TooNew { found },
+            Unread::Damaged(error) => error.into(),
+        }
+    }
 }
 
 impl From<FileError> for StaffSlotError {
@@ -170,12 +180,7 @@ impl Slots {
 
     /// Reads the file.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StaffSlotError> {
-        if let Some(found) = super::slots::version_of(bytes)
-            && found > VERSION
-        {
-            return Err(StaffSlotError::TooNew { found });
-        }
-        let slots: Self = codec::strict(bytes, STAFF_SLOTS_FILE_MAX)?;
+        let slots: Self = versioned::read(bytes, VERSION, STAFF_SLOTS_FILE_MAX)?;
         let fits = |slot: &Slot| slot.wrapped.len() <= SEALED_MAX && slot.owner.len() <= SEALED_MAX;
         let sound = slots.version == VERSION
             && slots.cost.is_bearable()

@@ -72,14 +72,21 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens the door in a node's directory. Must be called inside a Tokio runtime.
-    ///
-    /// A socket that a killed node left behind is replaced; one that a live node holds is not.
-    pub fn open(dir: &Path) -> Result<Self, SocketError> {
+    /// Whether a door could be opened in this directory: the system has a limit for the path.
+    pub fn check_place(dir: &Path) -> Result<(), SocketError> {
         let path = dir.join(SOCKET);
         if path.as_os_str().len() > PATH_MAX {
             return Err(SocketError::TooLong { path });
         }
+        Ok(())
+    }
+
+    /// Opens the door in a node's directory. Must be called inside a Tokio runtime.
+    ///
+    /// A socket that a killed node left behind is replaced; one that a live node holds is not.
+    pub fn open(dir: &Path) -> Result<Self, SocketError> {
+        Self::check_place(dir)?;
+        let path = dir.join(SOCKET);
         let refused = |source| SocketError::Io {
             path: path.clone(),
             source,

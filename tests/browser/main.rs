@@ -239,9 +239,9 @@ fn a_message_whose_answer_was_lost_is_sent_again_and_is_there_once() {
 #[test]
 fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     let place = Place::of(&["front-desk"]);
-    let ana = place.first_sign_in("Ana", 0);
-    let ben = place.first_sign_in("Ben", 0);
-    place.room("rounds", &["Ana", "Ben"]);
+    let ana = place.first_sign_in("Nora", 0);
+    let ben = place.first_sign_in("Otto", 0);
+    place.room("rounds", &["Nora", "Otto"]);
     // What the desktop would be told.
     ana.eval(
         "window.Notification = class { static permission = 'granted'; \
@@ -266,7 +266,7 @@ fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     assert_eq!(told.as_array().map(Vec::len), Some(1), "{told}");
     let told = told.to_string();
     assert!(told.contains("One message is unread"), "{told}");
-    for secret in ["lab", "Ben", "rounds"] {
+    for secret in ["lab", "Otto", "rounds"] {
         assert!(!told.contains(secret), "{told}");
     }
 }

@@ -173,7 +173,7 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
 #[test]
 fn whoever_looks_after_the_clinic_sees_where_a_revocation_is_enforced_and_what_is_late() {
     let mut place = Place::of(&["front-desk", "ward-2"]);
-    let page = place.first_sign_in("Ben", 0);
+    let page = place.first_sign_in("Bert", 0);
     page.click("[aria-label='Settings and sign out']");
     page.shows("Sign out");
     assert!(!page.text().contains("How the clinic stands"));
@@ -181,10 +181,10 @@ fn whoever_looks_after_the_clinic_sees_where_a_revocation_is_enforced_and_what_i
     let page = place.window(0);
     first_sign_in(&page, "Noor", &code);
 
-    place.run(&["staff", "suspend", "Ben"]);
+    place.run(&["staff", "suspend", "Bert"]);
     page.click("[aria-label='Settings and sign out']");
     page.press("How the clinic stands");
-    page.shows("Staff member Ben: enforced everywhere");
+    page.shows("Staff member Bert: enforced everywhere");
     page.until("/ward-2: enforced after [0-9.]+ s/.test(document.body.innerText)");
     // An office that is away cannot have heard of what is revoked meanwhile.
     place.nodes[1].kill();

@@ -16,6 +16,7 @@ use clinic_mesh::domain::name::Name;
 use clinic_mesh::domain::parts::{self, Gathering};
 use clinic_mesh::domain::policy::Network;
 use clinic_mesh::domain::renewal::{self, Renewal};
+use clinic_mesh::domain::rotation::{self, SignedRotation};
 use clinic_mesh::domain::sighting::Sighting;
 use clinic_mesh::domain::sign::{Signed, SigningKey};
 use clinic_mesh::domain::space::Space;
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[Target] = &[
     target("grant", object::<Grant>),
     target("signed", signed),
     target("credentials", object::<Credentials>),
+    target("rotation", rotation),
     target("statement", statement),
     target("message", message),
     target("staff-item", staff_item),
@@ -75,6 +77,7 @@ pub(crate) const ALL: &[Target] = &[
     target("shares-file", shares_file),
     target("renewal", renewal),
     target("policy-document", policy_document),
+    target("doctor-bundle", doctor_bundle),
     target("scanned-parts", scanned_parts),
     target("sighting", sighting),
     target("backup-head", backup_head),
@@ -138,6 +141,15 @@ fn signed(bytes: &[u8]) -> bool {
         let _ = Grant::open(&signed, &clinic());
     }
     object::<Signed>(bytes)
+}
+
+/// A rotation, alone and as a chain of one.
+fn rotation(bytes: &[u8]) -> bool {
+    if let Ok(signed) = codec::strict::<SignedRotation>(bytes, OBJECT_MAX) {
+        let _ = signed.open(&clinic());
+        let _ = rotation::open_chain(std::slice::from_ref(&signed), &clinic());
+    }
+    object::<SignedRotation>(bytes)
 }
 
 fn statement(bytes: &[u8]) -> bool {
@@ -314,6 +326,11 @@ fn recovery_shares(bytes: &[u8]) -> bool {
 
 fn node_settings(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_settings)
+}
+
+/// What a bundle says is judged to an end as well.
+fn doctor_bundle(bytes: &[u8]) -> bool {
+    settled(&String::from_utf8_lossy(bytes), cli::reread_bundle)
 }
 
 fn policy_document(bytes: &[u8]) -> bool {

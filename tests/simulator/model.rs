@@ -109,6 +109,7 @@ impl Model {
         let in_time = said.time.wall() <= grant.not_after;
         let with_right = match said.statement.act.right() {
             Right::Root => false,
+            Right::Admin => true,
             Right::Scope(scope) => grant.scopes.has(scope),
         };
         before_end && in_time && with_right

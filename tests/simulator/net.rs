@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
+use clinic_mesh::domain::trust::{Circumstances, GrantedBy, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
@@ -63,7 +63,12 @@ impl World {
         for (me, peer, verdict) in [(a, b, verdicts[0]), (b, a, verdicts[1])] {
             if let Err(why) = verdict {
                 let peer = Some(self.nodes[peer].device);
-                self.input(me, Input::PeerRefused { why, peer });
+                let refused = Input::PeerRefused {
+                    why,
+                    peer,
+                    by_peer: false,
+                };
+                self.input(me, refused);
             }
         }
         if verdicts.iter().any(Result::is_err) {
@@ -126,7 +131,7 @@ impl World {
         let shown = Shown {
             certificate: certificate.clone(),
             grant: minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?,
-            issuer: Issuer::Admin(signed.signer.as_admin()),
+            issuer: Issuer::Admin(signed.signer.as_admin(), GrantedBy::FirstRoot),
         };
         let at = Circumstances {
             proven: machine.noise,

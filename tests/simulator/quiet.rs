@@ -546,7 +546,8 @@ impl World {
     }
 }
 
-/// Whether the log's author was ever entitled to write what is left of it, by what counts in the end.
+/// Whether the log's author was ever entitled to write what is left of it, by what counts in the end: in
+/// the name of people who were at home with it, and taking back only what they wrote at a home of theirs.
 fn rightful(log: &Log, stored: &StoredLog, all: &Model) -> bool {
     if log.space == Space::Record {
         return true;
@@ -554,11 +555,17 @@ fn rightful(log: &Log, stored: &StoredLog, all: &Model) -> bool {
     let author = log.author.as_device();
     let known = all.devices.contains_key(&author) && all.might_ever_hold(&author, &log.space);
     let speaks = |staff| all.ever_at_home(&author, &staff) && all.ever_in(&staff, &log.space);
+    let takes_back = |message: &Message| match message {
+        Message::Retracted { retraction, .. } => retraction
+            .entries()
+            .all(|entry| all.ever_at_home(&entry.author.as_device(), &retraction.withdrawn.staff)),
+        _ => true,
+    };
     let bodies = stored
         .entries()
         .filter_map(|(_, entry)| entry.payload.as_ref());
     let mut messages =
         bodies.filter_map(|payload| Message::from_body(&log.space, &payload.body).ok());
     let told = log.space.is_conversation();
-    known && (!told || messages.all(|message| speaks(message.staff())))
+    known && (!told || messages.all(|message| speaks(message.staff()) && takes_back(&message)))
 }

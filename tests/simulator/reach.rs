@@ -96,6 +96,7 @@ fn plan(seed: u64) -> Plan {
         rooms: 2,
         witnesses: 2,
         rows: 64,
+        groups: false,
         ops: Vec::new(),
     }
 }

@@ -46,12 +46,17 @@ fn ip(args: &[&str]) -> Result<(), String> {
 impl Hosts {
     /// Makes two LANs with two hosts each, or says why that cannot be done here.
     pub(crate) fn make() -> Result<Self, String> {
+        Self::named("")
+    }
+
+    /// The same beside others of this process, which have other names.
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         let host = |(name, lan, number): (&str, u8, u8)| Host {
             name: name.to_owned(),
             lan,
             number,
         };
-        Self::of(HOSTS.map(host).into())
+        Self::of(name, HOSTS.map(host).into())
     }
 
     /// Makes one LAN of hosts with these names, numbered from 11 on.
@@ -61,12 +66,12 @@ impl Hosts {
             lan: 1,
             number,
         };
-        Self::of((11..).zip(names).map(host).collect())
+        Self::of("", (11..).zip(names).map(host).collect())
     }
 
-    fn of(hosts: Vec<Host>) -> Result<Self, String> {
+    fn of(name: &str, hosts: Vec<Host>) -> Result<Self, String> {
         let hosts = Self {
-            prefix: format!("cm{}", std::process::id()),
+            prefix: format!("cm{}{name}", std::process::id()),
             hosts,
         };
         hosts.build()?;

@@ -182,6 +182,7 @@ impl Clinic {
         let credentials = Credentials {
             certificate: answer.certificate.clone(),
             grant: answer.grant.clone(),
+            chain: None,
         };
         let local = Local {
             key: StaticKey::from_secret(&keys.noise_secret()),
@@ -197,6 +198,7 @@ impl Clinic {
             credentials: Credentials {
                 certificate: answer.certificate,
                 grant: answer.grant,
+                chain: None,
             },
         };
         let enrolled = Enrolled {

@@ -256,10 +256,35 @@ impl Clinic {
             ours["short_code"], theirs["short_code"],
             "both screens show the same"
         );
+        invite.say(theirs["short_code"].as_str().expect("six digits"));
         assert_eq!(invite.line()["event"], "done");
         assert_eq!(joining.line()["name"], *name);
         assert!(invite.end().success());
         assert!(joining.end().success());
+        node
+    }
+
+    /// Lets a machine join by files, certified by the admin of this name.
+    pub(crate) fn join_by_files(&self, host: &Node, name: &str, admin: &str) -> Node {
+        let node = self.node(name);
+        let request = self.path(name).with_extension("request");
+        let answer = self.path(name).with_extension("answer");
+        self.on(&node, &["node", "request", "--out"])
+            .arg(&request)
+            .args(Self::local(&node, &[host]))
+            .said()
+            .done();
+        self.on(host, &["device", "enrol", "--yes", "--as", admin])
+            .args(["--office", name, "--name", name])
+            .arg(&request)
+            .arg("--out")
+            .arg(&answer)
+            .said()
+            .done();
+        self.on(&node, &["node", "join", "--answer"])
+            .arg(&answer)
+            .said()
+            .done();
         node
     }
 
@@ -384,14 +409,28 @@ impl Say for Command {
 pub(crate) struct Talk {
     child: Child,
     lines: Receiver<String>,
+    input: Option<std::process::ChildStdin>,
 }
 
 impl Talk {
+    /// Starts a command that is answered with [`say`](Self::say).
+    pub(crate) fn with_answers(command: &mut Command) -> Self {
+        Self::begin(command.stdin(Stdio::piped()))
+    }
+
+    /// Gives it a line, if it takes any.
+    pub(crate) fn say(&mut self, line: &str) {
+        if let Some(input) = &mut self.input {
+            writeln!(input, "{line}").expect("it reads");
+        }
+    }
+
     /// Starts the command.
     pub(crate) fn begin(command: &mut Command) -> Self {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let out = child.stdout.take().expect("it is piped");
+        let input = child.stdin.take();
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
@@ -400,7 +439,11 @@ impl Talk {
                 }
             }
         });
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            input,
+        }
     }
 
     /// The next line, as JSON.

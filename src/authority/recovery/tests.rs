@@ -56,17 +56,22 @@ fn swapped_missing_and_shortened_lines_are_told_apart() {
 #[test]
 fn the_page_fits_one_sheet_and_says_what_it_is_and_where_to_keep_it() {
     let name = Name::new("x".repeat(64)).expect("a name");
-    let page = page(&name, &root(), WallTime(1_767_225_600_000));
-    assert!(page.lines().count() <= 60, "{} lines", page.lines().count());
-    assert!(page.lines().all(|line| line.chars().count() <= 80));
     let clinic = ClinicId::of_root(&root().id().as_admin());
-    for part in [
-        "2026-01-01",
-        "safe",
-        "authority recover",
-        &clinic.to_string()[..8],
-    ] {
-        assert!(page.contains(part), "{part}");
+    for number in [1, 2] {
+        let page = page(&name, &clinic, &root(), number, WallTime(1_767_225_600_000));
+        assert!(page.lines().count() <= 60, "{} lines", page.lines().count());
+        assert!(page.lines().all(|line| line.chars().count() <= 80));
+        for part in [
+            "2026-01-01",
+            "safe",
+            "authority recover",
+            &clinic.to_string()[..8],
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
+        assert!(page.contains(name.as_str()) && page.contains(lines(&root()).as_str()));
+        assert_eq!(page.contains("number 2"), number == 2);
+        let named = format!("--clinic {clinic}");
+        assert_eq!(page.contains(&named), number == 2, "its key does not tell");
     }
-    assert!(page.contains(name.as_str()) && page.contains(lines(&root()).as_str()));
 }

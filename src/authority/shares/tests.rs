@@ -44,9 +44,16 @@ fn type_all<'a>(lines: impl IntoIterator<Item = &'a String>) -> Result<Vec<Share
     typing.finish()
 }
 
+fn known(clinic: ClinicId) -> Known {
+    Known {
+        clinic: Some(clinic),
+        ..Known::default()
+    }
+}
+
 fn restored(shares: &[Share]) -> Result<ClinicId, ShareError> {
     let expected = clinic_of(&root());
-    let (clinic, key) = combine(shares, Some(expected))?;
+    let (clinic, key) = combine(shares, &known(expected))?;
     assert_eq!((clinic, key.id()), (expected, root().id()));
     Ok(clinic)
 }
@@ -67,12 +74,12 @@ proptest! {
         shares.sort_by_key(|share| order[usize::from(share.number) - 1]);
         let needed = usize::from(threshold);
         let taken = &shares[..(needed + more).min(shares.len())];
-        let (clinic, key) = combine(taken, None).expect("enough of them");
+        let (clinic, key) = combine(taken, &Known::default()).expect("enough of them");
         prop_assert_eq!(key.seed(), root.seed());
         prop_assert_eq!(clinic, clinic_of(&root));
         for given in 0..needed {
             let needed = if given == 0 { THRESHOLD_MIN } else { threshold };
-            let refused = combine(&shares[..given], None).err();
+            let refused = combine(&shares[..given], &Known::default()).err();
             prop_assert_eq!(refused, Some(ShareError::TooFew { given, needed }));
         }
         // What is typed is what was printed, by words and by the picture.

@@ -181,12 +181,13 @@ fn a_recovered_root_key_is_the_same_key_under_another_passphrase() {
     let letters: Vec<&str> = page.lines().filter(|line| line.contains(":  ")).collect();
     let letters: String = letters[letters.len() - 4..].join("\n");
     let words = Passphrase::chosen("another set of words").expect("long enough");
-    let clinic = recover(&bench.path(), &letters, &words, CHEAP, bench.rng()).expect("recovered");
+    let clinic =
+        recover(&bench.path(), &letters, None, &words, CHEAP, bench.rng()).expect("recovered");
     assert_eq!(clinic, bench.founded.clinic);
     let root = Authority::open_root(&bench.path(), &words, bench.rng()).expect("opened");
     assert_eq!(root.id(), id);
     drop(root);
-    let again = recover(&bench.path(), &letters, &words, CHEAP, bench.rng());
+    let again = recover(&bench.path(), &letters, None, &words, CHEAP, bench.rng());
     assert!(matches!(
         again,
         Err(AuthorityError::File(FileError::Exists { .. }))
@@ -198,7 +199,14 @@ fn a_page_of_another_clinic_is_refused_where_this_one_is_known() {
     let bench = Bench::new();
     std::fs::remove_file(bench.path().join("root.key")).expect("lost");
     let letters = recovery::lines(&SigningKey::from_seed(&[3; 32]));
-    let refused = recover(&bench.path(), &letters, &root_words(), CHEAP, bench.rng());
+    let refused = recover(
+        &bench.path(),
+        &letters,
+        None,
+        &root_words(),
+        CHEAP,
+        bench.rng(),
+    );
     assert!(matches!(
         refused,
         Err(AuthorityError::Recovery(RecoveryError::OtherClinic { .. }))
@@ -232,8 +240,18 @@ fn the_record_of_another_clinic_is_refused() {
     let letters = recovery::lines(&bench.key("root.key", &root_words()));
     std::fs::remove_file(bench.path().join("root.key")).expect("lost");
     std::fs::remove_file(bench.path().join("admin-ana.key")).expect("lost");
-    let refused = recover(&bench.path(), &letters, &root_words(), CHEAP, bench.rng());
-    assert!(matches!(refused, Err(AuthorityError::OtherClinic { .. })));
+    let refused = recover(
+        &bench.path(),
+        &letters,
+        None,
+        &root_words(),
+        CHEAP,
+        bench.rng(),
+    );
+    assert!(matches!(
+        refused,
+        Err(AuthorityError::Recovery(RecoveryError::OtherClinic { .. }))
+    ));
     assert!(!bench.path().join("root.key").exists());
 }
 

@@ -51,6 +51,7 @@ fn two_pages_of_three_make_the_lost_root_file_again() {
     let clinic = recover_from_shares(
         &bench.path(),
         &typed(&[&pages[2], &pages[0]]),
+        None,
         &new,
         CHEAP,
         bench.rng(),
@@ -69,7 +70,8 @@ fn shares_never_replace_a_root_file_and_never_stand_in_another_clinics_directory
     let pages = make(&bench, NOW);
     let shares = typed(&[&pages[0], &pages[1]]);
     let recover = |path: &Path| {
-        recover_from_shares(path, &shares, &root_words(), CHEAP, bench.rng()).expect_err("refused")
+        recover_from_shares(path, &shares, None, &root_words(), CHEAP, bench.rng())
+            .expect_err("refused")
     };
     assert!(matches!(
         recover(&bench.path()),
@@ -102,7 +104,7 @@ fn an_empty_directory_takes_the_root_of_the_shares() {
     let pages = make(&bench, NOW);
     let empty = bench.scratch.path().join("new laptop");
     let shares = typed(&[&pages[1], &pages[2]]);
-    let clinic = recover_from_shares(&empty, &shares, &root_words(), CHEAP, bench.rng());
+    let clinic = recover_from_shares(&empty, &shares, None, &root_words(), CHEAP, bench.rng());
     assert_eq!(clinic.expect("recovered"), bench.founded.clinic);
 }
 

@@ -234,6 +234,7 @@ async fn a_certificate_of_an_issuer_without_the_roots_grant_is_refused() {
         let credentials = Credentials {
             certificate: signed.clone(),
             grant,
+            chain: None,
         };
         let bad = clinic.party_showing(1, credentials, certificate.device, certificate.serial);
         assert_refused_both_ways(&clinic, &bad, Refusal::UnknownIssuer).await;
@@ -340,6 +341,7 @@ async fn a_refused_device_is_named_for_the_audit_trail_unless_its_certificate_is
     let credentials = Credentials {
         certificate: Signed::new(&clinic.certificate(1), &clinic.id, &forger),
         grant: late.local.credentials.grant.clone(),
+        chain: None,
     };
     let bad = clinic.party_showing(1, credentials, late.device, late.serial);
     let (_, answered) = meet(&bad, &clinic.party(2)).await;

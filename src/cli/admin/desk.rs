@@ -74,7 +74,9 @@ impl Desk {
         let missing = self.authority.record().segments().filter(|segment| {
             segment.last() > known.get(&segment.log.author).copied().unwrap_or(0)
         });
-        let missing: Vec<Segment> = missing.cloned().collect();
+        let mut missing: Vec<Segment> = missing.cloned().collect();
+        // The node takes nobody's statements before it knows who appointed them, or made them the root.
+        missing.sort_by_key(|segment| segment.entries.first().map(|entry| entry.header.time));
         if missing.is_empty() {
             return Ok(());
         }

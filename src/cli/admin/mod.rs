@@ -188,6 +188,7 @@ impl From<AuthorityError> for Failure {
             }
             | AuthorityError::Sign(_)
             | AuthorityError::Enrol(_)
+            | AuthorityError::Rotation(_)
             | AuthorityError::OtherMeshKey { .. }
             | AuthorityError::NotAnAdmin => Exit::Refused,
             AuthorityError::NoTerms => Exit::Usage,

@@ -1,5 +1,6 @@
 //! `authority init`: founds the clinic.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -86,8 +87,12 @@ impl Init {
             admin_passphrase,
             cost: Cost::PRODUCT,
         };
-        let founded = authority::found(&path, &founding, context.clock.now(), entropy::os())?;
-        self.hand_out_page(context, &founded)?;
+        // Made before the keys are: a page that cannot be written is a root key without paper.
+        let page = self.page_file()?;
+        let founded = authority::found(&path, &founding, context.clock.now(), entropy::os());
+        let founded = founded.inspect_err(|_| self.forget_page_file())?;
+        self.hand_out_page(context, page, &founded)
+            .map_err(|why| self.without_page(why))?;
         let answer = Answer {
             clinic: founded.clinic.to_string(),
             name: self.name.to_string(),
@@ -103,18 +108,41 @@ impl Init {
             .answer(&answer, || self.text(&answer, &founded, style))
     }
 
+    fn page_file(&self) -> Result<Option<File>, Failure> {
+        let Some(path) = &self.recovery_page else {
+            return Ok(None);
+        };
+        files::create(path).map(Some).map_err(Failure::error)
+    }
+
+    fn forget_page_file(&self) {
+        if let Some(path) = &self.recovery_page {
+            // It is empty; what matters is why there is no clinic.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// The page goes out before anything else is said: it cannot be had again.
-    fn hand_out_page(&self, context: &Context, founded: &Founded) -> Outcome {
+    fn hand_out_page(&self, context: &Context, file: Option<File>, founded: &Founded) -> Outcome {
         let page = &founded.recovery_page;
-        match &self.recovery_page {
-            Some(path) => {
-                let written = files::create(path).map_err(Failure::error)?;
-                let mut file = written;
+        match file {
+            Some(mut file) => {
                 file.write_all(page.as_bytes())?;
                 Ok(file.sync_all()?)
             }
             None => context.output.text(&format!("{}\n", page.as_str())),
         }
+    }
+
+    fn without_page(&self, why: Failure) -> Failure {
+        let dir = self.dir.path();
+        Failure::error(format!(
+            "the clinic is founded, but its recovery page is lost: {why}"
+        ))
+        .remedy(format!(
+            "make recovery shares instead, now: clinic-mesh authority shares make --authority {}",
+            dir.display()
+        ))
     }
 
     fn text(&self, answer: &Answer, founded: &Founded, style: Style) -> String {

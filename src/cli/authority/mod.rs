@@ -7,6 +7,7 @@ mod init;
 pub(super) mod pending;
 mod recover;
 mod rotate_mesh_key;
+mod rotate_root;
 mod shares;
 mod show;
 mod web_ca;
@@ -29,6 +30,8 @@ pub(super) enum Authority {
     Pending(pending::Pending),
     Approve(pending::Approve),
     RotateMeshKey(rotate_mesh_key::RotateMeshKey),
+    #[command(subcommand)]
+    RotateRoot(rotate_root::RotateRoot),
     Recover(recover::Recover),
     #[command(subcommand)]
     Shares(shares::Shares),
@@ -46,6 +49,7 @@ impl Authority {
             Self::Pending(command) => command.run(context),
             Self::Approve(command) => command.run(context),
             Self::RotateMeshKey(command) => command.run(context),
+            Self::RotateRoot(command) => command.run(context),
             Self::Recover(command) => command.run(context),
             Self::Shares(command) => command.run(context),
             Self::WebCa(command) => command.run(context),

@@ -24,8 +24,18 @@ pub(in crate::cli) struct Recover {
     #[arg(long)]
     shares: bool,
 
+    /// Clinic id on the paper, of a root key that is not the first and where no record is here
+    #[arg(long, value_name = "ID", value_parser = clinic_id)]
+    clinic: Option<ClinicId>,
+
     #[command(flatten)]
     root: RootKey,
+}
+
+/// A clinic's id as it is printed, in groups or not.
+fn clinic_id(text: &str) -> Result<ClinicId, String> {
+    let digits: String = text.split_whitespace().collect();
+    ClinicId::from_hex(&digits).ok_or_else(|| "give the 64 digits of the clinic's id".to_owned())
 }
 
 /// Most bytes that are read: four lines, generously spaced.
@@ -66,6 +76,7 @@ impl Recover {
         Ok(authority::recover(
             path,
             &letters,
+            self.clinic,
             &passphrase,
             Cost::PRODUCT,
             rng,
@@ -79,6 +90,7 @@ impl Recover {
         Ok(authority::recover_from_shares(
             path,
             &shares,
+            self.clinic,
             &passphrase,
             cost,
             rng,

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use crate::api::clinic::author_name;
 use crate::api::moment::Moment;
 use crate::authority::{self, KeptSet, grouped};
 use crate::cli::admin::AuthorityDir;
 use crate::cli::output::{Style, Table, when};
 use crate::cli::{Context, Outcome};
-use crate::domain::record::Clinic;
+use crate::domain::record::{Clinic, PendingRotation};
 use crate::domain::time::WallTime;
 
 /// Show the clinic, its admins, and whose keys are here; needs no passphrase
@@ -22,12 +23,48 @@ struct Answer {
     clinic: String,
     name: Option<String>,
     root_key_here: bool,
+    /// The how-manieth root key of the clinic is in office.
+    root_key: usize,
+    /// Changes of the root key that wait for admins.
+    root_changes: Vec<RootChange>,
     shares: Option<Shares>,
     admins: Vec<Admin>,
     mesh_key: Option<u32>,
     devices: usize,
     staff: usize,
     statements: usize,
+}
+
+/// A change of the root key that too few admins have signed for.
+#[derive(Serialize)]
+struct RootChange {
+    root_key: u8,
+    last: u64,
+    signed_by: Vec<String>,
+    needed: usize,
+}
+
+impl RootChange {
+    fn of(clinic: &Clinic, pending: &PendingRotation) -> Self {
+        let signed = pending.signed_for.iter();
+        Self {
+            root_key: pending.rotation.number + 1,
+            last: pending.rotation.last,
+            signed_by: signed
+                .map(|admin| author_name(clinic, &(*admin).into()))
+                .collect(),
+            needed: pending.needed,
+        }
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "Root key number {} waits: {} of {} admins have signed for it.\n",
+            self.root_key,
+            self.signed_by.len(),
+            self.needed
+        )
+    }
 }
 
 /// What is known of the recovery shares.
@@ -109,6 +146,12 @@ impl Show {
             clinic: clinic.id.to_string(),
             name: clinic.name.as_ref().map(ToString::to_string),
             root_key_here: path.join("root.key").exists(),
+            root_key: clinic.roots.len(),
+            root_changes: clinic
+                .pending_rotations
+                .values()
+                .map(|pending| RootChange::of(&clinic, pending))
+                .collect(),
             shares: kept.as_ref().map(|kept| Shares::of(kept, now)),
             admins: admins.collect(),
             mesh_key: clinic.mesh_keys.keys().next_back().copied(),
@@ -141,11 +184,15 @@ fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String
             if admin.key_here { "here" } else { "elsewhere" }.to_owned(),
         ]);
     }
-    let root = if answer.root_key_here {
-        "here"
+    let mut root = if answer.root_key_here {
+        "here".to_owned()
     } else {
-        "elsewhere"
+        "elsewhere".to_owned()
     };
+    if answer.root_key > 1 {
+        root = format!("number {}, {root}", answer.root_key);
+    }
+    let changes: String = answer.root_changes.iter().map(RootChange::text).collect();
     let shares = match &answer.shares {
         Some(shares) => shares.text(style, now),
         None => "Recovery shares: none are known here; \
@@ -153,7 +200,7 @@ fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String
             .to_owned(),
     };
     format!(
-        "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n{shares}",
+        "{}\n    {}\n\n{}\nRoot key: {root}.  Devices: {}.  Staff: {}.  Statements: {}.\n{changes}{shares}",
         style.bold(name),
         grouped(&clinic.id),
         admins.show(style),

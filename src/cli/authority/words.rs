@@ -86,6 +86,16 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
                 proposal.seq
             )
         }
+        Act::RootRotated { rotation } => match rotation.open(&clinic.id) {
+            Ok(rotation) => format!(
+                "signed for root key number {} in the place of number {}, whose statements count up \
+                 to number {}",
+                rotation.number + 1,
+                rotation.number,
+                rotation.last
+            ),
+            Err(_) => "signed for a root key whose rotation does not verify".to_owned(),
+        },
         Act::InvitationUsed { by: Some(by), .. } => {
             format!(
                 "noted that {} has used its invitation",
@@ -125,7 +135,8 @@ pub(super) fn wanted(clinic: &Clinic, proposal: &Proposal) -> String {
 }
 
 fn granted(clinic: &Clinic, grant: &crate::domain::sign::Signed) -> String {
-    let Ok(grant) = Grant::open(grant, &clinic.id) else {
+    let opened = Grant::open_by(grant, &clinic.id, &grant.signer.as_admin());
+    let Some(grant) = opened.ok().filter(|_| clinic.is_root(&grant.signer)) else {
         return "appointed an admin whose grant does not verify".to_owned();
     };
     let scopes: Vec<_> = grant.scopes.iter().map(|scope| scope.to_string()).collect();

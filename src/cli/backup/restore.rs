@@ -3,7 +3,7 @@
 use super::{About, Sealed, settings};
 use crate::cli::failure::Failure;
 use crate::cli::node::unlock::UnlockArgs;
-use crate::cli::node::{make_parents, refuse_taken};
+use crate::cli::node::{make_parents, refuse_unfit};
 use crate::cli::{Context, Outcome};
 use crate::node::{StoreOptions, backup};
 
@@ -34,7 +34,7 @@ struct Answer {
 
 impl Restore {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        refuse_taken(context)?;
+        refuse_unfit(context)?;
         refuse_filled(context)?;
         make_parents(context)?;
         let today = self.sealed.today(context)?;

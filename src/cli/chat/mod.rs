@@ -23,11 +23,15 @@ pub(super) use search::Search;
 pub(super) use send::Send;
 pub(super) use watch::Watch;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use self::saved::{Saved, forget};
 use super::Context;
 use super::failure::Failure;
-use crate::api::client::{Answer, Client, ClientError};
+use crate::api::client::{Activity, Answer, Client, ClientError};
 use crate::api::problem::Code;
+use crate::api::status::WarningView;
 
 /// Whose login a command uses.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -42,22 +46,61 @@ struct AsFlag {
     name: Option<String>,
 }
 
+/// What there is to say that was not said before; what has passed and comes again is said again.
+fn news(said: &mut BTreeSet<String>, warnings: &[WarningView]) -> Vec<String> {
+    let fresh = for_everyone(warnings).filter(|warning| !said.contains(&warning.kind));
+    let fresh = fresh.map(|warning| format!("WARNING: {} {}", warning.message, warning.remedy));
+    let fresh = fresh.collect();
+    *said = for_everyone(warnings).map(|one| one.kind.clone()).collect();
+    fresh
+}
+
+/// As on the page for browsers: who is out of contact or whose clock is wrong works with less than the
+/// others know; the rest is the admin's.
+fn for_everyone(warnings: &[WarningView]) -> impl Iterator<Item = &WarningView> {
+    let kinds = ["contact", "clock"];
+    warnings
+        .iter()
+        .filter(move |warning| kinds.contains(&warning.kind.as_str()))
+}
+
 /// Someone who is signed in, and the node.
 struct Me<'a> {
     context: &'a Context,
     login: Saved,
     client: Client,
+    /// Kinds of warnings that were said and still hold.
+    said: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Me<'a> {
     fn find(context: &'a Context, whose: &AsFlag) -> Result<Self, Failure> {
         let login = saved::choose(context, whose.name.as_deref())?;
         let client = context.client().with_token(&login.token);
-        Ok(Self {
+        let me = Self {
             context,
             login,
             client,
-        })
+            said: RefCell::default(),
+        };
+        context.block_on(async {
+            me.say_warnings().await;
+            Ok(())
+        })?;
+        Ok(me)
+    }
+
+    /// Says what everybody who writes and reads at this node should know, beside what the command prints.
+    /// A node that does not answer says so to the command itself.
+    async fn say_warnings(&self) {
+        let client = self.client.clone().acting(Activity::Background);
+        let Ok(status) = client.status().await else {
+            return;
+        };
+        let output = self.context.output;
+        for notice in news(&mut self.said.borrow_mut(), &status.warnings) {
+            output.note(&output.style().bad(&notice));
+        }
     }
 
     /// Asks the node one thing, with a line of progress if it takes long.
@@ -81,5 +124,35 @@ impl<'a> Me<'a> {
         }
         forget(self.context, &self.login);
         failure.remedy(format!("clinic-mesh login {:?}", self.login.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(kind: &str) -> WarningView {
+        WarningView {
+            kind: kind.to_owned(),
+            message: format!("About {kind}."),
+            remedy: "Look.".to_owned(),
+        }
+    }
+
+    #[test]
+    fn who_is_out_of_contact_is_told_once_and_again_when_it_comes_again() {
+        let mut said = BTreeSet::new();
+        let stale = [warning("contact"), warning("certificate"), warning("clock")];
+        let lines = news(&mut said, &stale);
+        assert_eq!(
+            lines,
+            [
+                "WARNING: About contact. Look.",
+                "WARNING: About clock. Look."
+            ]
+        );
+        assert!(news(&mut said, &stale).is_empty(), "once");
+        assert!(news(&mut said, &[]).is_empty());
+        assert_eq!(news(&mut said, &stale[..1]).len(), 1, "again");
     }
 }

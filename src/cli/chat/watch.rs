@@ -1,6 +1,7 @@
 //! Following conversations live.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::show::{Screen, delivery, line};
 use super::{AsFlag, Me};
@@ -16,6 +17,9 @@ const BEFORE: usize = 5;
 
 /// Messages looked at after a hint.
 const PAGE: usize = 50;
+
+/// How often it is looked whether the node has something to say to everyone.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Letters of a message that remind of it.
 const REMINDER: usize = 24;
@@ -64,7 +68,16 @@ impl Watch {
             last: String::new(),
         };
         follower.begin(self.conversation.as_deref()).await?;
-        while let Some(hint) = events.next().await {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            let hint = tokio::select! {
+                hint = events.next() => hint,
+                _ = look.tick() => {
+                    me.say_warnings().await;
+                    continue;
+                }
+            };
+            let Some(hint) = hint else { break };
             match hint.map_err(failed)? {
                 Hint::Conversation { conversation, .. }
                 | Hint::Receipts { conversation, .. }

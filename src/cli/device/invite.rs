@@ -1,19 +1,19 @@
 //! `device invite`: lets one machine in, with a person looking at both screens.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::waiting::{self, Came};
+use super::waiting::{self, Alarm, Came};
 use super::{Kind, fingerprint};
-use crate::api::client::Client;
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::failure::Exit;
 use crate::cli::output::how_long;
 use crate::cli::pictures::picture;
-use crate::cli::secret::YesFlag;
+use crate::cli::secret::{self, YesFlag};
 use crate::cli::{Context, Failure, Format, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::EnrolmentAnswer;
@@ -76,8 +76,18 @@ pub(super) struct Place {
     pub(super) kind: DeviceKind,
     /// How the code is given.
     pub(super) code: CodeArgs,
-    /// Whether the person's word is taken as given.
-    pub(super) yes: YesFlag,
+    /// How it is made sure that the machine is the one that was meant.
+    pub(super) comparing: Comparing,
+}
+
+/// How the six digits on both screens are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparing {
+    /// A person says at a terminal that they are the same; a program gives those of the other screen on a
+    /// line of standard input.
+    Asked,
+    /// Whoever called the command answers for it, with `--yes`.
+    Waived,
 }
 
 /// First line of output for programs: the invitation is open.
@@ -126,7 +136,10 @@ impl Invite {
             name,
             kind,
             code: self.code,
-            yes: self.yes,
+            comparing: match self.yes.yes {
+                true => Comparing::Waived,
+                false => Comparing::Asked,
+            },
         };
         let Some(named) = &self.again else {
             let missing = || Failure::usage("office and name of the machine are missing");
@@ -207,21 +220,23 @@ impl Place {
     }
 
     async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
-        let came = waiting::for_machine(context, &desk.client, invitation).await?;
+        let mut alarm = Alarm::default();
+        let came = waiting::for_machine(context, &desk.client, invitation, &mut alarm).await?;
         let now = context.clock.now();
         let (request, _) = desk
             .authority
             .judge(&came.request, came.arrival, None, now)?;
-        self.compare(context, &desk.client, invitation, &came, &request.device)
-            .await?;
-        let (device, until) = self.certify(context, desk, &came, invitation).await?;
-        let view = waiting::for_word(context, &desk.client, invitation).await?;
-        if view.second_uses > 0 {
-            context.output.note(&format!(
-                "ALARM: this code was tried again from {}. Somebody else knows it; find out how.",
-                view.second_from.as_deref().unwrap_or("an unknown address")
-            ));
+        self.show(context, &came, &request.device)?;
+        tokio::select! {
+            said = ask_person(self.comparing, came.short_code.clone()) => {
+                said.map_err(|no| sent_away(no, invitation))?;
+            }
+            gone = waiting::until_gone(context, &desk.client, invitation, &mut alarm) => {
+                return Err(gone);
+            }
         }
+        let (device, until) = self.certify(context, desk, &came, invitation).await?;
+        let view = waiting::for_word(context, &desk.client, invitation, &mut alarm).await?;
         let enrolled = Enrolled {
             event: "done",
             device: device.to_string(),
@@ -239,15 +254,8 @@ impl Place {
         }
     }
 
-    /// Shows both what came and the six digits, and asks whoever sees both screens.
-    async fn compare(
-        &self,
-        context: &Context,
-        client: &Client,
-        invitation: InvitationId,
-        came: &Came,
-        device: &DeviceId,
-    ) -> Outcome {
+    /// Shows both what came and the six digits, for whoever sees both screens.
+    fn show(&self, context: &Context, came: &Came, device: &DeviceId) -> Outcome {
         let (short_code, address) = (came.short_code.as_str(), came.address.as_str());
         let arrived = Arrived {
             event: "arrived",
@@ -256,16 +264,12 @@ impl Place {
             address,
         };
         match context.output.format {
-            Format::Json => context.output.json_line(&arrived)?,
+            Format::Json => context.output.json_line(&arrived),
             Format::Text => context.output.text(&format!(
                 "\nA machine has come from {address}, its key begins {}.\n\n    {}\n",
                 fingerprint(device),
                 context.output.style().bold(short_code)
-            ))?,
-        }
-        tokio::select! {
-            said = ask_person(self.yes) => said.map_err(|no| sent_away(no, invitation)),
-            gone = waiting::until_gone(client, invitation) => Err(gone),
+            )),
         }
     }
 
@@ -310,15 +314,47 @@ fn sent_away(no: Failure, invitation: InvitationId) -> Failure {
 }
 
 /// Asks on a thread of its own, which may be left waiting when the machine hangs up meanwhile.
-async fn ask_person(yes: YesFlag) -> Outcome {
+async fn ask_person(comparing: Comparing, short_code: String) -> Outcome {
+    if comparing == Comparing::Waived {
+        return Ok(());
+    }
     let (say, said) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let question = "Do the same six digits stand on the other screen?";
         // Nobody may be waiting for the answer any more.
-        let _ = say.send(yes.confirm(question));
+        let _ = say.send(compared(&short_code));
     });
     said.await
         .unwrap_or_else(|_| Err(Failure::refused("the question was not answered")))
+}
+
+fn compared(short_code: &str) -> Outcome {
+    if std::io::stdin().is_terminal() {
+        let question = "Do the same six digits stand on the other screen?";
+        return YesFlag::default().confirm(question);
+    }
+    let line = secret::line_of_input()?;
+    digits_agree(&line, short_code)
+}
+
+/// Whether what a program gave are the digits that stand on this screen; blanks and dashes between them do
+/// not matter.
+fn digits_agree(given: &str, short_code: &str) -> Outcome {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    if digits(given).is_empty() {
+        return Err(Failure::usage(
+            "the six digits of the other screen have to be compared with those here",
+        )
+        .remedy(
+            "run it at a terminal, or give the digits of the other screen on a line of standard input",
+        ));
+    }
+    if digits(given) == digits(short_code) {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        "the digits of the other screen are others: somebody may sit between the two machines",
+    )
+    .remedy("find out who came; then make another invitation"))
 }
 
 /// Nobody shall come with a code that nobody waits for.
@@ -367,6 +403,16 @@ mod tests {
         assert!(said.remedy.is_some_and(|remedy| remedy.contains(&again)));
         let unasked = Failure::usage("this needs a confirmation");
         assert_eq!(sent_away(unasked.clone(), invitation), unasked);
+    }
+
+    #[test]
+    fn a_program_has_to_give_the_digits_of_the_other_screen() {
+        for same in ["123 456", "123456\n", " 123-456 "] {
+            assert!(digits_agree(same, "123 456").is_ok(), "{same:?}");
+        }
+        for other in ["", "yes\n", "123457", "12345", "1234567"] {
+            assert!(digits_agree(other, "123 456").is_err(), "{other:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::fingerprint;
-use super::invite::{CodeArgs, Place};
+use super::invite::{CodeArgs, Comparing, Place};
 use super::revoke::cut_off;
 use crate::cli::admin::{AdminKey, Desk, device};
 use crate::cli::secret::YesFlag;
@@ -12,7 +12,9 @@ use crate::cli::{Context, Failure, Format, Outcome};
 /// Put a new machine in the place of one that is lost or broken
 ///
 /// Revokes the old machine and changes the mesh key, then invites the new one under the same name and
-/// office, like `device invite`. Conversations come back by themselves from the other nodes that hold them;
+/// office, like `device invite`. `--yes` revokes without asking; the six digits on both screens are compared
+/// all the same: where there is no terminal, those of the other screen are read from a line of standard
+/// input once the new machine has come. Conversations come back by themselves from the other nodes that hold them;
 /// what was on the old machine alone comes back from its backup or not at all. Whoever was at home in that
 /// office only gets a new sign-in code: `staff code NAME`.
 #[derive(Debug, clap::Args)]
@@ -77,7 +79,7 @@ impl Replace {
             name: certificate.name,
             kind: certificate.kind,
             code: self.code,
-            yes: self.yes,
+            comparing: Comparing::Asked,
         })
     }
 }

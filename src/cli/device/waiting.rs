@@ -20,16 +20,44 @@ pub(super) struct Came {
     pub(super) address: String,
 }
 
+/// Says once for each further try that somebody else knows the code, as soon as the node knows it: before
+/// the admin lets anybody in.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    told: u32,
+}
+
+impl Alarm {
+    fn look(&mut self, context: &Context, view: &InvitationView) {
+        if let Some(line) = self.line(view) {
+            context.output.note(&line);
+        }
+    }
+
+    fn line(&mut self, view: &InvitationView) -> Option<String> {
+        let more = view.second_uses > self.told;
+        self.told = view.second_uses;
+        more.then(|| {
+            format!(
+                "ALARM: this code was tried again from {}. Somebody else knows it; find out how.",
+                view.second_from.as_deref().unwrap_or("an unknown address")
+            )
+        })
+    }
+}
+
 /// Waits until a machine has come.
 pub(super) async fn for_machine(
     context: &Context,
     client: &Client,
     invitation: InvitationId,
+    alarm: &mut Alarm,
 ) -> Result<Came, Failure> {
     let mut seen = String::new();
     let mut progress = context.output.progress("waiting for the machine");
     loop {
         let view = client.invitation(invitation, &seen).await?;
+        alarm.look(context, &view);
         if let Some(candidate) = &view.candidate {
             return came(invitation, candidate);
         }
@@ -60,12 +88,22 @@ fn came(invitation: InvitationId, candidate: &CandidateView) -> Result<Came, Fai
 }
 
 /// Waits until the machine does not wait for a decision any more; says why.
-pub(super) async fn until_gone(client: &Client, invitation: InvitationId) -> Failure {
+pub(super) async fn until_gone(
+    context: &Context,
+    client: &Client,
+    invitation: InvitationId,
+    alarm: &mut Alarm,
+) -> Failure {
     let mut seen = String::new();
     loop {
         match client.invitation(invitation, &seen).await {
-            Ok(view) if view.candidate.is_some() => seen = view.mark,
-            Ok(view) => return over(&view).unwrap_or_else(unheard),
+            Ok(view) => {
+                alarm.look(context, &view);
+                if view.candidate.is_none() {
+                    return over(&view).unwrap_or_else(unheard);
+                }
+                seen = view.mark;
+            }
             Err(error) => return error.into(),
         }
     }
@@ -76,11 +114,13 @@ pub(super) async fn for_word(
     context: &Context,
     client: &Client,
     invitation: InvitationId,
+    alarm: &mut Alarm,
 ) -> Result<InvitationView, Failure> {
     let mut seen = String::new();
     let mut progress = context.output.progress("handing over the certificate");
     loop {
         let view = client.invitation(invitation, &seen).await?;
+        alarm.look(context, &view);
         match view.stage.as_str() {
             "done" => return Ok(view),
             "asked" | "answering" => {

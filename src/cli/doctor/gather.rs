@@ -10,7 +10,7 @@ use crate::api::problem::Code;
 use crate::cli::node::settings::Settings;
 use crate::cli::node::unlock::UnlockArgs;
 use crate::cli::{Context, Failure};
-use crate::doctor::facts::{Asked, Discovery, Facts, Machine, Node, Service};
+use crate::doctor::facts::{Asked, Discovery, Facts, Machine, Node, Service, is_same_id};
 use crate::node::Interfaces;
 
 /// Most addresses that are tried.
@@ -65,8 +65,8 @@ fn asked(with: &With, node: Option<&Node>) -> Result<Option<Asked>, Failure> {
         With::Everyone => return Ok(None),
         With::Address(address) => return Ok(Some(Asked::Address(*address))),
         With::Machine(there) => {
-            let device = there.node.as_ref().map(|node| node.device.clone());
-            return Ok(device.map(Asked::Device));
+            let device = there.node.as_ref().map(|node| &node.device);
+            return Ok(device.map(|device| Asked::Device(whole_id(device, node))));
         }
         With::Named(name) => name,
     };
@@ -83,6 +83,13 @@ fn asked(with: &With, node: Option<&Node>) -> Result<Option<Asked>, Failure> {
         ))
         .remedy("see the nodes with `clinic-mesh device list`, or give an address")),
     }
+}
+
+/// The id of a device of which a bundle has the beginning, if the node knows it.
+fn whole_id(device: &str, node: Option<&Node>) -> String {
+    let mut peers = node.iter().flat_map(|node| &node.peers);
+    let known = peers.find(|peer| is_same_id(&peer.device, device));
+    known.map_or(device, |peer| &peer.device).to_owned()
 }
 
 /// Everything that is asked on the wire.

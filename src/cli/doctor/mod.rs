@@ -6,6 +6,8 @@ mod machine;
 mod probe;
 mod show;
 
+pub use bundle::reread as reread_bundle;
+
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 

@@ -4,14 +4,15 @@ use serde::Serialize;
 
 use super::local::Local;
 use super::unlock::UnlockArgs;
-use super::{make_parents, refuse_taken};
+use super::{make_parents, refuse_unfit};
+use crate::authority::Authority;
 use crate::cli::admin::AdminKey;
-use crate::cli::{Context, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::DeviceKind;
 use crate::domain::enrol::{Arrival, Terms};
 use crate::domain::name::Name;
-use crate::node::join::Wish;
-use crate::node::{DeviceKeys, StoreOptions};
+use crate::node::join::{BecomeError, Wish, finish, prepare};
+use crate::node::{DeviceKeys, Store, StoreOptions};
 
 /// Make this machine a node with the authority that is on it
 ///
@@ -51,7 +52,7 @@ pub(super) struct Made {
 
 impl Init {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        refuse_taken(context)?;
+        refuse_unfit(context)?;
         make_parents(context)?;
         let mut authority = self.key.open()?;
         let unlock = self.unlock.chosen()?;
@@ -70,19 +71,20 @@ impl Init {
             invitation: None,
         };
         let device = keys.device();
-        authority.approve(&request, Arrival::Offline, Some(terms), now)?;
-        let answer = authority.answer(device)?;
-        let enrolled = keys
-            .accept(Some(clinic), &answer, now)
-            .map_err(crate::node::join::BecomeError::from)?;
-        crate::node::create(
-            context.dir(),
-            &StoreOptions::PRODUCT,
-            &unlock,
-            &enrolled,
-            now,
-        )?;
-        self.local.save(context)?;
+        // Made before anything is signed: a disk without room must not leave a device in the record
+        // that nobody has.
+        let store = prepare(context.dir(), &StoreOptions::PRODUCT, &unlock, &keys)?;
+        if let Err(error) = authority.approve(&request, Arrival::Offline, Some(terms), now) {
+            store.discard(context.dir());
+            return Err(error.into());
+        }
+        let finished = self
+            .finish(context, &store, keys, &authority)
+            .map_err(|why| self.unfinished(&why));
+        if let Err(failure) = finished {
+            store.discard(context.dir());
+            return Err(failure);
+        }
         let made = Made {
             device: device.to_string(),
             clinic: clinic.to_string(),
@@ -91,6 +93,33 @@ impl Init {
             directory: context.dir().to_owned(),
         };
         context.output.answer(&made, || made.text(context))
+    }
+
+    fn finish(
+        &self,
+        context: &Context,
+        store: &Store,
+        keys: DeviceKeys,
+        authority: &Authority,
+    ) -> Outcome {
+        let now = context.clock.now();
+        let answer = authority.answer(keys.device())?;
+        let enrolled = keys
+            .accept(Some(authority.clinic_id()), &answer, now)
+            .map_err(BecomeError::from)?;
+        finish(store, &enrolled, now)?;
+        self.local.save(context)
+    }
+
+    fn unfinished(&self, why: &Failure) -> Failure {
+        Failure::error(format!(
+            "{} is certified, but its node could not be made: {why}",
+            self.name
+        ))
+        .remedy(format!(
+            "mend that, run `clinic-mesh device revoke {}`, and begin again",
+            self.name
+        ))
     }
 }
 

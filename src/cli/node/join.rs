@@ -8,7 +8,7 @@ use super::local::Local;
 use super::request::wished;
 use super::settings::Settings;
 use super::unlock::UnlockArgs;
-use super::{make_parents, refuse_taken};
+use super::{make_parents, refuse_unfit};
 use crate::cli::{Context, Failure, Format, Outcome, pictures};
 use crate::domain::enrol::ANSWER_FILE;
 use crate::domain::invitation::InvitationSecret;
@@ -86,7 +86,7 @@ impl Join {
     }
 
     fn by_code(&self, context: &Context, secret: &InvitationSecret) -> Result<Enrolled, Failure> {
-        refuse_taken(context)?;
+        refuse_unfit(context)?;
         make_parents(context)?;
         // Before the admin's time is taken: nothing may fail for want of a passphrase later.
         let unlock = self.unlock.chosen()?;

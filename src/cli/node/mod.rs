@@ -19,6 +19,7 @@ use super::{Context, Outcome};
 use crate::cli::failure::Failure;
 use crate::node::join::BecomeError;
 use crate::node::{Store, StoreError};
+use crate::web::Socket;
 
 /// This machine's node: make it, let it join, run it, look at it
 #[derive(Debug, Subcommand)]
@@ -42,12 +43,13 @@ impl Node {
     }
 }
 
-/// Refuses a directory that holds a node already, before anything is asked or sent.
-pub(super) fn refuse_taken(context: &Context) -> Outcome {
+/// Refuses a directory that holds a node already, and one in which none could run, before anything is
+/// asked or sent.
+pub(super) fn refuse_unfit(context: &Context) -> Outcome {
     if Store::exists(context.dir()) {
         return Err(taken(context));
     }
-    Ok(())
+    Socket::check_place(context.dir()).map_err(Failure::refused)
 }
 
 fn taken(context: &Context) -> Failure {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::local::Local;
 use super::unlock::UnlockArgs;
-use super::{make_parents, refuse_taken};
+use super::{make_parents, refuse_unfit};
 use crate::cli::device::fingerprint;
 use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::name::Name;
@@ -56,7 +56,7 @@ struct Answer {
 
 impl Request {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        refuse_taken(context)?;
+        refuse_unfit(context)?;
         make_parents(context)?;
         let unlock = self.unlock.chosen()?;
         let keys = DeviceKeys::fresh();

@@ -19,7 +19,7 @@ const PASSPHRASE_MIN: usize = 12;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "What opens the store")]
 pub(crate) struct UnlockArgs {
-    /// Use the key in FILE instead of a passphrase; it is made if there is none
+    /// Use the key in FILE instead of a passphrase; commands that make a node make the file as well
     #[arg(
         long,
         value_name = "FILE",

@@ -127,13 +127,13 @@ impl EnrolmentAnswer {
     ) -> Result<(RecordCopy, Clinic), AnswerError> {
         self.check_form()?;
         self.check_clinic(promise)?;
-        let certificate = self.check_certificate(promise)?;
+        let copy = self.check_record()?;
+        let clinic = copy.clinic();
+        let certificate = self.check_certificate(promise, &clinic)?;
         let (from, until) = (certificate.not_before, certificate.not_after);
         if now.plus(SKEW) < from || now > until.plus(SKEW) {
             return Err(AnswerError::NotValidNow { from, until });
         }
-        let copy = self.check_record()?;
-        let clinic = copy.clinic();
         check_listed(&clinic, &certificate)?;
         self.check_mesh_keys(&clinic)?;
         Ok((copy, clinic))
@@ -164,8 +164,15 @@ impl EnrolmentAnswer {
         })
     }
 
-    fn check_certificate(&self, promise: &Promise) -> Result<Certificate, AnswerError> {
-        let grant = Grant::open(&self.grant, &self.clinic)?;
+    fn check_certificate(
+        &self,
+        promise: &Promise,
+        clinic: &Clinic,
+    ) -> Result<Certificate, AnswerError> {
+        let root = self.grant.signer;
+        let known = clinic.is_root(&root);
+        let root = known.then_some(root).ok_or(GrantError::NotTheRoots)?;
+        let grant = Grant::open_by(&self.grant, &self.clinic, &root.as_admin())?;
         let certificate = Certificate::open(&self.certificate, &self.clinic)?;
         if self.certificate.signer != grant.admin.into()
             || !grant.scopes.has(Scope::Enrol)

@@ -3,13 +3,14 @@
 mod devices;
 mod people;
 mod policy;
+mod roots;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Admin, Clinic, Item, VoidReason};
-use crate::domain::cert::{self, Grant};
-use crate::domain::id::{AuthorId, ClinicId};
+use crate::domain::cert::Grant;
+use crate::domain::id::{AdminId, AuthorId};
 use crate::domain::renewal::RenewalItem;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
@@ -27,8 +28,7 @@ pub(super) fn run<'a>(
 ) -> Clinic {
     let id = before.id;
     let mut clinic = Clinic::unknown(id);
-    let (root, others) = split(id, in_order(items));
-    clinic.apply_root_log(&root);
+    let others = clinic.apply_roots(in_order(items));
     let counted = clinic.judge_all(others);
     clinic.apply_revocations(&counted);
     let past = clinic.apply_devices(&counted, renewals, &before.devices);
@@ -44,7 +44,7 @@ pub(super) fn run<'a>(
 /// The statements by time, then signer, then number, each once.
 ///
 /// Of two with one signer and number (the log was forked) the earlier counts, whichever came first;
-/// but what either of them withdraws is withdrawn.
+/// but what either of them withdraws is withdrawn, and each is an admin's word on the root key.
 fn in_order<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<&'a Item> {
     let mut items: Vec<&Item> = items.into_iter().collect();
     items.sort_by(|a, b| {
@@ -53,23 +53,15 @@ fn in_order<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<&'a Item> {
     });
     items.dedup_by(|a, b| a.id == b.id && a.time == b.time && a.statement == b.statement);
     let mut known = BTreeSet::new();
-    items.retain(|item| known.insert(item.id) || withdraws(&item.statement.act));
+    items.retain(|item| known.insert(item.id) || stands_beside(&item.statement.act));
     items
 }
 
-const fn withdraws(act: &Act) -> bool {
-    matches!(act, Act::AdminEnded { .. } | Act::DeviceRevoked { .. })
-}
-
-/// The root's statements and the others', with one hash per signer.
-fn split(clinic: ClinicId, items: Vec<&Item>) -> (Vec<&Item>, Vec<&Item>) {
-    let mut known: BTreeMap<AuthorId, bool> = BTreeMap::new();
-    items.into_iter().partition(|item| {
-        let author = item.id.author;
-        *known
-            .entry(author)
-            .or_insert_with(|| cert::is_root(&author, &clinic))
-    })
+const fn stands_beside(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::AdminEnded { .. } | Act::DeviceRevoked { .. } | Act::RootRotated { .. }
+    )
 }
 
 impl Clinic {
@@ -77,23 +69,14 @@ impl Clinic {
         self.void.insert(item.id, reason);
     }
 
-    /// The root's log alone decides who the admins are and where they end.
-    fn apply_root_log(&mut self, items: &[&Item]) {
-        for item in items {
-            if let Err(reason) = self.apply_root(&item.statement.act) {
-                self.void(item, reason);
-            }
-        }
-    }
-
-    fn apply_root(&mut self, act: &Act) -> Result<(), VoidReason> {
+    fn apply_root(&mut self, root: &AdminId, act: &Act) -> Result<(), VoidReason> {
         match act {
             Act::Founded { name } if self.name.is_none() => {
                 self.name = Some(name.clone());
                 Ok(())
             }
             Act::Founded { .. } => Err(VoidReason::DoesNotFit),
-            Act::AdminGranted { grant } => self.apply_grant(grant),
+            Act::AdminGranted { grant } => self.apply_grant(root, grant),
             Act::AdminEnded { admin, last } => {
                 let admin = self.admins.get_mut(admin).ok_or(VoidReason::DoesNotFit)?;
                 admin.last = Some(admin.last.map_or(*last, |earlier| earlier.min(*last)));
@@ -105,8 +88,13 @@ impl Clinic {
     }
 
     /// The first grant of a key holds: who was ended is never granted again.
-    fn apply_grant(&mut self, signed: &Signed) -> Result<(), VoidReason> {
-        let grant = Grant::open(signed, &self.id).map_err(|_| VoidReason::InvalidInside)?;
+    fn apply_grant(&mut self, root: &AdminId, signed: &Signed) -> Result<(), VoidReason> {
+        let grant = Grant::open_by(signed, &self.id, root);
+        let grant = grant.map_err(|_| VoidReason::InvalidInside)?;
+        // A root's log is not an admin's: nobody is both.
+        if self.is_root(&grant.admin.into()) {
+            return Err(VoidReason::DoesNotFit);
+        }
         match self.admins.entry(grant.admin) {
             Entry::Occupied(_) => Err(VoidReason::DoesNotFit),
             Entry::Vacant(place) => {
@@ -138,6 +126,13 @@ impl Clinic {
             .admins
             .get(&item.id.author.as_admin())
             .ok_or(VoidReason::UnknownSigner)?;
+        if let Act::RootRotated { rotation } = &item.statement.act {
+            // Whether its signer is in office is a question of the root's log up to where it ends.
+            return match rotation.open(&self.id) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(VoidReason::InvalidInside),
+            };
+        }
         let ended = admin.last.is_some_and(|last| item.id.seq > last);
         if ended && !planted!("ended-admin-counts") {
             return Err(VoidReason::AfterTheEnd);
@@ -148,6 +143,7 @@ impl Clinic {
         match item.statement.act.right() {
             Right::Scope(scope) if admin.grant.scopes.has(scope) => Ok(()),
             Right::Scope(_) if planted!("right-unchecked") => Ok(()),
+            Right::Admin => Ok(()),
             Right::Scope(_) | Right::Root => Err(VoidReason::WithoutRight),
         }
     }

@@ -13,6 +13,7 @@ mod entitlement;
 mod invitations;
 mod orders;
 mod people;
+mod roots;
 mod settings;
 mod size;
 mod two_admins;

@@ -59,6 +59,7 @@ fn verdict_on_signed_by(
     let shown = Credentials {
         certificate: clinic.certify(who, &certificate),
         grant: clinic.admins[who].signed.clone(),
+        chain: None,
     };
     let at = Circumstances {
         proven: certificate.noise_key,
@@ -253,7 +254,7 @@ fn an_ended_admin_cannot_end_a_device_that_another_admin_certified_anew() {
 fn a_connection_ends_when_the_admin_who_let_the_device_in_is_removed() {
     let mut clinic = clinic();
     let certificate = clinic.draft("pharmacy");
-    let issuer = Issuer::Admin(clinic.admins[ADMIN].id());
+    let issuer = Issuer::Admin(clinic.admins[ADMIN].id(), GrantedBy::FirstRoot);
     let still = |clinic: &SampleClinic| {
         clinic
             .trust("front-desk")
@@ -310,7 +311,7 @@ fn a_device_that_the_record_never_listed_can_be_revoked() {
 fn a_live_connection_ends_with_the_revocation() {
     let mut clinic = clinic();
     let certificate = clinic.device("ward-2").certificate.clone();
-    let issuer = Issuer::Admin(clinic.admins[ADMIN].id());
+    let issuer = Issuer::Admin(clinic.admins[ADMIN].id(), GrantedBy::FirstRoot);
     clinic.revoke("ward-2");
     let still = clinic
         .trust("front-desk")
@@ -387,6 +388,7 @@ fn a_forged_or_mixed_up_certificate_is_malformed_to_the_peer() {
     let swapped = Credentials {
         certificate: device.grant.clone(),
         grant: device.signed.clone(),
+        chain: None,
     };
     let mut unsigned = device.credentials();
     unsigned.certificate.signer = AuthorId::new([1; 32]);
@@ -428,4 +430,88 @@ fn only_the_highest_mesh_key_is_the_newest() {
     assert!(!view.is_newest_mesh_key(1));
     view.mesh_keys.clear();
     assert!(!view.is_newest_mesh_key(0));
+}
+
+/// What a machine shows that this admin has certified and the record does not list.
+fn shown_by(
+    clinic: &SampleClinic,
+    who: &str,
+    chain: Option<Vec<SignedRotation>>,
+) -> (Credentials, Circumstances) {
+    let certificate = clinic.draft("pharmacy");
+    let at = Circumstances {
+        proven: certificate.noise_key,
+        ..circumstances(clinic)
+    };
+    let shown = Credentials {
+        certificate: clinic.certify(who, &certificate),
+        grant: clinic.admins[who].signed.clone(),
+        chain,
+    };
+    (shown, at)
+}
+
+fn reach(
+    judging: &SampleClinic,
+    (shown, at): &(Credentials, Circumstances),
+) -> Result<Reach, Refusal> {
+    let opened = shown.open(&judging.id)?;
+    judging.trust("front-desk").admit_opened(&opened, *at)
+}
+
+/// The only admin signs for a root of this name, which appoints an admin of the same name.
+fn rotated(clinic: &SampleClinic, next: &str, last: u64) -> (SampleClinic, SignedRotation) {
+    let mut clinic = clinic.clone();
+    let (rotation, new) = clinic.rotation(next, last);
+    clinic.say_rotated(ADMIN, &rotation);
+    clinic.root = new;
+    clinic.admin(next, Scopes::of(Scopes::ALL));
+    (clinic, rotation)
+}
+
+#[test]
+fn whom_a_later_root_vouches_for_is_let_in_with_the_chain_that_leads_to_it() {
+    let before = clinic();
+    let (after, rotation) = rotated(&before, "second", 2);
+    let with = shown_by(&after, "second", Some(vec![rotation.clone()]));
+    assert_eq!(reach(&after, &with), Ok(Reach::All));
+    let without = shown_by(&after, "second", None);
+    assert_eq!(reach(&after, &without), Err(Refusal::UnknownIssuer));
+    // Where nobody has heard of the change, the record is taken from it and nothing given.
+    assert_eq!(reach(&before, &with), Ok(Reach::Unlisted));
+    let empty = shown_by(&after, "second", Some(Vec::new()));
+    assert_eq!(reach(&after, &empty), Err(Refusal::UnknownIssuer));
+    let first = shown_by(&after, ADMIN, Some(vec![rotation]));
+    assert_eq!(reach(&after, &first), Err(Refusal::UnknownIssuer));
+    let first = shown_by(&after, ADMIN, None);
+    assert_eq!(
+        reach(&after, &first),
+        Ok(Reach::All),
+        "appointed before the end"
+    );
+}
+
+#[test]
+fn whom_the_old_root_appoints_after_its_end_is_refused_by_all_who_know_of_it() {
+    let before = clinic();
+    let mut thief = before.clone();
+    thief.admin("Mallory", Scopes::of(Scopes::ALL));
+    let shown = shown_by(&thief, "Mallory", None);
+    assert_eq!(reach(&before, &shown), Ok(Reach::All));
+    let (after, _) = rotated(&before, "second", 2);
+    assert_eq!(reach(&after, &shown), Err(Refusal::UnknownIssuer));
+}
+
+#[test]
+fn a_chain_that_contradicts_the_record_is_heard_only_if_it_could_win() {
+    let mut clinic = clinic();
+    clinic.admin("Sam", Scopes::of([Scope::Enrol]));
+    let admin = clinic.admins["Sam"].id();
+    clinic.say_root(Act::AdminEnded { admin, last: 0 });
+    let (early, first) = rotated(&clinic, "early", 2);
+    let (late, second) = rotated(&clinic, "late", 4);
+    let from_early = shown_by(&early, "early", Some(vec![first]));
+    let from_late = shown_by(&late, "late", Some(vec![second]));
+    assert_eq!(reach(&late, &from_early), Ok(Reach::Unlisted));
+    assert_eq!(reach(&early, &from_late), Err(Refusal::UnknownIssuer));
 }

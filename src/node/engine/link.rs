@@ -8,6 +8,7 @@ use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
 use crate::domain::time::WallTime;
 
+use super::pull::WANTS_MAX;
 use super::types::JobId;
 
 /// Most logs that one peer may be sent at once: bounds readings under way.
@@ -68,6 +69,8 @@ pub(super) struct Link {
     pub(super) clock: Option<(WallTime, Duration)>,
     /// What is known of the peer's logs.
     pub(super) peer_logs: BTreeMap<Log, PeerLog>,
+    /// Logs that may be asked of the peer at once.
+    pub(super) allowance: usize,
     /// Logs being sent to the peer.
     pub(super) sending: BTreeMap<Log, Sending>,
     /// Requests that wait for one of [`SENDING_MAX`] places.
@@ -121,6 +124,7 @@ impl Link {
             offset_ms: None,
             clock: None,
             peer_logs: BTreeMap::new(),
+            allowance: WANTS_MAX,
             sending: BTreeMap::new(),
             queued: VecDeque::new(),
             pushed: VecDeque::new(),
@@ -129,6 +133,19 @@ impl Link {
             told: None,
             compared: now,
         }
+    }
+
+    /// A log that was asked of the peer came.
+    pub(super) fn note_kept(&mut self) {
+        self.allowance = (self.allowance + 1).min(WANTS_MAX);
+    }
+
+    /// A log that the peer said it holds, and that was asked of it, did not come in time.
+    ///
+    /// Places for what is asked for are few and all peers share them. Whoever lists what it does not give
+    /// soon keeps one of them, and gets the others back by giving.
+    pub(super) fn note_broken(&mut self) {
+        self.allowance = (self.allowance / 2).max(1);
     }
 
     /// What is known of a log at the peer.

@@ -106,6 +106,9 @@ pub struct Engine {
     clock: Clock,
     rng: StdRng,
     standing: DeviceStanding,
+    /// Who refused this node as revoked, since it was last let in anywhere. A node that was away learns of
+    /// its revocation in no other way.
+    shut_out_by: Option<DeviceId>,
     stopping: Option<Ticket>,
     stopped: bool,
     room: Room,
@@ -200,6 +203,7 @@ impl Engine {
             clock: Clock::resume(boot.clock),
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
+            shut_out_by: None,
             stopping: None,
             stopped: false,
             room: Room::Enough,
@@ -273,7 +277,11 @@ impl Engine {
             }
             Input::LinkDown { link } => self.forget_link(link, None),
             Input::Frame { link, frame } => self.on_frame(link, frame),
-            Input::PeerRefused { why, peer } => self.count_refusal(peer, why),
+            Input::PeerRefused { why, peer, by_peer } => {
+                let peers_word = by_peer && why == Refusal::Revoked;
+                self.shut_out_by = peer.filter(|_| peers_word).or(self.shut_out_by);
+                self.count_refusal(peer, why);
+            }
             Input::Committed { id } => self.on_committed(id),
             Input::Loaded { job, loaded } => self.on_loaded(job, loaded),
             Input::Purged { horizon } => self.on_purged(horizon),
@@ -337,6 +345,7 @@ impl Engine {
         old_mesh_key: bool,
     ) {
         let peer = certificate.device;
+        self.shut_out_by = None;
         let lenient = planted!("revoked-is-let-in");
         if self.standing == DeviceStanding::Revoked
             || !lenient && self.record.clinic.revoked_at(&peer.into()).is_some()

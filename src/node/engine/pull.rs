@@ -17,7 +17,7 @@ use super::link::Stage;
 use super::{Engine, Job, LinkId, Load};
 
 /// Most logs asked for at once, over all peers: bounds what is on its way to us.
-const WANTS_MAX: usize = 16;
+pub(super) const WANTS_MAX: usize = 16;
 
 /// Segments asked for at once; more are allowed as they arrive. With segments of 256 KiB this keeps
 /// two megabytes on the way for each log.
@@ -62,6 +62,10 @@ impl Wants {
             self.held_back.pop_first();
         }
         self.held_back.insert(log, until).is_none()
+    }
+
+    fn asked_of(&self, id: LinkId) -> usize {
+        self.open.values().filter(|want| want.link == id).count()
     }
 
     /// Lets every log be asked for again, because the record changed.
@@ -275,11 +279,12 @@ impl Engine {
         );
     }
 
-    /// The author itself if it is connected, else whoever has most.
+    /// The author itself if it is connected, else whoever has most; nobody of whom enough is asked already.
     fn best_source(&self, log: &Log, head: Head) -> Option<LinkId> {
-        let able = self.links.iter().filter(|(_, link)| {
+        let able = self.links.iter().filter(|(id, link)| {
             link.peer_log(log).has > head.seq
                 && (link.stage == Stage::All || log.space == Space::Record)
+                && self.wants.asked_of(**id) < link.allowance
         });
         let rank = |link: &super::link::Link| {
             (
@@ -293,10 +298,10 @@ impl Engine {
     /// A segment of a log was accepted: the peer may send more, or the asking is over.
     pub(super) fn progressed(&mut self, id: LinkId, log: Log) {
         let head = self.holdings.head(&log);
-        let has = self
-            .links
-            .get(&id)
-            .map_or(0, |link| link.peer_log(&log).has);
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let has = link.peer_log(&log).has;
         let Some(want) = self.wants.open.get_mut(&log).filter(|want| want.link == id) else {
             return;
         };
@@ -304,6 +309,7 @@ impl Engine {
         want.credit = want.credit.saturating_sub(1);
         if head.seq >= has {
             self.wants.open.remove(&log);
+            link.note_kept();
             // Another peer may have more of it.
             self.wants.waiting.insert(log);
             self.ask_waiting();
@@ -342,6 +348,9 @@ impl Engine {
             .collect();
         for (log, id) in &late {
             self.give_up(*id, *log);
+            if let Some(link) = self.links.get_mut(id) {
+                link.note_broken();
+            }
         }
         if late.iter().any(|(log, _)| log.space == Space::Record) {
             self.check_all_stages();

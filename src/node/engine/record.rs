@@ -5,7 +5,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
-use crate::domain::cert;
 use crate::domain::enforcement;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
 use crate::domain::log::{Entry, Epoch, Log, SEGMENT_BYTES_MAX, Segment};
@@ -55,10 +54,9 @@ impl RecordState {
         }
     }
 
-    /// Whether a log by this key belongs in the record: the root's, or an admin's.
+    /// Whether a log by this key belongs in the record: a root's, or an admin's, of now or before.
     pub(super) fn knows_signer(&self, author: &AuthorId) -> bool {
-        cert::is_root(author, &self.clinic.id)
-            || self.clinic.admins.contains_key(&author.as_admin())
+        self.clinic.knows_signer(author)
     }
 
     /// Whether a log of the record belongs there: an admin's statements, or the renewals of a device that

@@ -150,6 +150,7 @@ impl Engine {
         let credentials = Credentials {
             certificate: own.signed.clone(),
             grant: admin.signed.clone(),
+            chain: clinic.chain_to(&admin.signed.signer),
         };
         // The record lists what its signer's log vouches for. What nobody else would open is not shown in
         // the place of what they do.

@@ -14,6 +14,7 @@ mod mesh;
 mod pages;
 mod policy;
 mod renewal;
+mod roots;
 mod taking_back;
 mod talk;
 

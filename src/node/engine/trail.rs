@@ -132,11 +132,13 @@ impl Engine {
         }
     }
 
-    /// What somebody should look at; a full disk before all else, since nobody can write for it.
+    /// What somebody should look at: first what comes before everything else, then a full disk, since
+    /// nobody can write for it.
     fn concerns(&self, offset: Option<i64>) -> Vec<Concern> {
+        let shut_out = self.shut_out_by.map(|by| Concern::ShutOut { by });
         let full = (self.room == Room::NearlyFull).then_some(Concern::DiskNearlyFull);
         let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
-        full.into_iter().chain(others).collect()
+        shut_out.into_iter().chain(full).chain(others).collect()
     }
 }
 

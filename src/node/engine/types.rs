@@ -133,6 +133,8 @@ pub enum Input {
         why: Refusal,
         /// The device, where the handshake got far enough to know.
         peer: Option<DeviceId>,
+        /// Whether the peer refused this node.
+        by_peer: bool,
     },
     /// A commit is durable.
     Committed {

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 /// How it stands with an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +22,11 @@ pub enum Port {
 }
 
 /// Tries to listen at `address`, and gives it back at once.
+///
+/// It asks for the address alone: a listener that shares its port with others counts as one that has it.
+/// `[::]` is every address of IPv6 and none of IPv4, as nodes listen on it.
 pub fn look_at(address: SocketAddr) -> io::Result<Port> {
-    match TcpListener::bind(address) {
+    match listen_alone(address) {
         Ok(_listener) => Ok(Port::Free),
         Err(error) => match error.kind() {
             io::ErrorKind::AddrInUse => Ok(Port::Taken(holder(address.port()))),
@@ -29,6 +35,22 @@ pub fn look_at(address: SocketAddr) -> io::Result<Port> {
             _ => Err(error),
         },
     }
+}
+
+fn listen_alone(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // What connections of a process that ended leave behind is in nobody's way.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, 1)?;
+    Ok(socket)
 }
 
 /// The program of a process, as the system calls it.
@@ -70,6 +92,8 @@ fn owner(socket: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]

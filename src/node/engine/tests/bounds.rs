@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::{Rounds, rounds};
 use crate::domain::audit::Origin;
-use crate::domain::log::{Epoch, Log};
+use crate::domain::id::{AuthorId, Hash};
+use crate::domain::log::{Epoch, Head, Log};
 use crate::domain::message::{AMENDMENTS_MAX, EntryId};
+use crate::domain::sign::Signature;
 use crate::node::engine::link::{QUEUED_MAX, SENDING_MAX};
 use crate::node::engine::reading::PARKED_MAX;
 use crate::node::engine::send::DIGESTS_MAX;
 use crate::node::engine::{Command, CommandRefusal, JOBS_MAX, Reply, Ticket};
-use crate::wire::{Frame, LIST_MAX, SpaceDigest};
+use crate::wire::{Frame, LIST_MAX, LogHead, SpaceDigest};
 
 impl Rounds {
     fn told(&mut self, text: &str) -> EntryId {
@@ -93,6 +95,39 @@ fn more_logs_than_are_asked_for_at_once_come_without_a_pause_between_them() {
     r.mesh.run_for(Duration::from_secs(5));
     let disk = &r.mesh.offices["ward-2"].disk;
     assert_eq!(disk.of_space(&r.rounds).count(), LOGS);
+}
+
+#[test]
+fn a_peer_that_lists_what_it_does_not_give_keeps_nothing_of_others_waiting() {
+    let mut r = rounds();
+    r.mesh.cut("ward-2");
+    let (ben, space) = (r.ben, r.rounds);
+    r.mesh
+        .post("ward-2", ben, space, "Bed 4 is free")
+        .expect("posted");
+    // They come first in every order that goes by the names of logs.
+    let heads = |from: u64| Frame::Heads {
+        space,
+        heads: (from..from + LIST_MAX as u64).map(made_up_head).collect(),
+    };
+    let lists: Vec<Frame> = (0..4).map(|n| heads(1 + n * LIST_MAX as u64)).collect();
+    r.mesh.whisper_all("pharmacy", "front-desk", &lists);
+    // Now that every place is taken by what will not come.
+    r.mesh.heal("ward-2");
+    r.mesh.run_for(std::time::Duration::from_secs(15));
+    assert_eq!(r.mesh.texts("front-desk", r.ana, space), ["Bed 4 is free"]);
+}
+
+fn made_up_head(epoch: u64) -> LogHead {
+    LogHead {
+        author: AuthorId::new([0; 32]),
+        epoch: Epoch(epoch),
+        head: Head {
+            seq: 1,
+            hash: Hash::ZERO,
+        },
+        signature: Signature::new([1; 64]),
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
     };
     status.concerns.iter().find_map(|concern| match concern {
         Concern::Contact { read_only, .. } => Some(*read_only),
-        Concern::Certificate { .. }
+        Concern::ShutOut { .. }
+        | Concern::Certificate { .. }
         | Concern::FewRenewers { .. }
         | Concern::OldMeshKey { .. }
         | Concern::Clock { .. }
@@ -198,4 +199,28 @@ fn a_node_whose_disk_is_nearly_full_says_so_before_anything_else_until_there_is_
     assert_eq!(first(&mut mesh), Some(Concern::DiskNearlyFull));
     mesh.room("front-desk", Room::Enough);
     assert!(matches!(first(&mut mesh), Some(Concern::Contact { .. })));
+}
+
+#[test]
+fn a_node_that_is_refused_as_revoked_says_so_until_it_is_let_in_again() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    clinic.staff("Ana", ["front-desk"]);
+    let mut mesh = Mesh::of(clinic);
+    let shut_out = |mesh: &mut Mesh| {
+        let ticket = mesh.ask("ward-2", Command::Status);
+        match mesh.answer("ward-2", ticket) {
+            Some(Reply::Status(status)) => status
+                .concerns
+                .iter()
+                .any(|concern| matches!(concern, Concern::ShutOut { .. })),
+            _ => panic!("no status"),
+        }
+    };
+    mesh.cut("ward-2");
+    assert!(!shut_out(&mut mesh));
+    mesh.shut_out("ward-2", "front-desk");
+    assert!(shut_out(&mut mesh));
+    mesh.heal("ward-2");
+    mesh.run_for(Duration::from_secs(5));
+    assert!(!shut_out(&mut mesh), "it is connected");
 }

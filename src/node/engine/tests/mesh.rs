@@ -167,6 +167,17 @@ impl Mesh {
         self.settle();
     }
 
+    /// `by` tells an office in a handshake that it was revoked.
+    pub(super) fn shut_out(&mut self, name: &str, by: &str) {
+        let refused = Input::PeerRefused {
+            why: Refusal::Revoked,
+            peer: Some(self.clinic.device(by).id),
+            by_peer: true,
+        };
+        self.queue.push_back((name.to_owned(), refused));
+        self.settle();
+    }
+
     /// Connects an office again.
     pub(super) fn heal(&mut self, name: &str) {
         self.down.remove(name);

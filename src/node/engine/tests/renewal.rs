@@ -130,6 +130,7 @@ fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
     office.shown = Some(Credentials {
         certificate: forged.certificate,
         grant,
+        chain: None,
     });
     mesh.times_count = false;
     mesh.gifts.clear();
@@ -167,6 +168,7 @@ fn a_device_that_has_expired_is_renewed_when_it_asks_and_works_again() {
     office.shown = Some(Credentials {
         certificate: *signed,
         grant,
+        chain: None,
     });
     mesh.heal("pharmacy");
     mesh.run_for(minutes(2));

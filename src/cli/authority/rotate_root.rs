@@ -1,0 +1,332 @@
+//! `authority rotate-root`: another root key in the place of one that somebody else may have.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::api::clinic::author_name;
+use crate::authority::{self, Begun, Cost, Progress};
+use crate::cli::admin::{AdminKey, AuthorityDir, Desk, RootKey, choose};
+use crate::cli::secret::YesFlag;
+use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::record::PendingRotation;
+use crate::domain::rotation::SignedRotation;
+use crate::platform::files;
+
+/// Change the root key: when its paper was seen, a keeper left, or a stick is missing
+///
+/// The old key signs for a new one, and more than half of the admins sign for both; then the new key is
+/// the root's. With one admin `begin` is all there is to do.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum RotateRoot {
+    Begin(Begin),
+    Sign(Sign),
+    Finish(Finish),
+}
+
+impl RotateRoot {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        match self {
+            Self::Begin(command) => command.run(context),
+            Self::Sign(command) => command.run(context),
+            Self::Finish(command) => command.run(context),
+        }
+    }
+}
+
+/// Make the new root key: the old one and one admin sign for it
+///
+/// Prints the new recovery page. Run again with the same new passphrase, it goes on where it stopped.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Begin {
+    /// Number of the old root key's last statement that counts, if what came after it is a thief's
+    #[arg(long, value_name = "NUMBER")]
+    last: Option<u64>,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    root: RootKey,
+
+    /// Read the new root key's passphrase from the first line of FILE instead of asking for it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    new_passphrase_file: Option<PathBuf>,
+
+    /// Write the recovery page to FILE instead of standard output; print it, then destroy the file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    recovery_page: Option<PathBuf>,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// How a change of the root key stands.
+#[derive(Serialize)]
+struct Answer {
+    root_key: u8,
+    new_key: Option<String>,
+    done: bool,
+    signed: Option<usize>,
+    needed: Option<usize>,
+    recovery_page: Option<PathBuf>,
+}
+
+impl Begin {
+    fn run(&self, context: &Context) -> Outcome {
+        if context.output.format == Format::Json && self.recovery_page.is_none() {
+            return Err(Failure::usage("with --json the recovery page needs a file")
+                .remedy("add --recovery-page FILE"));
+        }
+        let path = self.key.dir.path();
+        let root = self.root.open(&path)?;
+        let begun = context.block_on(self.begin(root, context))?;
+        self.hand_out_page(context, &begun)?;
+        let progress = context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            sign_for(&mut desk, &begun.rotation, context).await?;
+            drop(desk);
+            finish(&path, context).await
+        })?;
+        let answer = Answer {
+            new_key: Some(begun.key.to_string()),
+            recovery_page: self.recovery_page.clone(),
+            ..Answer::of(begun.number, &progress)
+        };
+        context.output.answer(&answer, || self.text(&answer, &path))
+    }
+
+    async fn begin(&self, root: authority::Authority, context: &Context) -> Result<Begun, Failure> {
+        let mut desk = Desk::of(root, context).await?;
+        let prompt = "Passphrase for the new root key (kept offline, seldom used)";
+        let passphrase = choose(self.new_passphrase_file.as_deref(), prompt)?;
+        let now = context.clock.now();
+        let begun = desk
+            .authority
+            .begin_rotation(self.last, &passphrase, Cost::PRODUCT, now)?;
+        self.yes.confirm(&format!(
+            "Change the root key for good, counting {} of the {} statements of the old one?",
+            begun.last, begun.head
+        ))?;
+        Ok(begun)
+    }
+
+    /// The page goes out before anybody signs: without it the new key would hang on one file.
+    fn hand_out_page(&self, context: &Context, begun: &Begun) -> Outcome {
+        let page = &begun.recovery_page;
+        match &self.recovery_page {
+            Some(path) => {
+                let mut file = files::create(path).map_err(Failure::error)?;
+                file.write_all(page.as_bytes())?;
+                Ok(file.sync_all()?)
+            }
+            None => context.output.text(&format!("{}\n", page.as_str())),
+        }
+    }
+
+    fn text(&self, answer: &Answer, path: &Path) -> String {
+        let page = match &self.recovery_page {
+            Some(file) => format!(
+                "Print {} now, put the paper into a safe, and destroy the file.\n",
+                file.display()
+            ),
+            None => "Print the page above now, put the paper into a safe, and clear the screen.\n"
+                .to_owned(),
+        };
+        format!("{page}{}", answer.text(path))
+    }
+}
+
+impl Answer {
+    fn of(root_key: u8, progress: &Progress) -> Self {
+        let (done, signed, needed) = match progress {
+            Progress::Done { .. } => (true, None, None),
+            Progress::Waits { signed, needed } => (false, Some(*signed), Some(*needed)),
+        };
+        Self {
+            root_key,
+            new_key: None,
+            done,
+            signed,
+            needed,
+            recovery_page: None,
+        }
+    }
+
+    fn text(&self, path: &Path) -> String {
+        match (self.signed, self.needed) {
+            (Some(signed), Some(needed)) => format!(
+                "{signed} of {needed} admins have signed for root key number {}. Tell the others how its id \
+                 begins, {}; they run\n\n    \
+                 clinic-mesh authority rotate-root sign\n\n\
+                 on their machines, and then, here:\n\n    \
+                 clinic-mesh authority rotate-root finish\n",
+                self.root_key,
+                self.new_key.as_deref().map_or("?", |id| &id[..8]),
+            ),
+            _ => format!(
+                "Root key number {} is in {}, and the old one is wiped there.\n\
+                 Destroy the old recovery page and every sheet of the old shares. Make new shares:\n\n    \
+                 clinic-mesh authority shares make\n",
+                self.root_key,
+                path.display()
+            ),
+        }
+    }
+}
+
+/// The opened admin signs, unless that was done before.
+async fn sign_for(
+    desk: &mut Desk,
+    rotation: &SignedRotation,
+    context: &Context,
+) -> Result<(), Failure> {
+    let own = desk.authority.id().as_admin();
+    let clinic = desk.authority.clinic();
+    let mut pending = clinic.pending_rotations.values();
+    let signed = pending.any(|one| one.signed == *rotation && one.signed_for.contains(&own));
+    let taken = clinic
+        .roots
+        .iter()
+        .any(|root| root.by.as_ref() == Some(rotation));
+    if signed || taken {
+        return Ok(());
+    }
+    let now = context.clock.now();
+    let segment = desk.authority.sign_for_rotation(rotation, now)?;
+    desk.submit(&segment).await
+}
+
+async fn finish(path: &Path, context: &Context) -> Result<Progress, Failure> {
+    let theirs = context.client().record().await?;
+    Ok(authority::finish_rotation(path, theirs)?)
+}
+
+/// Sign for a new root key that another admin has begun
+///
+/// Ask whoever began it whether they did: a thief of the old key would ask you too.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Sign {
+    /// How the new root key's id begins, as whoever began it says; eight digits or more
+    #[arg(long, value_name = "ID", value_parser = beginning)]
+    new_key: Option<String>,
+
+    #[command(flatten)]
+    key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// The first digits of a key's id.
+fn beginning(text: &str) -> Result<String, String> {
+    let digits = text.to_lowercase();
+    let is_one = (8..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    match is_one {
+        true => Ok(digits),
+        false => Err("give the first eight digits of the new root key's id".to_owned()),
+    }
+}
+
+#[derive(Serialize)]
+struct Signed {
+    root_key: u8,
+    done: bool,
+}
+
+impl Sign {
+    fn run(&self, context: &Context) -> Outcome {
+        let answer = context.block_on(async {
+            let mut desk = Desk::open(&self.key, context).await?;
+            let pending = self.only(&desk)?;
+            self.yes.confirm(&question(&desk, &pending))?;
+            sign_for(&mut desk, &pending.signed, context).await?;
+            let roots = &desk.authority.clinic().roots;
+            Ok::<_, Failure>(Signed {
+                root_key: pending.rotation.number + 1,
+                done: roots.iter().any(|root| root.key == pending.rotation.new),
+            })
+        })?;
+        context.output.answer(&answer, || match answer.done {
+            true => format!(
+                "Root key number {} is in office. Whoever has it runs \
+                 `clinic-mesh authority rotate-root finish` once.\n",
+                answer.root_key
+            ),
+            false => format!(
+                "You have signed for root key number {}; more admins have to.\n",
+                answer.root_key
+            ),
+        })
+    }
+
+    fn only(&self, desk: &Desk) -> Result<PendingRotation, Failure> {
+        let named = |one: &&PendingRotation| {
+            let id = one.rotation.new.to_string();
+            self.new_key
+                .as_deref()
+                .is_none_or(|begins| id.starts_with(begins))
+        };
+        let mut waiting = desk.authority.rotations_to_sign().filter(named);
+        match (waiting.next(), waiting.next()) {
+            (Some(one), None) => Ok(one.clone()),
+            (None, _) => Err(
+                Failure::not_found("no change of the root key waits for you")
+                    .remedy("see how it stands with `clinic-mesh authority show`"),
+            ),
+            (Some(_), Some(_)) => Err(Failure::refused(
+                "two changes of the root key wait: one of them may be a thief's",
+            )
+            .remedy("ask who began one how its key's id begins, and name it with --new-key ID")),
+        }
+    }
+}
+
+/// What an admin is asked: who signed before, and what of the old root would be void.
+fn question(desk: &Desk, pending: &PendingRotation) -> String {
+    let clinic = desk.authority.clinic();
+    let names: Vec<String> = pending
+        .signed_for
+        .iter()
+        .map(|admin| author_name(clinic, &(*admin).into()))
+        .collect();
+    let old = desk
+        .authority
+        .record()
+        .head(&pending.rotation.old.into())
+        .seq;
+    format!(
+        "{} signed for root key number {}, whose id begins {}, counting {} of the {old} statements of \
+         the one before. Have they told you so themselves? Sign?",
+        names.join(" and "),
+        pending.rotation.number + 1,
+        &pending.rotation.new.to_string()[..8],
+        pending.rotation.last
+    )
+}
+
+/// Put the new root key into the place of the old one, once enough admins have signed
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Finish {
+    #[command(flatten)]
+    dir: AuthorityDir,
+}
+
+impl Finish {
+    fn run(&self, context: &Context) -> Outcome {
+        let path = self.dir.path();
+        let progress = context.block_on(finish(&path, context))?;
+        match progress {
+            Progress::Done { number } => {
+                let answer = Answer::of(number, &progress);
+                context.output.answer(&answer, || answer.text(&path))
+            }
+            Progress::Waits { signed, needed } => Err(Failure::refused(format!(
+                "{signed} of {needed} admins have signed for the new root key"
+            ))
+            .remedy("the others run `clinic-mesh authority rotate-root sign` on their machines")),
+        }
+    }
+}
