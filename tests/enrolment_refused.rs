@@ -6,6 +6,8 @@
 #[path = "support/processes.rs"]
 mod processes;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -204,6 +206,26 @@ const WAYS: &[Way] = &[
         remedy: "--at HOST:PORT",
     },
     Way {
+        done: "`--at` names something else than a node that invites",
+        fail: |w| {
+            let (_invite, code) = w.invitation("gg");
+            let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let at = other.local_addr().expect("bound").to_string();
+            let speaking = std::thread::spawn(move || {
+                let (mut stream, _) = other.accept().expect("the machine comes");
+                stream.write_all(b"SSH-2.0-Other\r\n").expect("it listens");
+                // Until it has heard enough.
+                let _ = stream.read_to_end(&mut Vec::new());
+            });
+            let said = w.join(&w.machine("gg"), &code, &["--at", &at]).said();
+            speaking.join().expect("it was come to");
+            said
+        },
+        code: 4,
+        names: "no node that lets machines in",
+        remedy: "`device invite` shows",
+    },
+    Way {
         done: "nobody listens at the address given",
         fail: |w| {
             let (_invite, code) = w.invitation("g");
@@ -318,7 +340,7 @@ const WAYS: &[Way] = &[
         },
         code: 4,
         names: "is already enrolled until",
-        remedy: "write its answer file again",
+        remedy: "give it the answer file that was written then",
     },
     Way {
         done: "a machine that was revoked",

@@ -60,7 +60,7 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `revoked`, `contact`, `certificate`, `renewers`, `mesh_key`, `clock` or `backup`.
+    /// `revoked`, `contact`, `certificate`, `renewers`, `mesh_key`, `clock`, `disk` or `backup`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -115,6 +115,12 @@ impl WarningView {
                     apart(*offset_ms)
                 ),
                 "Set the clock of this machine, or of the others, by a time server.",
+            ),
+            Concern::DiskNearlyFull => (
+                "disk",
+                "This node's disk is nearly full: it takes no new messages.".to_owned(),
+                "Delete what is not needed on this disk, or make it larger; the node goes on by itself \
+                 within seconds.",
             ),
             Concern::Backup { last, failed } => {
                 let (message, remedy) = backup::concern(*last, *failed);

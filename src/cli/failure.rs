@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::api::problem::{Code, Problem};
+use crate::platform::files::FileError;
 
 /// Why the process ended, for scripts.
 ///
@@ -22,6 +23,8 @@ pub(crate) enum Exit {
     Unreachable = 5,
     /// The doctor found something wrong.
     Ill = 6,
+    /// An audit trail was checked and is not whole.
+    NotWhole = 7,
 }
 
 /// A failed command.
@@ -69,6 +72,11 @@ impl Failure {
         Self::new(Exit::Ill, message)
     }
 
+    /// An audit trail is not whole.
+    pub(crate) fn not_whole(message: impl fmt::Display) -> Self {
+        Self::new(Exit::NotWhole, message)
+    }
+
     /// The same failure with what to do about it.
     #[must_use]
     pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Self {
@@ -111,6 +119,26 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// A file that is not there has one exit code and one wording, whichever command was given it.
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let exit = match &error {
+            FileError::Missing { .. } => Exit::NotFound,
+            FileError::Exposed { .. }
+            | FileError::Exists { .. }
+            | FileError::TooLong { .. }
+            | FileError::Full { .. }
+            | FileError::Io { .. } => Exit::Error,
+        };
+        let (message, remedy) = super::admin::split(&error.to_string());
+        Self {
+            exit,
+            message,
+            remedy,
+        }
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let exit = match problem.code {
@@ -136,6 +164,30 @@ impl From<Problem> for Failure {
             exit,
             message: problem.message,
             remedy: problem.remedy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::{audit, device, policy, secret};
+
+    #[test]
+    fn a_file_that_is_missing_is_said_alike_by_every_command() {
+        let path = Path::new("/nowhere/at-all");
+        let failures = [
+            secret::from_file(path).expect_err("missing"),
+            audit::read_trail(path).expect_err("missing"),
+            policy::read_document(path).expect_err("missing"),
+            device::read_request(path).expect_err("missing"),
+        ];
+        for failure in failures {
+            assert_eq!(failure.exit, Exit::NotFound, "{failure}");
+            assert_eq!(failure.message, "/nowhere/at-all does not exist");
+            assert_eq!(failure.remedy.as_deref(), Some("check the path"));
         }
     }
 }

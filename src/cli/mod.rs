@@ -48,7 +48,8 @@ Exit codes:
   3  what was named does not exist
   4  refused: not allowed, or turned down by its rules
   5  the node is not running, or its store is locked
-  6  the doctor found something wrong";
+  6  the doctor found something wrong
+  7  an audit trail was checked and is not whole";
 
 /// The command line of a clinic's messenger.
 #[derive(Debug, Parser)]

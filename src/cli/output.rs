@@ -72,7 +72,12 @@ impl Output {
 
     /// Shows that something is under way, from the first second on.
     pub(crate) fn progress(&self, what: &str) -> Progress {
-        Progress::new(what, !self.quiet && std::io::stderr().is_terminal())
+        let shown = match (self.quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Shown::Never,
+            (false, true) => Shown::Drawn,
+            (false, false) => Shown::Once,
+        };
+        Progress::new(what, shown)
     }
 
     /// How text may be drawn on standard output.
@@ -140,32 +145,52 @@ impl Style {
 pub(crate) struct Progress {
     what: String,
     since: Instant,
-    shown: bool,
-    wanted: bool,
+    drawn: bool,
+    shown: Shown,
+}
+
+/// How a wait is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// In one line that changes, where a person looks at a terminal.
+    Drawn,
+    /// By one line that stays, in a log or to a program.
+    Once,
+    /// Not at all.
+    Never,
 }
 
 /// Waits shorter than this are not worth a line.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Progress {
-    fn new(what: &str, wanted: bool) -> Self {
+    fn new(what: &str, shown: Shown) -> Self {
         Self {
             what: what.to_owned(),
             since: Instant::now(),
-            shown: false,
-            wanted,
+            drawn: false,
+            shown,
         }
     }
 
     /// Says how far it is, such as "3 of 20".
     pub(crate) fn at(&mut self, how_far: &str) {
-        if self.wanted && self.since.elapsed() >= PATIENCE {
-            self.shown = true;
-            let seconds = self.since.elapsed().as_secs();
+        let seconds = self.since.elapsed().as_secs();
+        if self.shown == Shown::Drawn && self.since.elapsed() >= PATIENCE {
+            self.drawn = true;
             draw(&format!(
-                "\r\u{1b}[K{} … {how_far} ({seconds} s)",
+                "\r\u{1b}[K{} … {how_far} ({seconds} s so far)",
                 self.what
             ));
+        }
+    }
+
+    /// Says that it takes long: again and again to a person, once to a log.
+    fn wait(&mut self) {
+        self.at("waiting");
+        if self.shown == Shown::Once {
+            self.shown = Shown::Never;
+            complain(&format!("{} … this takes longer than usual", self.what));
         }
     }
 
@@ -175,7 +200,7 @@ impl Progress {
         loop {
             match tokio::time::timeout(PATIENCE, &mut work).await {
                 Ok(done) => return done,
-                Err(_) => self.at("waiting"),
+                Err(_) => self.wait(),
             }
         }
     }
@@ -183,7 +208,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.shown {
+        if self.drawn {
             draw("\r\u{1b}[K");
         }
     }

@@ -58,15 +58,9 @@ impl SecretSource {
 
 /// Reads the first line of a file.
 pub(crate) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| {
-        let message = format!("{}: {error}", path.display());
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::not_found(message),
-            _ => Failure::error(message),
-        }
-    };
+    let failed = |error| files::FileError::of(path, error);
     let file = std::fs::File::open(path).map_err(failed)?;
-    first_line(std::io::BufReader::new(file)).map_err(failed)
+    Ok(first_line(std::io::BufReader::new(file)).map_err(failed)?)
 }
 
 /// Types a secret at the terminal without echo.
@@ -205,7 +199,7 @@ pub(crate) fn key_of(
 pub(crate) fn make_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let secret = entropy::secret::<32>();
     let digits = Zeroizing::new(format!("{}\n", hex(&*secret)));
-    files::replace(path, digits.as_bytes()).map_err(Failure::error)?;
+    files::replace(path, digits.as_bytes())?;
     Ok(secret)
 }
 

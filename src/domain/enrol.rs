@@ -217,7 +217,8 @@ pub enum EnrolError {
     },
     /// It has a valid certificate: the request was used before.
     #[error(
-        "device {device} is already enrolled until {until}; write its answer file again instead"
+        "device {device} is already enrolled until {until}; give it the answer file that was written then, or, if \
+         that is lost, revoke the device and begin anew on the machine in another directory"
     )]
     AlreadyEnrolled {
         /// Which.

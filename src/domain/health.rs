@@ -61,6 +61,8 @@ pub enum Concern {
         /// Peers' median minus this node's clock, in milliseconds.
         offset_ms: i64,
     },
+    /// Its disk is nearly full: it takes no messages until there is room.
+    DiskNearlyFull,
     /// This node was not backed up for too long, or the last try failed.
     Backup {
         /// When it was last backed up.

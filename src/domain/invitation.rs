@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::id::{Hash, InvitationId, StaffId};
 
@@ -17,13 +17,13 @@ pub struct InvitationSecret([u8; 16]);
 /// A text is not a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
-    /// Wrong length or letters.
-    #[error("this is not a code: it has {letters} letters and digits, in groups of four")]
+    /// Another number of letters than a code has.
+    #[error("this is not a code: a code has {letters} letters and digits, in groups of four")]
     NotACode {
         /// How many there should be.
         letters: usize,
     },
-    /// The check letters do not match: a typing mistake.
+    /// As long as a code, but with a letter that no code has, or check letters that do not match.
     #[error("the code has a typing mistake; compare it with the screen it was made on")]
     Mistyped,
 }
@@ -143,12 +143,15 @@ fn code_of(secret: &[u8]) -> String {
 }
 
 fn read_code<const N: usize>(text: &str) -> Result<[u8; N], CodeError> {
-    let wrong = CodeError::NotACode {
-        letters: ((N + 2) * 8).div_ceil(5),
-    };
-    let bytes = unbase32(text, N + 2).ok_or(wrong)?;
+    let letters = ((N + 2) * 8).div_ceil(5);
+    if letters_of(text).count() != letters {
+        return Err(CodeError::NotACode { letters });
+    }
+    let bytes = unbase32(text, N + 2)
+        .map(Zeroizing::new)
+        .ok_or(CodeError::Mistyped)?;
     let (secret, check) = bytes.split_at(N);
-    let secret: [u8; N] = secret.try_into().map_err(|_| wrong)?;
+    let secret: [u8; N] = secret.try_into().map_err(|_| CodeError::Mistyped)?;
     if check != check_bytes(&secret) {
         return Err(CodeError::Mistyped);
     }
@@ -178,7 +181,7 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
 pub(crate) fn unbase32(text: &str, len: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     let (mut held, mut bits, mut letters) = (0_u32, 0, 0);
-    for c in text.chars().filter(|c| !matches!(c, '-' | ' ')) {
+    for c in letters_of(text) {
         held = held << 5 | letter_value(c)?;
         bits += 5;
         letters += 1;
@@ -190,6 +193,11 @@ pub(crate) fn unbase32(text: &str, len: usize) -> Option<Vec<u8>> {
     }
     let exact = letters == (len * 8).div_ceil(5) && bytes.len() == len && held == 0;
     exact.then_some(bytes)
+}
+
+/// What counts of a text: dashes and spaces are for the eye.
+fn letters_of(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !matches!(c, '-' | ' '))
 }
 
 fn letter_value(c: char) -> Option<u32> {
@@ -234,6 +242,30 @@ mod tests {
         for text in ["", "hello", &code[1..], &format!("{code}A")] {
             let refused = InvitationSecret::from_code(text);
             assert_eq!(refused, Err(CodeError::NotACode { letters: 29 }), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_wrong_letter_is_a_typing_mistake_wherever_it_stands() {
+        for code in [
+            InvitationSecret::new([7; 16]).code(),
+            InvitationSecret::new(*b"0123456789abcdef").code(),
+        ] {
+            for at in code.char_indices().filter(|(_, c)| *c != '-') {
+                // Letters of codes, their look-alikes, and two that no code has.
+                for typed in "01AVXZLIOUü".chars() {
+                    let wrong: String =
+                        [&code[..at.0], &typed.to_string(), &code[at.0 + 1..]].concat();
+                    let read = InvitationSecret::from_code(&wrong);
+                    let as_meant = letter_value(typed) == letter_value(at.1);
+                    assert_eq!(read.is_ok(), as_meant, "{wrong}");
+                    assert_eq!(
+                        read.err(),
+                        (!as_meant).then_some(CodeError::Mistyped),
+                        "{wrong}"
+                    );
+                }
+            }
         }
     }
 

@@ -34,6 +34,13 @@ const ROWS: [&str; 5] = [
 /// Common passwords of at least [`LENGTH_MIN`] characters, one a line, as [`fold`] writes them.
 const COMMON: &str = include_str!("password/common.txt");
 
+/// Words that common passwords are made of, one a line, in lower case.
+const STEMS: &str = include_str!("password/stems.txt");
+
+/// Most characters of a word that is looked for among [`STEMS`]: more than the longest has, signs that
+/// are dropped included.
+const STEM_MAX: usize = 24;
+
 /// Why a password is not accepted. It says what to do, and nothing of the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -73,7 +80,7 @@ pub fn check<'a>(
         _ => return Err(PasswordError::TooLong),
     }
     let folded = fold(&normal);
-    if is_common(&folded) {
+    if is_common(&folded) || is_dressed_up(&letters(&normal)) {
         return Err(PasswordError::Common);
     }
     if is_named(&folded, names) {
@@ -106,6 +113,35 @@ fn fold(text: &str) -> Zeroizing<String> {
 
 fn is_common(folded: &str) -> bool {
     COMMON.lines().any(|line| line == folded)
+}
+
+/// Whether it is one common word, with nothing but digits and signs before and after it.
+///
+/// A digit at the edge may belong to the word, as in `hell0 2026`, so each way to cut is looked at.
+fn is_dressed_up(letters: &[char]) -> bool {
+    let is_letter = |c: &char| c.is_alphabetic();
+    let (Some(first), Some(last)) = (
+        letters.iter().position(is_letter),
+        letters.iter().rposition(is_letter),
+    ) else {
+        return false;
+    };
+    let mut begins = (last + 1).saturating_sub(STEM_MAX)..=first;
+    begins.any(|begin| {
+        let end_max = letters.len().min(begin + STEM_MAX);
+        (last + 1..=end_max).any(|end| is_stem(&letters[begin..end]))
+    })
+}
+
+fn is_stem(word: &[char]) -> bool {
+    let word = coarse(word.iter().copied());
+    STEMS.lines().any(|stem| *coarse(stem.chars()) == *word)
+}
+
+/// [`fold`] for words: a one stands for an L as well.
+fn coarse(word: impl Iterator<Item = char>) -> Zeroizing<String> {
+    let word = Zeroizing::new(word.collect::<String>());
+    Zeroizing::new(fold(&word).replace('l', "i"))
 }
 
 /// How many characters neither repeat the one before nor go on in the step of the two before:
@@ -294,6 +330,55 @@ mod tests {
         for line in lines {
             assert!(line.len() >= LENGTH_MIN, "{line}");
             assert_eq!(fold(line).as_str(), line);
+        }
+    }
+
+    #[test]
+    fn a_common_word_with_digits_and_signs_around_it_is_common() {
+        for common in [
+            "password1234",
+            "iloveyou1234",
+            "football1234",
+            "sunshine1234",
+            "changeme1234",
+            "Passwort1234",
+            "P@$$w0rd-2026",
+            "2026!Sunshine!",
+            "footba11-1998",
+            "Hell0 19041987",
+            "**monkey**77**",
+            "1L0v3Y0u_4711",
+            "Contraseña#2026",
+        ] {
+            assert_eq!(judge(common), Err(PasswordError::Common), "{common}");
+        }
+        for good in [
+            "sunshine on 7 hills",
+            "four monkeys 77",
+            "7 dragons 7 teapots",
+            "93 8174 6620 5",
+        ] {
+            assert_eq!(judge(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_longest_password_of_digits_and_signs_is_judged_at_once() {
+        let begun = std::time::Instant::now();
+        let text = format!("{}q{}", "5!".repeat(32), "4$".repeat(31));
+        assert_ne!(judge(&text), Err(PasswordError::TooLong));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_list_of_words_is_sorted_lower_case_and_short_enough_to_be_looked_for() {
+        let lines: Vec<&str> = STEMS.lines().collect();
+        assert!(lines.len() >= 300, "{}", lines.len());
+        assert!(lines.is_sorted_by(|a, b| a < b));
+        for line in lines {
+            assert!(line.chars().all(char::is_alphabetic), "{line}");
+            assert!(line.chars().count() <= STEM_MAX / 2 + 4, "{line}");
+            assert_eq!(line.to_lowercase(), line);
         }
     }
 

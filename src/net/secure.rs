@@ -94,8 +94,25 @@ pub(crate) struct Secure {
     admission: Admission,
     /// Oldest first.
     admitted: Arc<Mutex<VecDeque<(Role, PeerId, Admitted)>>>,
-    /// How often a listener left at the second message, in a row.
-    unanswered: Arc<Mutex<BTreeMap<SocketAddr, usize>>>,
+    unanswered: Arc<Mutex<Unanswered>>,
+}
+
+/// How often the listener at an address left at the second message, in a row.
+#[derive(Default)]
+struct Unanswered(BTreeMap<SocketAddr, usize>);
+
+impl Unanswered {
+    /// Takes note of a dial's end. One address too many forgets all: the newest key is tried first again.
+    fn note(&mut self, remote: SocketAddr, error: Option<&HandshakeError>) {
+        if error != Some(&HandshakeError::PeerLeft(Stage::SecondMessage)) {
+            self.0.remove(&remote);
+            return;
+        }
+        if self.0.len() >= EPOCHS_MAX {
+            self.0.clear();
+        }
+        *self.0.entry(remote).or_default() += 1;
+    }
 }
 
 impl Secure {
@@ -189,22 +206,14 @@ impl Secure {
 
     /// The mesh key to dial with: the newest, or an older one where that was not understood.
     fn epoch(&self, remote: SocketAddr) -> Option<u32> {
-        let tries = *lock(&self.unanswered).get(&remote)?;
+        let tries = *lock(&self.unanswered).0.get(&remote)?;
         let trust = self.trust();
         let epochs: Vec<u32> = trust.mesh_keys.keys().rev().copied().collect();
         epochs.get(tries % epochs.len().max(1)).copied()
     }
 
     fn note_answer(&self, remote: SocketAddr, error: Option<&HandshakeError>) {
-        let mut unanswered = lock(&self.unanswered);
-        if error == Some(&HandshakeError::PeerLeft(Stage::SecondMessage)) {
-            if unanswered.len() >= EPOCHS_MAX {
-                unanswered.clear();
-            }
-            *unanswered.entry(remote).or_default() += 1;
-        } else {
-            unanswered.remove(&remote);
-        }
+        lock(&self.unanswered).note(remote, error);
     }
 
     async fn secure(
@@ -392,4 +401,26 @@ pub(crate) fn failure(error: &io::Error) -> Option<&Failure> {
     inner
         .downcast_ref::<Failure>()
         .or_else(|| failure(inner.downcast_ref::<io::Error>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_never_answer_are_counted_up_to_a_bound_and_forgotten_when_they_do() {
+        let left = HandshakeError::PeerLeft(Stage::SecondMessage);
+        let at = |port: usize| SocketAddr::from(([10, 0, 0, 1], port as u16));
+        let mut unanswered = Unanswered::default();
+        unanswered.note(at(1), Some(&left));
+        unanswered.note(at(1), Some(&left));
+        assert_eq!(unanswered.0.get(&at(1)), Some(&2));
+        unanswered.note(at(1), None);
+        assert!(unanswered.0.is_empty());
+        for port in 1..=3 * EPOCHS_MAX {
+            unanswered.note(at(port), Some(&left));
+            assert!(unanswered.0.len() <= EPOCHS_MAX);
+        }
+        assert!(unanswered.0.contains_key(&at(3 * EPOCHS_MAX)));
+    }
 }

@@ -47,6 +47,12 @@ pub enum FileError {
         /// The most it may hold.
         limit: usize,
     },
+    /// There is no room for it.
+    #[error("there is no room on the disk for {path}; make room there, or write it elsewhere")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {
@@ -58,11 +64,13 @@ pub enum FileError {
 }
 
 impl FileError {
-    fn of(path: &Path, source: io::Error) -> Self {
+    /// What the system said of a file, as ours.
+    pub fn of(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
             io::ErrorKind::AlreadyExists => Self::Exists { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::Io { path, source },
         }
     }
@@ -71,6 +79,7 @@ impl FileError {
     pub fn into_io(self) -> io::Error {
         match self {
             Self::Io { source, .. } => source,
+            Self::Full { .. } => io::ErrorKind::StorageFull.into(),
             other => io::Error::other(other),
         }
     }
@@ -150,14 +159,32 @@ pub fn read_shared(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
 ///
 /// On the stick for good when this returns.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let written = OpenOptions::new().write(true).create_new(true).open(path);
-    written
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = file.map_err(|source| FileError::of(path, source))?;
+    fill(path, file, |file| file.write_all(bytes))
+}
+
+/// Writes a file that only we can read; refuses one that is there.
+///
+/// On the disk for good when this returns, and not there at all when it fails.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    fill(path, create(path)?, |file| file.write_all(bytes))
+}
+
+/// Fills a file that was just made; half a file is worse than none, so what fails leaves none.
+fn fill(
+    path: &Path,
+    mut file: File,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), FileError> {
+    write(&mut file)
+        .and_then(|()| file.sync_all())
         .and_then(|()| sync_parent(path))
-        .map_err(|source| FileError::of(path, source))
+        .map_err(|source| {
+            // What failed is said; that the rest could not be taken away either is not the news.
+            let _ = std::fs::remove_file(path);
+            FileError::of(path, source)
+        })
 }
 
 /// Makes an empty file to be written, wherever that is, such as on a stick, where modes mean nothing;

@@ -9,6 +9,11 @@ use crate::domain::log::Log;
 use crate::platform::files::FileError;
 use crate::platform::lock::LockError;
 
+/// How a node comes back whose disk cannot be read.
+const ANEW: &str = "make the node anew in another directory: with `clinic-mesh backup restore` from its \
+    newest backup, or by `clinic-mesh device replace` as another device, to which the other offices' \
+    nodes give everything that is alive; only what this office wrote and had not given to them is lost";
+
 /// Why the store could not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,6 +35,26 @@ pub enum StoreError {
     /// A file is missing, exposed or unreadable.
     #[error("{0}")]
     File(String),
+    /// The file that says how to unlock it is not there, though the rest is.
+    #[error(
+        "{path} is gone, the file of key slots: without it nobody unlocks what this node holds; put that \
+         very file back if it was moved, or {}",
+        ANEW
+    )]
+    SlotsGone {
+        /// The file.
+        path: String,
+    },
+    /// The keys of its contents are not there, though the rest is.
+    #[error(
+        "{path} is gone, the keyring: without it nobody reads what this node holds; put that very file \
+         back if it was moved, or {}",
+        ANEW
+    )]
+    KeyringGone {
+        /// The file.
+        path: String,
+    },
     /// It was not unlocked.
     #[error(transparent)]
     Locked(#[from] SlotError),
@@ -64,7 +89,7 @@ pub enum StoreError {
         wanted: u64,
     },
     /// The disk gave back something else than was written.
-    #[error("the store is damaged: {what}; restore it from a backup or from the peers")]
+    #[error("the store is damaged: {what}; {}", ANEW)]
     Damaged {
         /// What was found.
         what: String,

@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::slots::{Cost, SLOTS_FILE_MAX, SlotView, Slots, Unlock};
 use super::staff_slots::{StaffKey, StaffSlots};
 use super::tables::{self, SCHEMA};
-use crate::platform::files;
+use crate::platform::files::{self, FileError};
 use crate::platform::lock::Lock;
 use crate::platform::space;
 
@@ -164,10 +164,15 @@ pub(crate) fn exists(dir: &Path) -> bool {
 
 /// The slots of the store in `dir`.
 pub(crate) fn slots(dir: &Path) -> Result<Slots, StoreError> {
-    Ok(Slots::decode(&files::read(
-        &Places(dir).slots(),
-        SLOTS_FILE_MAX,
-    )?)?)
+    let places = Places(dir);
+    let bytes = files::read(&places.slots(), SLOTS_FILE_MAX).map_err(|error| match error {
+        // Without the keyring there is no store at all, and its directory was misnamed.
+        FileError::Missing { path } if places.keyring().path.exists() => StoreError::SlotsGone {
+            path: path.display().to_string(),
+        },
+        other => other.into(),
+    })?;
+    Ok(Slots::decode(&bytes)?)
 }
 
 /// What may be shown of the slots of the store in `dir`.
@@ -225,7 +230,13 @@ pub(crate) fn open_on(
     kek: Key,
     room: Room,
 ) -> Result<Parts, StoreError> {
-    let keyring = Keyring::decode(&keyring_file.read()?, &kek)?;
+    let bytes = keyring_file.read().map_err(|error| match error {
+        FileError::Missing { path } => StoreError::KeyringGone {
+            path: path.display().to_string(),
+        },
+        other => other.into(),
+    })?;
+    let keyring = Keyring::decode(&bytes, &kek)?;
     if disk.len()? == 0 {
         return Err(StoreError::Damaged {
             what: "its file is empty".to_owned(),

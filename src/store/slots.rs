@@ -93,7 +93,11 @@ pub enum SlotKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlotError {
     /// No slot of this kind opens with it.
-    #[error("the passphrase opens no key slot of this store; check it and the keyboard layout")]
+    #[error(
+        "the passphrase opens no key slot of this store; check it and the keyboard layout. If both are \
+         right, the file `slots` was changed: put it back as it was, or restore the node with \
+         `clinic-mesh backup restore`"
+    )]
     WrongPassphrase,
     /// No slot of this kind opens with it.
     #[error("the key file opens no key slot of this store; it is another store's or was replaced")]
@@ -120,7 +124,10 @@ pub enum SlotError {
         found: u8,
     },
     /// Not a file of key slots.
-    #[error("the file of key slots is damaged ({0}); put it back from a backup")]
+    #[error(
+        "the file of key slots is damaged ({0}); put it back as it was, or restore the node with \
+         `clinic-mesh backup restore`"
+    )]
     Damaged(#[from] CodecError),
 }
 

@@ -1,19 +1,28 @@
 //! Corpora that are made: what carries signatures or is sealed cannot be cut from a file.
 
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+
 use clinic_mesh::domain::attest::{self, Attestation, Word};
 use clinic_mesh::domain::cert::DeviceKind;
 use clinic_mesh::domain::codec;
 use clinic_mesh::domain::enrol::{Promise, SealedAnswer, SharedMeshKey};
-use clinic_mesh::domain::id::{Hash, NoiseKey, RoomId, StaffId};
+use clinic_mesh::domain::id::{DeviceId, Hash, NoiseKey, RoomId, StaffId};
 use clinic_mesh::domain::log::{self, Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::message::EntryId;
 use clinic_mesh::domain::retraction::{Retraction, Withdrawn};
+use clinic_mesh::domain::sighting::Sighting;
 use clinic_mesh::domain::sign::SigningKey;
 use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::statement::StatementId;
 use clinic_mesh::domain::time::{Day, Hlc, WallTime};
 use clinic_mesh::domain::trust::MeshKey;
 use clinic_mesh::platform::sealed::open_answer;
+use clinic_mesh::platform::vault::{BackupKey, Sealer};
 use clinic_mesh::wire::{Frame, LogHead, SpaceDigest};
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use crate::targets::clinic;
 
@@ -31,9 +40,53 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
         "mesh-keys" => vec![mesh_keys()],
         "web-ca" => vec![web_ca()],
         "scanned-parts" => vec![scanned()],
+        "sighting" => vec![Sighting::default().to_bytes(), sighting()],
+        "backup-head" => vec![backup()],
+        "arp-answer" => vec![arp_answer()],
         "policy-document" => vec![clinic_mesh::cli::initial_policy().into_bytes()],
         _ => Vec::new(),
     }
+}
+
+/// A node that was heard to hold two revocations.
+fn sighting() -> Vec<u8> {
+    let mut sighting = Sighting::default();
+    (sighting.last, sighting.level) = (Some(NOW), Some(NOW));
+    for seq in 1..3 {
+        let author = key().id();
+        sighting.hear_of(StatementId { author, seq }, NOW);
+    }
+    sighting.to_bytes()
+}
+
+/// A short backup, for two keys.
+fn backup() -> Vec<u8> {
+    let recipients = [3, 4].map(|seed| BackupKey::new([seed; 32].into()).recipient());
+    let about = (clinic(), DeviceId::new([5; 32]), NOW);
+    let mut random = StdRng::from_seed([6; 32]);
+    let mut sealer = Sealer::begin(Vec::new(), about, &recipients, &mut random).expect("two keys");
+    sealer.write_all(b"Bed 4 is free").expect("memory");
+    sealer.finish().expect("memory")
+}
+
+/// The address that the frame of the corpus answers for.
+pub(crate) const ASKED_FOR: Ipv4Addr = Ipv4Addr::new(10, 71, 1, 11);
+
+/// A machine that says it has the address.
+fn arp_answer() -> Vec<u8> {
+    let (asker, here) = ([1; 6], [2; 6]);
+    let reply = [0, 1, 8, 0, 6, 4, 0, 2];
+    let frame = [
+        &asker[..],
+        &here,
+        &[8, 6],
+        &reply,
+        &here,
+        &ASKED_FOR.octets(),
+        &asker,
+        &[10, 71, 1, 1],
+    ];
+    frame.concat()
 }
 
 /// Three pictures, as a scanner types them.

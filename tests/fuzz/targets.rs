@@ -17,12 +17,15 @@ use clinic_mesh::domain::parts::{self, Gathering};
 use clinic_mesh::domain::policy::Network;
 use clinic_mesh::domain::renewal::{self, Renewal};
 use clinic_mesh::domain::rotation::{self, SignedRotation};
+use clinic_mesh::domain::sighting::Sighting;
 use clinic_mesh::domain::sign::{Signed, SigningKey};
 use clinic_mesh::domain::space::Space;
 use clinic_mesh::domain::statement::Statement;
 use clinic_mesh::domain::time::{Hlc, WallTime};
 use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
+use clinic_mesh::platform::network::arp;
+use clinic_mesh::platform::vault;
 use clinic_mesh::store;
 use clinic_mesh::web;
 use clinic_mesh::wire::Frame;
@@ -76,6 +79,9 @@ pub(crate) const ALL: &[Target] = &[
     target("policy-document", policy_document),
     target("doctor-bundle", doctor_bundle),
     target("scanned-parts", scanned_parts),
+    target("sighting", sighting),
+    target("backup-head", backup_head),
+    target("arp-answer", arp_answer),
 ];
 
 /// The key that the keyring of the corpus is sealed under.
@@ -329,6 +335,26 @@ fn doctor_bundle(bytes: &[u8]) -> bool {
 
 fn policy_document(bytes: &[u8]) -> bool {
     settled(&String::from_utf8_lossy(bytes), cli::reread_policy)
+}
+
+fn sighting(bytes: &[u8]) -> bool {
+    let sighting = Sighting::from_bytes(bytes);
+    same(bytes, sighting.ok().map(|sighting| sighting.to_bytes()))
+}
+
+/// What anyone can read of a backup without its key; the chunks behind it come to an end as well.
+fn backup_head(bytes: &[u8]) -> bool {
+    let _ = vault::check_whole(bytes);
+    vault::read_head(&mut &*bytes).is_ok()
+}
+
+/// Who answers is named by six bytes of the very frame.
+fn arp_answer(bytes: &[u8]) -> bool {
+    let answer = arp::answer(bytes, made::ASKED_FOR);
+    if let Some(mac) = answer {
+        assert!(bytes.windows(mac.len()).any(|six| six == mac));
+    }
+    answer.is_some()
 }
 
 /// Lines that a scanner types: whatever comes of them is the file that one of them was a part of.

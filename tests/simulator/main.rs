@@ -20,6 +20,7 @@ mod report;
 mod rules;
 mod run;
 mod taking_back;
+mod weather;
 mod world;
 
 fn main() -> std::process::ExitCode {

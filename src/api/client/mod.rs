@@ -98,6 +98,7 @@ pub enum Activity {
 #[derive(Clone)]
 pub struct Client {
     socket: PathBuf,
+    patience: Duration,
     token: Option<Zeroizing<String>>,
     activity: Activity,
 }
@@ -113,9 +114,17 @@ impl Client {
     pub fn new(socket: &Path) -> Self {
         Self {
             socket: socket.to_owned(),
+            patience: ANSWER,
             token: None,
             activity: Activity::default(),
         }
+    }
+
+    /// The same client, which waits no longer than this for an answer to begin.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The same client with a login.
@@ -434,8 +443,8 @@ impl Client {
             .await
             .map_err(broken)?;
         tokio::spawn(connection);
-        let response = tokio::time::timeout(ANSWER, sender.send_request(request));
-        let response = response.await.map_err(broken)?.map_err(broken)?;
+        let response = tokio::time::timeout(self.patience, sender.send_request(request));
+        let response = response.await.map_err(|_| self.silent())?.map_err(broken)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -443,15 +452,21 @@ impl Client {
     }
 
     async fn connect(&self) -> Answer<UnixStream> {
-        let unreachable = |source| ClientError::Unreachable {
+        let connecting = tokio::time::timeout(CONNECT, UnixStream::connect(&self.socket));
+        let connected = connecting.await.map_err(|_| self.silent())?;
+        connected.map_err(|source| self.unreachable(source))
+    }
+
+    /// The node is there and says nothing.
+    fn silent(&self) -> ClientError {
+        self.unreachable(std::io::ErrorKind::TimedOut.into())
+    }
+
+    fn unreachable(&self, source: std::io::Error) -> ClientError {
+        ClientError::Unreachable {
             path: self.socket.clone(),
             source,
-        };
-        let connecting = tokio::time::timeout(CONNECT, UnixStream::connect(&self.socket));
-        let connected = connecting
-            .await
-            .map_err(|_| unreachable(std::io::ErrorKind::TimedOut.into()))?;
-        connected.map_err(unreachable)
+        }
     }
 
     fn request(&self, method: &str, path: &str, body: Bytes) -> Answer<Request<Full<Bytes>>> {
@@ -517,6 +532,20 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_takes_the_connection_and_says_nothing_is_named_as_silent() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let socket = scratch.path().join("socket");
+        let _silent = tokio::net::UnixListener::bind(&socket).expect("bound");
+        let client = Client::new(&socket).within(Duration::from_millis(20));
+        let error = client.status().await.expect_err("nobody answers");
+        let timed_out = |source: &std::io::Error| source.kind() == std::io::ErrorKind::TimedOut;
+        assert!(
+            matches!(&error, ClientError::Unreachable { source, .. } if timed_out(source)),
+            "{error:?}"
+        );
+    }
 
     #[test]
     fn names_with_spaces_slashes_and_accents_fit_into_a_path() {

@@ -1,11 +1,10 @@
 //! Taking a trail elsewhere.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::gather::gather;
 use crate::cli::Context;
-use crate::cli::failure::{Failure, Outcome};
+use crate::cli::failure::Outcome;
 use crate::platform::files;
 
 /// Write a trail to a file, with everything needed to check it on another machine
@@ -32,8 +31,7 @@ impl Export {
         })?;
         drop(progress);
         let bytes = trail.to_file();
-        let mut file = files::create(&self.file).map_err(Failure::error)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all())?;
+        files::write_new(&self.file, &bytes)?;
         let records: usize = trail
             .segments
             .iter()

@@ -6,6 +6,9 @@ mod list;
 mod since;
 mod verify;
 
+#[cfg(test)]
+pub(super) use verify::read as read_trail;
+
 use super::Context;
 use super::failure::Outcome;
 

@@ -1,6 +1,5 @@
 //! Checking a trail.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,6 +13,7 @@ use crate::domain::id::ClinicId;
 use crate::domain::record::Clinic;
 use crate::domain::time::Hlc;
 use crate::domain::trail::{EpochReport, FILE, Finding, Report, TrailError, TrailFile, verify};
+use crate::platform::files;
 
 /// Check that nothing in a trail was edited, inserted, reordered, removed, cut off or put back
 ///
@@ -42,6 +42,8 @@ struct Verdict {
     device: String,
     name: String,
     whole: bool,
+    /// Whether the clinic is the one that was meant; a file alone can be of a clinic that somebody made up.
+    clinic_proven: bool,
     findings: Vec<Named>,
     epochs: Vec<Run>,
 }
@@ -75,13 +77,15 @@ impl Verify {
             .collect::<Result<_, _>>()?;
         let clinic = trail.clinic().map_err(unfit)?;
         let report = verify(&trail, &others).map_err(unfit)?;
-        let verdict = Verdict::of(&trail, &clinic, &report);
+        // The running node is the person's own; what a file says of its clinic anybody may have signed.
+        let clinic_proven = self.clinic.is_some() || self.file.is_none();
+        let verdict = Verdict::of(&trail, &clinic, &report, clinic_proven);
         context
             .output
             .answer(&verdict, || verdict.show(context.output.style(), &report))?;
         match report.findings.len() {
             0 => Ok(()),
-            count => Err(Failure::error(format!(
+            count => Err(Failure::not_whole(format!(
                 "the trail is not whole: {count} {}",
                 if count == 1 { "finding" } else { "findings" }
             ))
@@ -110,19 +114,8 @@ impl Verify {
 }
 
 /// Reads an exported file; a stick's files are readable by all, so their mode is not looked at.
-fn read(path: &Path) -> Result<TrailFile, Failure> {
-    let failed = |error: std::io::Error| {
-        let message = format!("{}: {error}", path.display());
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::not_found(message),
-            _ => Failure::error(message),
-        }
-    };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(FILE.file_limit() as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+pub(in crate::cli) fn read(path: &Path) -> Result<TrailFile, Failure> {
+    let bytes = files::read_shared(path, FILE.file_limit())?;
     TrailFile::from_file(&bytes)
         .map_err(|error| Failure::error(format!("{}: {error}", path.display())))
 }
@@ -132,7 +125,7 @@ fn unfit(error: TrailError) -> Failure {
 }
 
 impl Verdict {
-    fn of(trail: &TrailFile, clinic: &Clinic, report: &Report) -> Self {
+    fn of(trail: &TrailFile, clinic: &Clinic, report: &Report, clinic_proven: bool) -> Self {
         let named = |finding: &Finding| Named {
             kind: finding.kind(),
             what: words(clinic, finding),
@@ -153,6 +146,7 @@ impl Verdict {
             device: trail.device.to_string(),
             name: device_name(clinic, &trail.device),
             whole: report.findings.is_empty(),
+            clinic_proven,
             findings: report.findings.iter().map(named).collect(),
             epochs: report.epochs.iter().map(run).collect(),
         }
@@ -185,8 +179,19 @@ impl Verdict {
                 style.good("whole: nothing is missing, and nothing is other than it was signed")
             ));
             text.push_str(&self.unwitnessed(style));
+            text.push_str(&self.unproven(style));
         }
         text
+    }
+
+    /// That a whole trail of a clinic that somebody made up is whole as well.
+    fn unproven(&self, style: Style) -> String {
+        if self.clinic_proven {
+            return String::new();
+        }
+        let words = "which clinic it is of is not proven: compare the id above with the one on the \
+                     recovery page, or give it with --clinic ID";
+        format!("{}\n", style.bad(words))
     }
 
     /// How much only the node itself vouches for.
@@ -212,5 +217,37 @@ fn words(clinic: &Clinic, finding: &Finding) -> String {
             format!("{finding}; {} has signed for it", device_name(clinic, by))
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::Exit;
+
+    fn verdict(clinic_proven: bool) -> String {
+        let verdict = Verdict {
+            clinic: "00".to_owned(),
+            device: String::new(),
+            name: "front".to_owned(),
+            whole: true,
+            clinic_proven,
+            findings: Vec::new(),
+            epochs: Vec::new(),
+        };
+        verdict.show(Style::default(), &Report::default())
+    }
+
+    #[test]
+    fn a_file_whose_clinic_nobody_named_is_whole_and_unproven() {
+        assert!(verdict(false).contains("not proven"));
+        assert!(verdict(false).contains("--clinic ID"));
+        assert!(!verdict(true).contains("not proven"));
+    }
+
+    #[test]
+    fn a_trail_that_is_not_whole_has_an_exit_code_of_its_own() {
+        assert_eq!(Failure::not_whole("1 finding").exit, Exit::NotWhole);
+        assert_ne!(Exit::NotWhole as u8, Exit::Error as u8);
     }
 }

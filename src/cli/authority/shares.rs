@@ -108,11 +108,11 @@ impl Make {
             pages.iter().try_for_each(printed)?;
             return Ok(Vec::new());
         };
-        files::ensure_dir(dir).map_err(Failure::error)?;
+        files::ensure_dir(dir)?;
         let mut written = Vec::new();
         for (number, page) in (1..).zip(pages) {
             let path = dir.join(format!("share-{set}-{number}.txt"));
-            let mut file = files::create(&path).map_err(Failure::error)?;
+            let mut file = files::create(&path)?;
             file.write_all(page.as_bytes())?;
             file.sync_all()?;
             written.push(path);

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::{About, Sealed};
-use crate::cli::failure::Failure;
 use crate::cli::output::how_long;
 use crate::cli::{Context, Outcome};
 use crate::domain::id::hex;
@@ -33,7 +32,7 @@ impl Drill {
         let (file, key) = self.sealed.open()?;
         let name = format!("clinic-mesh-drill-{}", hex(&entropy::array::<8>()));
         let scratch = std::env::temp_dir().join(name);
-        files::create_dir(&scratch).map_err(Failure::error)?;
+        files::create_dir(&scratch)?;
         let progress = context.output.progress("restoring for practice");
         // Nobody opens it again, so its key is kept nowhere.
         let unlock = Unlock::KeyFile(entropy::secret::<32>());

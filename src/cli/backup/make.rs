@@ -64,7 +64,7 @@ impl Make {
     }
 
     fn fetch(&self, context: &Context, part: &Path) -> Result<u64, Failure> {
-        let mut file = files::create(part).map_err(Failure::error)?;
+        let mut file = files::create(part)?;
         let client = context.client();
         let mut progress = context.output.progress("making the backup");
         let bytes = context.block_on(async {

@@ -64,8 +64,7 @@ struct Sealed {
 impl Sealed {
     fn open(&self) -> Result<(BufReader<File>, BackupKey), Failure> {
         let key = read_key(&self.key)?;
-        let file = File::open(&self.file)
-            .map_err(|error| Failure::not_found(format!("{}: {error}", self.file.display())))?;
+        let file = File::open(&self.file).map_err(|error| FileError::of(&self.file, error))?;
         Ok((BufReader::with_capacity(256 * 1024, file), key))
     }
 
@@ -99,7 +98,7 @@ fn key_file_failure(error: FileError) -> Failure {
     match error {
         FileError::Missing { .. } => Failure::not_found(error)
             .remedy("name the file that `clinic-mesh backup key` made, with --key FILE"),
-        other => super::node::with_remedy(Failure::error(other)),
+        other => other.into(),
     }
 }
 

@@ -30,7 +30,7 @@ impl Here {
 /// Writes the settings into the directory of a restored node, byte for byte as they were, and says which
 /// of their lines do not fit this machine.
 pub(super) fn put_back(bytes: &[u8], dir: &Path) -> Result<Vec<String>, Failure> {
-    files::replace(&Settings::file(dir), bytes).map_err(Failure::error)?;
+    files::replace(&Settings::file(dir), bytes)?;
     let text = String::from_utf8_lossy(bytes);
     Ok(match Settings::read(&text) {
         Ok(settings) => unfitting(&settings, &Here::look()),

@@ -80,8 +80,8 @@ pub(in crate::cli) struct Login {
     /// Sign in for the first time, or again after a forgotten password, with a one-time code
     #[arg(long)]
     code: bool,
-    /// Read the one-time code from the first line of FILE instead of asking for it
-    #[arg(long, value_name = "FILE", requires = "code", value_hint = clap::ValueHint::FilePath)]
+    /// Sign in with the one-time code in the first line of FILE, instead of asking for it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     code_file: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordSource,
@@ -124,7 +124,7 @@ impl Login {
     }
 
     fn request(&self) -> Result<LoginRequest, Failure> {
-        if !self.code {
+        if !self.code && self.code_file.is_none() {
             let password = self.password.ask(&format!("Password of {}", self.name))?;
             return Ok(LoginRequest::with_password(&self.name, &password));
         }

@@ -31,9 +31,7 @@ impl Read {
             .messages(&self.conversation, self.before.as_deref(), limit);
         let view = me.ask("reading", asked)?;
         let screen = Screen::of(context, &me.login.staff);
-        context
-            .output
-            .answer(&view, || page(&screen, &view, &self.conversation))?;
+        context.output.answer(&view, || page(&screen, &view))?;
         let Some(newest) = view.messages.last() else {
             return Ok(());
         };

@@ -38,9 +38,9 @@ pub(super) fn keep(context: &Context, answer: &LoginAnswer) -> Outcome {
         staff: answer.staff.clone(),
         name: answer.name.clone(),
     };
-    files::ensure_dir(&directory(context)).map_err(Failure::error)?;
+    files::ensure_dir(&directory(context))?;
     let bytes = serde_json::to_vec(&saved).map_err(Failure::error)?;
-    files::replace(&path(context, &saved), &bytes).map_err(Failure::error)
+    files::replace(&path(context, &saved), &bytes).map_err(Failure::from)
 }
 
 /// Forgets a login that has ended.

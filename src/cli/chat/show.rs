@@ -41,10 +41,11 @@ impl Screen {
 }
 
 /// A page with a heading, day by day.
-pub(super) fn page(screen: &Screen, view: &PageView, asked: &str) -> String {
+pub(super) fn page(screen: &Screen, view: &PageView) -> String {
     let mut text = format!("{}\n", screen.style.bold(&view.name));
     if let Some(earlier) = &view.earlier {
-        let hint = format!("earlier: clinic-mesh read {asked:?} --before {earlier}");
+        // Alone on its line, however long it is: it is there to be copied.
+        let hint = format!("earlier: read on with the same command and\n--before {earlier}");
         text.push_str(&format!("{}\n", screen.style.dim(&hint)));
     }
     let mut day = String::new();

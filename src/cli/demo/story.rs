@@ -427,8 +427,8 @@ impl Play {
             ));
         }
         self.stage.say(
-            "  Choose \"first sign-in\", a password of 12 characters or more, and scan the picture with \
-             an authenticator app.",
+            "  There, choose \"First time here: use a sign-in code\", then a password of 12 characters or \
+             more, and scan the picture with an authenticator app or make a passkey.",
         );
         Ok(())
     }

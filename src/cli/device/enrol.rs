@@ -1,6 +1,6 @@
 //! `device enrol`: the same by files, with no network between the two machines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -74,10 +74,9 @@ struct Answer {
 
 impl Enrol {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let limit = REQUEST_FILE.file_limit();
         let bytes = match &self.request {
-            Some(path) => files::read_shared(path, limit).map_err(Failure::error)?,
-            None => pictures::scan(context, limit)?,
+            Some(path) => read(path)?,
+            None => pictures::scan(context, REQUEST_FILE.file_limit())?,
         };
         let request = SignedRequest::from_file(&bytes).map_err(AuthorityError::from)?;
         let answer = if self.offline {
@@ -121,7 +120,7 @@ impl Enrol {
         let device = enrolled.certificate.device;
         let file = authority.answer_file(device)?;
         if let Some(out) = &self.out {
-            files::write_shared(out, &file).map_err(Failure::error)?;
+            files::write_shared(out, &file)?;
         }
         let answer = Answer {
             device: device.to_string(),
@@ -138,6 +137,11 @@ impl Enrol {
         let segments = std::iter::once(enrolled.segment).chain(enrolled.web);
         Ok((answer, segments.collect()))
     }
+}
+
+/// Reads a request from a stick.
+pub(in crate::cli) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    Ok(files::read_shared(path, REQUEST_FILE.file_limit())?)
 }
 
 fn text(answer: &Answer) -> String {

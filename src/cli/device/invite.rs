@@ -10,6 +10,7 @@ use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
 use crate::authority::INVITATION_LIFE;
 use crate::cli::admin::{AdminKey, Desk, invitation};
+use crate::cli::failure::Exit;
 use crate::cli::output::how_long;
 use crate::cli::pictures::picture;
 use crate::cli::secret::{self, YesFlag};
@@ -227,7 +228,9 @@ impl Place {
             .judge(&came.request, came.arrival, None, now)?;
         self.show(context, &came, &request.device)?;
         tokio::select! {
-            said = ask_person(self.comparing, came.short_code.clone()) => said?,
+            said = ask_person(self.comparing, came.short_code.clone()) => {
+                said.map_err(|no| sent_away(no, invitation))?;
+            }
             gone = waiting::until_gone(context, &desk.client, invitation, &mut alarm) => {
                 return Err(gone);
             }
@@ -293,6 +296,20 @@ impl Place {
         };
         desk.client.let_in(invitation, &answer).await?;
         Ok((certificate.device, certificate.not_after))
+    }
+}
+
+/// What a "no" has done: the machine that came does not come again with this code.
+fn sent_away(no: Failure, invitation: InvitationId) -> Failure {
+    match no.exit {
+        Exit::Refused => Failure::refused(
+            "the digits differ: the machine was sent away, and the code is used up by that",
+        )
+        .remedy(format!(
+            "somebody may sit between the two machines: look at both, then make another code with \
+             `clinic-mesh device invite --again {invitation}`"
+        )),
+        _ => no,
     }
 }
 
@@ -375,6 +392,18 @@ pub(in crate::cli) async fn withdraw(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_no_says_that_the_machine_is_gone_and_the_code_used_up() {
+        let invitation = InvitationId::new([7; 16]);
+        let said = sent_away(Failure::refused("nothing was done"), invitation);
+        assert!(said.message.contains("used up"), "{said}");
+        assert!(said.message.contains("sent away"), "{said}");
+        let again = format!("--again {invitation}");
+        assert!(said.remedy.is_some_and(|remedy| remedy.contains(&again)));
+        let unasked = Failure::usage("this needs a confirmation");
+        assert_eq!(sent_away(unasked.clone(), invitation), unasked);
+    }
 
     #[test]
     fn a_program_has_to_give_the_digits_of_the_other_screen() {

@@ -12,6 +12,8 @@ mod waiting;
 
 use clap::{Subcommand, ValueEnum};
 
+#[cfg(test)]
+pub(super) use enrol::read as read_request;
 pub(super) use invite::withdraw;
 pub(super) use revoke::Revoke;
 

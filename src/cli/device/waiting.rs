@@ -64,7 +64,10 @@ pub(super) async fn for_machine(
         if let Some(why) = over(&view) {
             return Err(why);
         }
-        progress.at(&view.stage);
+        progress.at(match view.stage.as_str() {
+            "asking" => "it is there and asks",
+            _ => "it has not come yet",
+        });
         seen = view.mark;
     }
 }
@@ -121,7 +124,7 @@ pub(super) async fn for_word(
         match view.stage.as_str() {
             "done" => return Ok(view),
             "asked" | "answering" => {
-                progress.at(&view.stage);
+                progress.at("waiting for its word");
                 seen = view.mark;
             }
             _ => return Err(over(&view).unwrap_or_else(unheard)),

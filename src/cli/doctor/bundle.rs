@@ -51,13 +51,12 @@ enum BundleError {
 pub(super) fn write(path: &Path, facts: &Facts) -> Outcome {
     let facts = facts.clone().without_names();
     let text = text(facts).map_err(Failure::error)?;
-    files::write_shared(path, text.as_bytes())
-        .map_err(|error| Failure::error(error).remedy("name a file that is not there yet"))
+    files::write_shared(path, text.as_bytes()).map_err(Failure::from)
 }
 
 /// Reads what the doctor saw on another machine.
 pub(super) fn read(path: &Path) -> Result<Facts, Failure> {
-    let bytes = files::read_shared(path, BUNDLE_MAX).map_err(Failure::error)?;
+    let bytes = files::read_shared(path, BUNDLE_MAX)?;
     parse(&bytes).map_err(|error| {
         let failure = Failure::usage(format!("{} {error}", path.display()));
         failure.remedy(match error {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::api::inventory::{AccessView, AssetView, InventoryView};
 use crate::cli::output::{Style, Table, how_long, when};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
 use crate::platform::files;
 
@@ -26,7 +26,7 @@ impl Inventory {
         let client = context.client();
         let view = context.block_on(async { Ok(client.inventory().await?) })?;
         if let Some(path) = &self.map {
-            files::write_shared(path, map::svg(&view).as_bytes()).map_err(Failure::error)?;
+            files::write_shared(path, map::svg(&view).as_bytes())?;
             let drawn = format!("The map is in {}.", path.display());
             context.output.note(&drawn);
         }

@@ -157,7 +157,7 @@ impl Join {
         }
         let limit = ANSWER_FILE.file_limit();
         let file = match &self.answer {
-            Some(path) => files::read_shared(path, limit).map_err(Failure::error)?,
+            Some(path) => files::read_shared(path, limit)?,
             None => pictures::scan(context, limit)?,
         };
         let unlock = self.unlock.existing()?;

@@ -69,7 +69,7 @@ impl Request {
         self.local.save(context)?;
         let file = request.to_file();
         if let Some(out) = &self.out {
-            files::write_shared(out, &file).map_err(Failure::error)?;
+            files::write_shared(out, &file)?;
         }
         let device = keys.device();
         let answer = Answer {

@@ -119,11 +119,11 @@ impl Settings {
         let path = Self::file(dir);
         let bytes = match files::read_shared(&path, SETTINGS_MAX) {
             Err(FileError::Missing { .. }) => return Ok(Self::default()),
-            read => read.map_err(Failure::error)?,
+            read => read?,
         };
         let text = String::from_utf8_lossy(&bytes);
         Self::read(&text).map_err(|error| {
-            Failure::error(format!("{}: {}", path.display(), error.message()))
+            Failure::error(format!("{}, {}", path.display(), refused(&text, &error)))
                 .remedy("compare it with the list of settings in docs/operations.md")
         })
     }
@@ -159,7 +159,7 @@ impl Settings {
     /// Writes the file.
     pub(in crate::cli) fn save(&self, dir: &Path) -> Result<(), Failure> {
         let text = toml::to_string(self).map_err(Failure::error)?;
-        files::replace(&dir.join(FILE), format!("{HEAD}{text}").as_bytes()).map_err(Failure::error)
+        files::replace(&dir.join(FILE), format!("{HEAD}{text}").as_bytes()).map_err(Failure::from)
     }
 
     /// How discovery works with these settings.
@@ -195,6 +195,21 @@ impl Settings {
         };
         (settings, unknown)
     }
+}
+
+/// Longest piece of a line that is shown: the setting's name is at its beginning.
+const SHOWN_MAX: usize = 60;
+
+/// Where and why a text was refused: the reader of a single value does not know which setting it is.
+fn refused(text: &str, error: &toml::de::Error) -> String {
+    let why = error.message().replace('\n', "; ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return why;
+    };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    let line: String = line.chars().take(SHOWN_MAX).collect();
+    format!("line {} (`{line}`): {why}", number + 1)
 }
 
 /// The text that would be written for what a text says, or nothing if it is refused: for whoever tries
@@ -242,6 +257,21 @@ mod tests {
         assert!(error.message().contains("lisen"), "{error}");
         assert!(read("mdns = \"maybe\"").is_err());
         assert!(read("listen = [\"everywhere\"]").is_err());
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_said_with_its_line_and_setting() {
+        let of = |text: &str| refused(text, &read(text).expect_err("a typing mistake"));
+        let bad = "mdns = \"off\"\nenrolment = \"10.0.0.1\"\nbootstrap = []\n";
+        let said = of(bad);
+        assert!(
+            said.starts_with("line 2 (`enrolment = \"10.0.0.1\"`): "),
+            "{said}"
+        );
+        assert!(said.contains("invalid socket address"), "{said}");
+        let long = format!("listen = [{}\"ö\"]", "\"10.0.0.1:1\", ".repeat(20));
+        assert!(of(&long).contains("line 1 (`listen = [\"10.0.0.1:1\""));
+        assert!(of("lisen = []").contains("lisen"));
     }
 
     #[test]

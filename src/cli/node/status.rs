@@ -1,5 +1,7 @@
 //! `node status`: how this node and its neighbours are.
 
+use std::time::Duration;
+
 use crate::api::backup::BackupView;
 use crate::api::status::StatusView;
 use crate::cli::output::{Style, Table};
@@ -12,9 +14,15 @@ pub(in crate::cli) struct Status {}
 /// Clocks that differ by more than this many milliseconds deserve a look.
 const OFFSET_WORTH_A_LOOK: i64 = 2_000;
 
+/// Longest wait for the node.
+///
+/// Ten seconds: it answers in milliseconds, and in a second or two where the disk or the processors
+/// are busy. One that takes longer hangs or was stopped, and whoever asks how it is wants to hear that.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Status {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let client = context.client();
+        let client = context.client().within(PATIENCE);
         let style = context.output.style();
         context.ask("asking the node", client.status(), |status| {
             text(status, style)

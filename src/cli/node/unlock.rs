@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::with_remedy;
 use crate::cli::failure::Failure;
 use crate::cli::secret::{self, SecretSource};
 use crate::node::Unlock;
@@ -101,7 +100,7 @@ fn credential() -> Option<PathBuf> {
 }
 
 fn key(path: &Path, read: Result<Vec<u8>, files::FileError>) -> Result<Unlock, Failure> {
-    let bytes = Zeroizing::new(read.map_err(|error| with_remedy(Failure::error(error)))?);
+    let bytes = Zeroizing::new(read?);
     let key = secret::key_of(path, &bytes, "give the file that the node was made with")?;
     Ok(Unlock::KeyFile(key))
 }

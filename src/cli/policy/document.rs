@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::setting::{SETTINGS, apply};
 use crate::cli::Failure;
 use crate::domain::policy::Policy;
+use crate::platform::files::FileError;
 
 /// The name of the version that a document was made from.
 const BASED_ON: &str = "based_on";
@@ -16,7 +17,7 @@ const LENGTH_MAX: u64 = 64 * 1024;
 
 /// A policy as somebody wrote it down.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Document {
+pub(in crate::cli) struct Document {
     /// The version that was in force when it was exported.
     pub(super) based_on: u32,
     /// What it says; its version is `based_on` until it is signed.
@@ -51,16 +52,15 @@ fn value(text: &str) -> String {
 }
 
 /// Reads a file.
-pub(super) fn read(path: &Path) -> Result<Document, Failure> {
+pub(in crate::cli) fn read(path: &Path) -> Result<Document, Failure> {
     let shown = path.display();
-    let about = std::fs::metadata(path)
-        .map_err(|error| Failure::error(format!("{shown} cannot be read: {error}")))?;
+    let failed = |error| FileError::of(path, error);
+    let about = std::fs::metadata(path).map_err(failed)?;
     if about.len() > LENGTH_MAX {
         let why = format!("{shown} is longer than {LENGTH_MAX} bytes: it is no policy");
         return Err(Failure::refused(why));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::error(format!("{shown} cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(failed)?;
     parse(&text).map_err(|why| {
         Failure::refused(format!("{shown}: {why}"))
             .remedy("`clinic-mesh policy export` writes a whole document to begin with")

@@ -1,6 +1,6 @@
 //! `policy export`, `check`, `plan` and `apply`: the policy as a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -80,8 +80,7 @@ struct Applied {
 impl Export {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let (policy, _) = context.block_on(super::show::in_force(&context.client()))?;
-        files::write_shared(&self.file, document::write(&policy).as_bytes())
-            .map_err(Failure::error)?;
+        files::write_shared(&self.file, document::write(&policy).as_bytes())?;
         let answer = Exported {
             file: self.file.display().to_string(),
             version: policy.version,
@@ -121,7 +120,9 @@ impl PlanFile {
             let status = client.status().await?;
             judge(&document, &policy, status.entries)
         })?;
-        context.output.answer(&plan, || text(&plan))
+        context
+            .output
+            .answer(&plan, || text(&plan, &typed(&self.file)))
     }
 }
 
@@ -134,7 +135,7 @@ impl Apply {
             let held = desk.client.status().await?.entries;
             let plan = judge(&document, &desk.authority.clinic().policy, held)?;
             agreed(&plan, self.plan.as_deref())?;
-            context.output.note(&text(&plan));
+            context.output.note(&text(&plan, &typed(&self.file)));
             self.yes.confirm("Set this policy?")?;
             let changed = desk.authority.change_policy(document.policy, now)?;
             desk.submit(&changed.segment).await?;
@@ -185,6 +186,16 @@ fn agreed(plan: &Plan, digest: Option<&str>) -> Result<(), Failure> {
     }
 }
 
+/// A path as it is typed: in quotation marks where a shell would take it apart.
+fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +212,12 @@ mod tests {
             version,
             ..Policy::initial()
         }
+    }
+
+    #[test]
+    fn a_file_is_named_as_one_types_it() {
+        assert_eq!(typed(Path::new("/tmp/new-1.toml")), "/tmp/new-1.toml");
+        assert_eq!(typed(Path::new("Ana's new.toml")), r"'Ana'\''s new.toml'");
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod set;
 mod setting;
 mod show;
 
+#[cfg(test)]
+pub(super) use document::read as read_document;
 pub use document::{initial as initial_policy, reread as reread_policy};
 
 use clap::Subcommand;

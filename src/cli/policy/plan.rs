@@ -128,7 +128,9 @@ fn kept(what: &str, from: u16, to: u16) -> (String, bool) {
 }
 
 /// The plan for people.
-pub(super) fn text(plan: &Plan) -> String {
+///
+/// `file` is the document as it was named, in words that a shell reads as one.
+pub(super) fn text(plan: &Plan, file: &str) -> String {
     if plan.changes.is_empty() {
         return format!(
             "That is policy version {}, in force already.\n",
@@ -153,7 +155,7 @@ pub(super) fn text(plan: &Plan) -> String {
     if plan.destructive {
         text.push_str(&format!(
             "What comes later is destroyed sooner, or somebody is cut off. To agree:\n\n    \
-             clinic-mesh policy apply FILE --plan {}\n",
+             clinic-mesh policy apply {file} --plan {}\n",
             plan.digest
         ));
     } else {
@@ -189,7 +191,8 @@ mod tests {
                 shorter.changes[0].means.contains("7 days sooner"),
                 "{shorter:?}"
             );
-            assert!(text(&shorter).contains(&shorter.digest));
+            let agreed = format!("policy apply new.toml --plan {}", shorter.digest);
+            assert!(text(&shorter, "new.toml").contains(&agreed));
             let longer = changed(|policy| set(policy, before + 7));
             assert!(!longer.destructive, "{setting}");
             assert!(
@@ -211,7 +214,10 @@ mod tests {
     #[test]
     fn what_is_written_already_is_not_destroyed_and_the_plan_says_so_in_numbers() {
         let plan = changed(|policy| policy.room_days = 1);
-        assert!(text(&plan).contains("Of 100 entries that this node holds, 0 are destroyed"));
+        assert!(
+            text(&plan, "new.toml")
+                .contains("Of 100 entries that this node holds, 0 are destroyed")
+        );
     }
 
     #[test]
@@ -233,6 +239,6 @@ mod tests {
     fn the_policy_in_force_is_no_change() {
         let nothing = changed(|_| {});
         assert!(nothing.changes.is_empty() && !nothing.destructive);
-        assert!(text(&nothing).contains("in force already"));
+        assert!(text(&nothing, "new.toml").contains("in force already"));
     }
 }

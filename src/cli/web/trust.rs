@@ -30,7 +30,7 @@ impl Trust {
             );
         };
         if let Some(path) = &self.out {
-            files::write_shared(path, pem.as_bytes()).map_err(Failure::error)?;
+            files::write_shared(path, pem.as_bytes())?;
         }
         context.output.answer(&view, || {
             let place = match (&self.out, view.addresses.first()) {

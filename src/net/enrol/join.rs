@@ -30,7 +30,10 @@ type Stream = SecureStream<Compat<TcpStream>>;
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// No address to try.
-    #[error("no node was found that expects this code; give its address with --at HOST:PORT")]
+    #[error(
+        "no node was found that expects this code: it may be used already, cancelled or expired, or its \
+         node not be found; ask the admin, or give the node's address with --at HOST:PORT"
+    )]
     NoAddress,
     /// No connection.
     #[error(
@@ -50,8 +53,17 @@ pub enum JoinError {
         /// The address.
         address: SocketAddr,
     },
+    /// Something else listens there.
+    #[error(
+        "what answers at {address} is no node that lets machines in; give the address and port that \
+         `device invite` shows"
+    )]
+    NoNode {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The handshake failed in another way.
-    #[error("{address}: {source}")]
+    #[error("{address}: {source}; check the address, and ask the admin for another invitation")]
     Handshake {
         /// The address.
         address: SocketAddr,
@@ -126,16 +138,25 @@ async fn dial_one(
     let _ = socket.set_nodelay(true);
     // The request has to name the handshake, so it follows it.
     let asked = enrolment::ask(socket.compat(), key, psk, &[]).await;
-    let enrolment = asked.map_err(|source| match source {
-        HandshakeError::PeerLeft(Stage::SecondMessage) => JoinError::UnknownCode { address },
-        source => JoinError::Handshake { address, source },
-    })?;
+    let enrolment = asked.map_err(|source| failed(address, source))?;
     Ok(Dialled {
         stream: enrolment.stream,
         node: enrolment.key,
         binding: enrolment.code_seed,
         short_code: short_code(enrolment.code_seed.as_bytes()),
     })
+}
+
+/// What a handshake that failed says of who is there.
+fn failed(address: SocketAddr, source: HandshakeError) -> JoinError {
+    match source {
+        HandshakeError::PeerLeft(Stage::SecondMessage) => JoinError::UnknownCode { address },
+        // Frames of any other length, and any other beginning, are another protocol's.
+        HandshakeError::FrameLength { .. } | HandshakeError::NotOurProtocol => {
+            JoinError::NoNode { address }
+        }
+        source => JoinError::Handshake { address, source },
+    }
 }
 
 impl Dialled {
@@ -194,5 +215,37 @@ impl Waiting {
         talk::send_taken(&mut self.stream)
             .await
             .map_err(JoinError::Lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_speaks_another_protocol_is_said_to_be_no_node_and_what_helps() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 22));
+        let (actual, limit) = (18_516, 8192);
+        for source in [
+            HandshakeError::FrameLength { actual, limit },
+            HandshakeError::NotOurProtocol,
+        ] {
+            let said = failed(address, source).to_string();
+            assert!(
+                said.contains("no node that lets machines in; give the address"),
+                "{said}"
+            );
+            assert!(!said.contains("18516"), "{said}");
+        }
+        let said = failed(address, HandshakeError::Late).to_string();
+        assert!(said.contains("; check the address"), "{said}");
+    }
+
+    #[test]
+    fn a_code_that_nobody_announces_may_be_used_up_and_that_is_said() {
+        let said = JoinError::NoAddress.to_string();
+        for word in ["used already", "cancelled", "expired", "--at"] {
+            assert!(said.contains(word), "{word} in: {said}");
+        }
     }
 }

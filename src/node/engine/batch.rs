@@ -426,3 +426,28 @@ fn split(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::RoomId;
+    use crate::domain::testing::SampleClinic;
+
+    #[test]
+    fn the_word_of_others_waits_for_company_until_there_is_a_bounded_heap_of_it() {
+        let clinic = SampleClinic::of(["front-desk"]);
+        let key = &SigningKey::from_seed(&[1; 32]);
+        let space = Space::Room(RoomId::new([1; 16]));
+        let log = Log {
+            space,
+            author: key.id(),
+            epoch: crate::domain::log::Epoch(1),
+        };
+        let word = Attestation::new(&clinic.id, key, space, log::held(&log, Head::EMPTY));
+        let mut batch = Batch::default();
+        batch.attestations = vec![word; WORDS_WAITING_MAX - 1];
+        assert!(batch.can_wait());
+        batch.attestations.push(word);
+        assert!(!batch.can_wait(), "it grows without end");
+    }
+}

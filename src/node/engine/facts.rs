@@ -303,3 +303,34 @@ pub(super) fn position(id: &EntryId, time: Hlc) -> Position {
         seq: id.seq,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::RoomId;
+    use crate::domain::sign::SigningKey;
+
+    #[test]
+    fn the_oldest_key_makes_room_and_the_first_message_under_a_key_stays_the_message() {
+        let space = Space::Room(RoomId::new([1; 16]));
+        let mut facts = Facts::loading(space, JobId(1));
+        let id = |seq| EntryId {
+            space,
+            author: SigningKey::from_seed(&[1; 32]).id(),
+            epoch: Epoch(1),
+            seq,
+        };
+        let key = |number: u64| SendKey::of(&StaffId::new([1; 16]), &number.to_string());
+        for number in 0..=KEYS_MAX as u64 {
+            facts.take_key(key(number), id(number + 1));
+        }
+        assert_eq!(facts.sent_as(&key(0)), None);
+        assert_eq!(facts.sent_as(&key(1)), Some(id(2)));
+        assert_eq!(
+            (facts.keys.len(), facts.key_order.len()),
+            (KEYS_MAX, KEYS_MAX)
+        );
+        facts.take_key(key(1), id(9999));
+        assert_eq!(facts.sent_as(&key(1)), Some(id(2)));
+    }
+}

@@ -2,13 +2,15 @@
 
 use crate::domain::attest::Attestation;
 use crate::domain::audit::Deed;
-use crate::domain::health;
+use crate::domain::health::{self, Concern};
 use crate::domain::id::DeviceId;
 use crate::domain::log::{Head, Log, SEGMENT_BYTES_MAX, Segment};
 use crate::domain::space::Space;
 use crate::domain::time;
 
-use super::{Asker, CommandRefusal, Engine, Job, LinkStatus, Load, Reply, Status, Ticket, Trail};
+use super::{
+    Asker, CommandRefusal, Engine, Job, LinkStatus, Load, Reply, Room, Status, Ticket, Trail,
+};
 
 impl Engine {
     /// Offers this node's trail, and those it has witnessed, to everyone who may hold them.
@@ -130,11 +132,13 @@ impl Engine {
         }
     }
 
-    /// What somebody should look at: first what comes before everything else.
-    fn concerns(&self, offset: Option<i64>) -> Vec<health::Concern> {
-        let shut_out = self.shut_out_by.map(|by| health::Concern::ShutOut { by });
+    /// What somebody should look at: first what comes before everything else, then a full disk, since
+    /// nobody can write for it.
+    fn concerns(&self, offset: Option<i64>) -> Vec<Concern> {
+        let shut_out = self.shut_out_by.map(|by| Concern::ShutOut { by });
+        let full = (self.room == Room::NearlyFull).then_some(Concern::DiskNearlyFull);
         let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
-        shut_out.into_iter().chain(others).collect()
+        shut_out.into_iter().chain(full).chain(others).collect()
     }
 }
 

@@ -111,3 +111,23 @@ fn a_directory_takes_its_name_only_where_nothing_is_lost() {
     create_dir(&from).expect("made");
     assert!(move_dir(&from, &to).is_err());
 }
+
+#[test]
+fn a_disk_that_is_full_leaves_no_half_file_and_names_the_path() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("front.trail");
+    let full = fill(&path, create(&path).expect("made"), |file| {
+        file.write_all(b"half of it")?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    let said = full.expect_err("no room").to_string();
+    assert!(said.contains("front.trail"), "{said}");
+    assert!(said.contains("; make room"), "{said}");
+    assert!(!path.exists(), "half a file was left");
+    write_new(&path, b"all of it").expect("there is room");
+    assert_eq!(std::fs::read(&path).expect("there"), b"all of it");
+    assert!(matches!(
+        write_new(&path, b"x"),
+        Err(FileError::Exists { .. })
+    ));
+}

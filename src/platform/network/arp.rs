@@ -97,7 +97,7 @@ fn question(own: Mac, sender: Ipv4Addr, ip: Ipv4Addr) -> Vec<u8> {
 }
 
 /// Who says in this frame that it has the address: by an answer, or by asking in its name.
-fn answer(frame: &[u8], ip: Ipv4Addr) -> Option<Mac> {
+pub fn answer(frame: &[u8], ip: Ipv4Addr) -> Option<Mac> {
     if frame.len() < FRAME || frame[12..14] != ARP || frame[28..32] != ip.octets() {
         return None;
     }

@@ -50,6 +50,32 @@ fn a_wrong_passphrase_is_named_and_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_is_gone_is_named_with_what_is_lost_and_how_the_node_comes_back() {
+    let scratch = scratch();
+    for part in ["slots", "keyring"] {
+        let dir = scratch.path().join(part);
+        made(&dir);
+        std::fs::remove_file(dir.join(part)).expect("it was there");
+        let refusal = Store::open(&dir, &OPTIONS, &passphrase()).expect_err("gone");
+        let said = refusal.to_string();
+        for word in [
+            part,
+            "is gone",
+            "backup restore",
+            "device replace",
+            "is lost",
+        ] {
+            assert!(said.contains(word), "{word} in: {said}");
+        }
+        assert!(!said.contains("check the path"), "{said}");
+    }
+    let nowhere = scratch.path().join("nothing");
+    std::fs::create_dir(&nowhere).expect("made");
+    let refusal = key_slots(&nowhere).expect_err("no store");
+    assert!(refusal.to_string().contains("does not exist"), "{refusal}");
+}
+
+#[test]
 fn a_second_process_is_told_who_has_the_store_open() {
     let scratch = scratch();
     let dir = scratch.path().join("store");

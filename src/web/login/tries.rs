@@ -103,14 +103,19 @@ fn locked(throttle: &Mutex<Throttle>) -> MutexGuard<'_, Throttle> {
 
 fn throttled(wait: Wait, now: WallTime) -> Problem {
     let seconds = wait.until.0.saturating_sub(now.0).div_ceil(1000);
-    let message = format!("too many wrong passwords; wait {}", spoken(seconds));
+    // Passwords, one-time codes and second factors are counted together.
+    let message = format!("too many wrong tries; wait {}", spoken(seconds));
     Problem::new(Code::Throttled, message)
-        .remedy("if you have forgotten it, an admin can hand you another one-time code")
+        .remedy(
+            "an admin can hand another one-time code to whoever has forgotten their password or whose \
+             code does not work",
+        )
         .after(seconds)
 }
 
 fn spoken(seconds: u64) -> String {
     match seconds {
+        1 => "1 second".to_owned(),
         0..120 => format!("{seconds} seconds"),
         _ => format!("{} minutes", seconds.div_ceil(60)),
     }
@@ -119,6 +124,18 @@ fn spoken(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_said_in_words_that_fit_whatever_was_tried() {
+        assert_eq!(spoken(1), "1 second");
+        assert_eq!(spoken(2), "2 seconds");
+        assert_eq!(spoken(119), "119 seconds");
+        assert_eq!(spoken(121), "3 minutes");
+        let until = WallTime(2_000);
+        let said = throttled(Wait { until }, WallTime(1_000));
+        assert!(!said.message.contains("password"), "{}", said.message);
+        assert!(said.message.ends_with("wait 1 second"), "{}", said.message);
+    }
 
     #[test]
     fn a_host_with_a_network_of_addresses_is_one_to_count() {

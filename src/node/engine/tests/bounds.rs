@@ -1,5 +1,7 @@
 //! What others may ask of a node at once, and what happens beyond that.
 
+use std::time::Duration;
+
 use super::{Rounds, rounds};
 use crate::domain::audit::Origin;
 use crate::domain::id::{AuthorId, Hash};
@@ -71,7 +73,7 @@ fn a_peer_that_asks_for_more_logs_than_may_wait_is_cut_off() {
         ..some
     };
     wants.extend((1..=QUEUED_MAX as u64).map(|n| want(made_up(n))));
-    r.mesh.run_for(std::time::Duration::from_secs(3));
+    r.mesh.run_for(Duration::from_secs(3));
     r.mesh.whisper_all("ward-2", "front-desk", &wants);
     assert!(r.are_connected(), "as many as may wait");
     wants.push(want(made_up(QUEUED_MAX as u64 + 1)));
@@ -90,7 +92,7 @@ fn more_logs_than_are_asked_for_at_once_come_without_a_pause_between_them() {
     }
     r.mesh.heal("ward-2");
     // Too short for a handful of logs with each second.
-    r.mesh.run_for(std::time::Duration::from_secs(5));
+    r.mesh.run_for(Duration::from_secs(5));
     let disk = &r.mesh.offices["ward-2"].disk;
     assert_eq!(disk.of_space(&r.rounds).count(), LOGS);
 }
@@ -176,4 +178,19 @@ fn whoever_cannot_wait_for_a_conversation_to_be_read_is_told_to_come_back() {
         .mesh
         .ask_together("front-desk", vec![list; PARKED_MAX + 40]);
     assert_eq!(r.busy(&tickets), 40);
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_given_up_after_three_beats_and_not_before() {
+    let mut r = rounds();
+    let link = |r: &Rounds| r.mesh.link_between("front-desk", "ward-2");
+    r.mesh.run_for(Duration::from_secs(60));
+    let before = link(&r);
+    assert!(before.is_some());
+    r.mesh.mute("ward-2");
+    // It was heard four seconds ago at most.
+    r.mesh.run_for(Duration::from_secs(8));
+    assert_eq!(link(&r), before, "given up too early");
+    r.mesh.run_for(Duration::from_secs(6));
+    assert_ne!(link(&r), before, "kept for ever");
 }

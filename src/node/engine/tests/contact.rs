@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::health::Concern;
 use crate::domain::policy::Policy;
 use crate::domain::statement::Act;
-use crate::node::engine::Reply;
+use crate::node::engine::{Reply, Room};
 
 fn hours(count: u64) -> Duration {
     Duration::from_secs(count * 3600)
@@ -23,6 +23,7 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
         | Concern::FewRenewers { .. }
         | Concern::OldMeshKey { .. }
         | Concern::Clock { .. }
+        | Concern::DiskNearlyFull
         | Concern::Backup { .. } => None,
     })
 }
@@ -181,6 +182,23 @@ fn policy_says_how_long_an_office_may_hear_nobody() {
     mesh.time += hours(1);
     let refused = mesh.post("front-desk", ana, rounds, "Two hours on");
     assert_eq!(refused, Err(CommandRefusal::ReadOnly));
+}
+
+#[test]
+fn a_node_whose_disk_is_nearly_full_says_so_before_anything_else_until_there_is_room() {
+    let Apart { mut mesh, .. } = apart();
+    mesh.time += hours(72);
+    let first = |mesh: &mut Mesh| {
+        let ticket = mesh.ask("front-desk", Command::Status);
+        match mesh.answer("front-desk", ticket) {
+            Some(Reply::Status(status)) => status.concerns.first().cloned(),
+            other => panic!("no status: {other:?}"),
+        }
+    };
+    mesh.room("front-desk", Room::NearlyFull);
+    assert_eq!(first(&mut mesh), Some(Concern::DiskNearlyFull));
+    mesh.room("front-desk", Room::Enough);
+    assert!(matches!(first(&mut mesh), Some(Concern::Contact { .. })));
 }
 
 #[test]

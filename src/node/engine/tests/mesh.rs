@@ -14,7 +14,7 @@ use crate::domain::time::WallTime;
 use crate::domain::trust::{Circumstances, Credentials, Reach, Refusal, Shown};
 use crate::node::engine::{
     Changed, Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now,
-    Page, Reply, Ticket,
+    Page, Reply, Room, Ticket,
 };
 use crate::wire::Frame;
 
@@ -50,6 +50,8 @@ pub(super) struct Mesh {
     pub(super) carried: BTreeMap<String, usize>,
     /// Offices that keep their clock to themselves and show in other ways that they are there.
     pub(super) coy: BTreeSet<String>,
+    /// Offices of which nothing arrives any more.
+    mute: BTreeSet<String>,
     /// When each office last told another its clock.
     pub(super) said_time: BTreeMap<(String, String), Duration>,
     /// How often one office gave another anything of what it holds.
@@ -75,6 +77,7 @@ impl Mesh {
             last_ticket: 0,
             carried: BTreeMap::new(),
             coy: BTreeSet::new(),
+            mute: BTreeSet::new(),
             said_time: BTreeMap::new(),
             gifts: BTreeMap::new(),
             times_count: false,
@@ -377,6 +380,9 @@ impl Mesh {
         let Some((a, b)) = self.links.get(&link) else {
             return;
         };
+        if self.mute.contains(from) {
+            return;
+        }
         let to = if a == from { b.clone() } else { a.clone() };
         let mut frame = Frame::decode(&frame.encode()).expect("a frame survives the wire");
         if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
@@ -405,6 +411,25 @@ impl Mesh {
             *self.carried.entry(to.clone()).or_default() += segment.entries.len();
         }
         self.queue.push_back((to, Input::Frame { link, frame }));
+    }
+
+    /// Tells an office how much room its disk has.
+    pub(super) fn room(&mut self, name: &str, room: Room) {
+        self.queue.push_back((name.to_owned(), Input::Room(room)));
+        self.settle();
+    }
+
+    /// From here on nothing that an office sends arrives, though its connections stand.
+    pub(super) fn mute(&mut self, name: &str) {
+        self.mute.insert(name.to_owned());
+    }
+
+    /// The link between two offices.
+    pub(super) fn link_between(&self, a: &str, b: &str) -> Option<LinkId> {
+        let between =
+            |(one, other): &(String, String)| (one == a && other == b) || (one == b && other == a);
+        let link = self.links.iter().find(|(_, pair)| between(pair));
+        link.map(|(id, _)| *id)
     }
 
     /// Offices that an office is connected to.
