@@ -444,8 +444,10 @@ mod tests {
             epoch: crate::domain::log::Epoch(1),
         };
         let word = Attestation::new(&clinic.id, key, space, log::held(&log, Head::EMPTY));
-        let mut batch = Batch::default();
-        batch.attestations = vec![word; WORDS_WAITING_MAX - 1];
+        let mut batch = Batch {
+            attestations: vec![word; WORDS_WAITING_MAX - 1],
+            ..Batch::default()
+        };
         assert!(batch.can_wait());
         batch.attestations.push(word);
         assert!(!batch.can_wait(), "it grows without end");
