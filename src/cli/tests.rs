@@ -132,7 +132,6 @@ fn what_is_typed_is_what_is_meant() {
     }
     for bad in [
         "clinic-mesh login",
-        "clinic-mesh login Ana --code-file c",
         "clinic-mesh send rounds",
         "clinic-mesh read rounds -n 0",
         "clinic-mesh read rounds -n 501",
