@@ -116,6 +116,7 @@ fn what_is_typed_is_what_is_meant() {
     for good in [
         "clinic-mesh login Ana",
         "clinic-mesh login Ana --code --code-file c --password-file p",
+        "clinic-mesh login Ana --code-file c",
         "clinic-mesh send rounds Bed 4 is free",
         "clinic-mesh send rounds - --as Ana",
         "clinic-mesh read rounds -n 5 --json",
