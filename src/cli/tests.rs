@@ -116,6 +116,7 @@ fn what_is_typed_is_what_is_meant() {
     for good in [
         "clinic-mesh login Ana",
         "clinic-mesh login Ana --code --code-file c --password-file p",
+        "clinic-mesh login Ana --code-file c",
         "clinic-mesh send rounds Bed 4 is free",
         "clinic-mesh send rounds - --as Ana",
         "clinic-mesh read rounds -n 5 --json",
@@ -132,7 +133,6 @@ fn what_is_typed_is_what_is_meant() {
     }
     for bad in [
         "clinic-mesh login",
-        "clinic-mesh login Ana --code-file c",
         "clinic-mesh send rounds",
         "clinic-mesh read rounds -n 0",
         "clinic-mesh read rounds -n 501",
