@@ -89,9 +89,12 @@ impl Store {
 
     /// Closes a store that has just been made in `dir` and takes its files away: what it was made for came
     /// to nothing.
-    pub fn discard(self, dir: &Path) {
+    pub fn discard(mut self, dir: &Path) {
+        // Held until the files are gone: nobody else may make a store here in between.
+        let lock = self._lock.take();
         drop(self);
         open::discard(dir);
+        drop(lock);
     }
 
     /// Opens the store in `dir`. Checks the whole file; a purge that was interrupted goes on.

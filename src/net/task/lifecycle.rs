@@ -1,6 +1,9 @@
 //! Connections from "established" to "closed", as the swarm's task sees them.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
+
+use libp2p::PeerId;
 
 use super::*;
 
@@ -259,11 +262,22 @@ impl Task {
     }
 
     /// The handshake refuses the revoked already; libp2p is told as well, before it even tries.
+    ///
+    /// A revocation may turn out void, with the admin who signed it: then the device is let in again.
     fn block_revoked(&mut self, trust: &TrustView) {
+        let revoked = &mut self.swarm.behaviour_mut().revoked;
+        let peers = |devices: &BTreeSet<DeviceId>| -> BTreeSet<PeerId> {
+            devices.iter().filter_map(address::peer_id).collect()
+        };
+        let now = peers(&trust.revoked_devices);
+        let before: Vec<PeerId> = revoked.blocked_peers().iter().copied().collect();
+        for void in before.into_iter().filter(|peer| !now.contains(peer)) {
+            revoked.unblock_peer(void);
+        }
+        for peer in now {
+            revoked.block_peer(peer);
+        }
         for device in &trust.revoked_devices {
-            if let Some(peer) = address::peer_id(device) {
-                self.swarm.behaviour_mut().revoked.block_peer(peer);
-            }
             self.redial.forget(Target::Device(*device));
         }
     }

@@ -112,7 +112,9 @@ impl Keeper {
     async fn turn(&self) -> Option<()> {
         let place = self.backups.wait_for_place().await?;
         let at = (self.now)().wall;
-        let turn = match self.blocking(Job::prepare).await {
+        let ready = self.blocking(Job::prepare).await;
+        let began = ready.is_ok();
+        let turn = match ready {
             Ok(()) => {
                 // Before anything is written, as with every reading.
                 self.note(AuditRecord::done).await?;
@@ -134,7 +136,8 @@ impl Keeper {
             }
             Turn::Failed(why, said) => {
                 warn!(?why, error = said, "no backup was made");
-                if self.backups.history().fail(at, why) {
+                // What the trail says was begun, it says was not done, each time.
+                if self.backups.history().fail(at, why) || began {
                     self.note(AuditRecord::refused).await?;
                 }
                 self.remember(move |backups| backups.note_failed(at, why))

@@ -26,6 +26,10 @@ const CREDIT: u8 = 8;
 /// How long to wait for the next segment before another peer is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long one peer may take for a log before another that has it is asked instead. One that gives a
+/// little now and then, and nothing of what matters, shall not keep the log to itself.
+const TURN: Duration = Duration::from_secs(60);
+
 /// Most logs that wait for a clock or the record to catch up.
 const HELD_BACK_MAX: usize = 4096;
 
@@ -46,7 +50,10 @@ pub(super) struct Wants {
 struct Want {
     link: LinkId,
     credit: u8,
+    /// The number up to which the log was held when something last came of it.
+    reached: u64,
     patience_ends: Duration,
+    turn_ends: Duration,
 }
 
 impl Wants {
@@ -256,17 +263,23 @@ impl Engine {
         if state.is_some_and(|state| state.forked || state.end.is_some_and(|end| head.seq >= end)) {
             return;
         }
-        let Some(link) = self.best_source(&log, head) else {
+        let Some(link) = self.best_source(&log, head, None) else {
             return;
         };
         if self.wants.open.len() >= WANTS_MAX {
             self.wants.waiting.insert(log);
             return;
         }
+        self.ask_at(link, log, head);
+    }
+
+    fn ask_at(&mut self, link: LinkId, log: Log, head: Head) {
         let want = Want {
             link,
             credit: CREDIT,
+            reached: head.seq,
             patience_ends: self.now.mono + PATIENCE,
+            turn_ends: self.now.mono + TURN,
         };
         self.wants.open.insert(log, want);
         self.send(
@@ -280,9 +293,10 @@ impl Engine {
     }
 
     /// The author itself if it is connected, else whoever has most; nobody of whom enough is asked already.
-    fn best_source(&self, log: &Log, head: Head) -> Option<LinkId> {
+    fn best_source(&self, log: &Log, head: Head, but: Option<LinkId>) -> Option<LinkId> {
         let able = self.links.iter().filter(|(id, link)| {
-            link.peer_log(log).has > head.seq
+            Some(**id) != but
+                && link.peer_log(log).has > head.seq
                 && (link.stage == Stage::All || log.space == Space::Record)
                 && self.wants.asked_of(**id) < link.allowance
         });
@@ -305,7 +319,11 @@ impl Engine {
         let Some(want) = self.wants.open.get_mut(&log).filter(|want| want.link == id) else {
             return;
         };
-        want.patience_ends = self.now.mono + PATIENCE;
+        // What is here already is no progress, however often it comes.
+        if head.seq > want.reached {
+            want.reached = head.seq;
+            want.patience_ends = self.now.mono + PATIENCE;
+        }
         want.credit = want.credit.saturating_sub(1);
         if head.seq >= has {
             self.wants.open.remove(&log);
@@ -356,7 +374,24 @@ impl Engine {
             self.check_all_stages();
         }
         self.wants.held_back.retain(|_, until| *until > now);
+        self.take_turns();
         self.ask_next();
+    }
+
+    /// Asks another peer for a log that one takes long to give, where another has more of it too.
+    fn take_turns(&mut self) {
+        let now = self.now.mono;
+        let open = self.wants.open.iter();
+        let over: Vec<(Log, LinkId)> = open
+            .filter(|(_, want)| want.turn_ends <= now)
+            .map(|(log, want)| (*log, want.link))
+            .collect();
+        for (log, slow) in over {
+            let head = self.holdings.head(&log);
+            if let Some(other) = self.best_source(&log, head, Some(slow)) {
+                self.ask_at(other, log, head);
+            }
+        }
     }
 
     /// Asks for logs that had to wait, as far as there is room.

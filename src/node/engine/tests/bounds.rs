@@ -1,11 +1,12 @@
 //! What others may ask of a node at once, and what happens beyond that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Rounds, rounds};
 use crate::domain::audit::Origin;
 use crate::domain::id::{AuthorId, Hash};
-use crate::domain::log::{Epoch, Head, Log};
+use crate::domain::log::{Epoch, Head, Log, Segment};
 use crate::domain::message::{AMENDMENTS_MAX, EntryId};
 use crate::domain::sign::Signature;
 use crate::node::engine::link::{QUEUED_MAX, SENDING_MAX};
@@ -114,8 +115,80 @@ fn a_peer_that_lists_what_it_does_not_give_keeps_nothing_of_others_waiting() {
     r.mesh.whisper_all("pharmacy", "front-desk", &lists);
     // Now that every place is taken by what will not come.
     r.mesh.heal("ward-2");
-    r.mesh.run_for(std::time::Duration::from_secs(15));
+    r.mesh.run_for(Duration::from_secs(15));
     assert_eq!(r.mesh.texts("front-desk", r.ana, space), ["Bed 4 is free"]);
+}
+
+/// Ben's log at ward 2 with so many messages, of which the front desk has the first, and ward 2 away.
+fn behind(r: &mut Rounds, messages: usize) -> Vec<Arc<Segment>> {
+    let (ben, space) = (r.ben, r.rounds);
+    let post = |r: &mut Rounds| {
+        r.mesh
+            .post("ward-2", ben, space, "Bed 4 is free")
+            .expect("posted")
+    };
+    post(r);
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh.cut("ward-2");
+    for _ in 1..messages {
+        post(r);
+    }
+    let disk = &r.mesh.offices["ward-2"].disk;
+    let (_, stored) = disk.of_space(&space).next().expect("Ben's log");
+    stored.rows.clone()
+}
+
+/// The pharmacy says that it has all of Ben's log and more.
+fn claim(r: &mut Rounds, of: &Segment) {
+    let head = LogHead {
+        author: of.log.author,
+        epoch: of.log.epoch,
+        head: Head {
+            seq: u64::MAX,
+            hash: Hash::ZERO,
+        },
+        signature: Signature::new([1; 64]),
+    };
+    let space = r.rounds;
+    let heads = vec![head];
+    r.mesh
+        .whisper("pharmacy", "front-desk", &Frame::Heads { space, heads });
+}
+
+fn held(r: &Rounds) -> u64 {
+    let disk = &r.mesh.offices["front-desk"].disk;
+    disk.of_space(&r.rounds)
+        .map(|(_, stored)| stored.head.seq)
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn what_is_here_already_is_no_progress_however_often_it_comes() {
+    let mut r = rounds();
+    let segments = behind(&mut r, 2);
+    claim(&mut r, &segments[0]);
+    r.mesh.heal("ward-2");
+    for _ in 0..4 {
+        let again = Frame::Entries(segments[0].clone());
+        r.mesh.whisper("pharmacy", "front-desk", &again);
+        r.mesh.run_for(Duration::from_secs(4));
+    }
+    assert_eq!(held(&r), 2);
+}
+
+#[test]
+fn one_who_gives_a_little_now_and_then_does_not_keep_a_log_to_itself() {
+    let mut r = rounds();
+    let segments = behind(&mut r, 40);
+    claim(&mut r, &segments[0]);
+    r.mesh.heal("ward-2");
+    for segment in segments.iter().skip(1).take(9) {
+        let next = Frame::Entries(segment.clone());
+        r.mesh.whisper("pharmacy", "front-desk", &next);
+        r.mesh.run_for(Duration::from_secs(8));
+    }
+    assert_eq!(held(&r), 40);
 }
 
 fn made_up_head(epoch: u64) -> LogHead {
