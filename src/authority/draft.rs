@@ -205,13 +205,16 @@ fn check_counts(copy: &RecordCopy, segment: &Segment, act: &Act) -> Result<(), S
 
 /// Whether an admin's word on the root key can matter: the rotation counts, or this admin is among
 /// those whom it wants.
-fn carries(clinic: &Clinic, signer: AuthorId, signed: &SignedRotation) -> bool {
-    let taken = clinic
-        .roots
-        .iter()
-        .any(|root| root.by.as_ref() == Some(signed));
-    let mut pending = clinic.pending_rotations.values();
-    taken || pending.any(|one| one.signed == *signed && one.signed_for.contains(&signer.as_admin()))
+///
+/// A rotation is what its body says: whoever has the old key can sign that once more, with another
+/// signature.
+pub(super) fn carries(clinic: &Clinic, signer: AuthorId, signed: &SignedRotation) -> bool {
+    let digest = signed.digest(&clinic.id);
+    let mut taken = clinic.roots.iter().filter_map(|root| root.by.as_ref());
+    let mut pending = clinic.pending_rotations.iter();
+    taken.any(|by| by.digest(&clinic.id) == digest)
+        || pending
+            .any(|(rank, one)| rank.digest == digest && one.signed_for.contains(&signer.as_admin()))
 }
 
 const fn remedy(reason: VoidReason) -> &'static str {

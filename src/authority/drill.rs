@@ -11,7 +11,7 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::domain::file::Kind;
-use crate::domain::id::ClinicId;
+use crate::domain::id::{AuthorId, ClinicId};
 use crate::domain::name::Name;
 use crate::domain::time::WallTime;
 use crate::platform::files::{self, FileError};
@@ -128,6 +128,11 @@ impl Authority {
     ) -> Result<MadeShares, AuthorityError> {
         if self.holder != Holder::Root {
             return Err(AuthorityError::NotTheRoot);
+        }
+        // Keepers would hold paper that brings back a key nobody follows.
+        let newest = self.clinic.roots.last();
+        if newest.is_some_and(|root| AuthorId::from(root.key) != self.id()) {
+            return Err(RotationRefusal::Replaced.into());
         }
         let clinic = self.clinic_id();
         let (set, shares) = shares::split(&self.key, clinic, sheets, &mut *self.rng.0)?;

@@ -186,13 +186,18 @@ impl Authority {
     }
 
     /// The roots and who signed for them, issuer, and whoever made a mesh key.
+    ///
+    /// Of admins only: the log of somebody whom a root appointed that lost to another is a stranger's
+    /// where that root's own log is not.
     fn needed_logs(&self, issuer: AuthorId) -> BTreeSet<AuthorId> {
         let makers = self.record.items().filter_map(|item| {
             let rotated = matches!(
                 item.statement.act,
                 Act::MeshKeyRotated { .. } | Act::RootRotated { .. }
             );
-            rotated.then_some(item.id.author)
+            let author = item.id.author;
+            let is_admin = self.clinic.admins.contains_key(&author.as_admin());
+            (rotated && is_admin).then_some(author)
         });
         let roots = self.clinic.roots.iter();
         let roots = roots.map(|root| AuthorId::from(root.key));

@@ -70,6 +70,11 @@ pub enum RotationRefusal {
         "this root key was changed for another one already; if that was a thief, say with --last which of its statements counts as the last"
     )]
     ByAnother,
+    /// The change that was begun here counts.
+    #[error(
+        "the change of the root key that was begun here counts already; complete it with `authority rotate-root finish`"
+    )]
+    Counts,
     /// The key is no root of this clinic.
     #[error("the key here is no root key of this clinic; take the right root.key or recovery page")]
     NoRoot,
@@ -78,6 +83,11 @@ pub enum RotationRefusal {
         "these bring back an earlier root key, which was changed; destroy them and take the newest"
     )]
     Earlier,
+    /// The opened key was the root's once.
+    #[error(
+        "the root key here was changed for another one; take the newest root.key or recovery page, or complete the change with `authority rotate-root finish`"
+    )]
+    Replaced,
     /// The next key is not in the directory.
     #[error(
         "no change of the root key was begun here; begin it with `authority rotate-root begin`"
@@ -156,8 +166,18 @@ impl Authority {
         match given {
             Some(last) if last > head => Err(SignError::BeyondTheLog { last, head }.into()),
             Some(last) => Ok(last),
-            None if place + 1 < self.clinic.roots.len() => Err(RotationRefusal::ByAnother.into()),
+            None if place + 1 < self.clinic.roots.len() => Err(self.changed_already()?.into()),
             None => Ok(undisputed),
+        }
+    }
+
+    /// Whether the change that counts is the one begun here, which was interrupted, or somebody's.
+    fn changed_already(&self) -> Result<RotationRefusal, AuthorityError> {
+        let newest = self.clinic.roots.last().map(|root| root.key);
+        let waiting = self.directory.next_root()?;
+        match waiting.is_some_and(|(_, next)| newest == Some(next)) {
+            true => Ok(RotationRefusal::Counts),
+            false => Ok(RotationRefusal::ByAnother),
         }
     }
 
@@ -182,6 +202,11 @@ impl Authority {
         let own = self.id().as_admin();
         let pending = self.clinic.pending_rotations.values();
         pending.filter(move |one| !one.signed_for.contains(&own))
+    }
+
+    /// Whether there is nothing left for this admin to sign: the change counts, or waits for others.
+    pub fn has_signed_for(&self, rotation: &SignedRotation) -> bool {
+        super::draft::carries(&self.clinic, self.id(), rotation)
     }
 
     /// An admin signs for a change of the root key; it counts when more than half have.

@@ -185,7 +185,8 @@ impl RecordCopy {
 
     /// Takes segments from anywhere, in any order; all of them or, on an error, none.
     ///
-    /// A fork is not an error: the segments of other logs still count, and the fork is named.
+    /// A fork is not an error: the segments of other logs still count, and the fork is named. Where a root's
+    /// log is forked, whoever only the other branch appointed is left out.
     pub fn merge(
         &mut self,
         segments: impl IntoIterator<Item = Segment>,
@@ -207,6 +208,9 @@ impl RecordCopy {
                 next.add(segment, &mut merged)?;
             }
             segments = others;
+            if is_stuck && next.has_forked_root() {
+                break;
+            }
             if let Some(stranger) = segments.first().filter(|_| is_stuck) {
                 let author = stranger.log.author.into();
                 return Err(CopyError::Stranger { author });
@@ -214,6 +218,11 @@ impl RecordCopy {
         }
         *self = next;
         Ok(merged)
+    }
+
+    fn has_forked_root(&self) -> bool {
+        let clinic = self.clinic();
+        self.forks.keys().any(|author| clinic.is_root(author))
     }
 
     /// Who signs after a change of the root key is known from what is here already. Says whether there

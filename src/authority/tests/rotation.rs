@@ -142,6 +142,20 @@ fn a_root_that_signed_twice_is_counted_to_before_that() {
 }
 
 #[test]
+fn a_change_that_was_interrupted_after_it_counted_is_to_be_completed() {
+    let bench = Bench::new();
+    let begun = begin(&bench, None).expect("begun");
+    sign(&bench, &begun.rotation).expect("signed");
+    assert!(matches!(
+        begin(&bench, None),
+        Err(AuthorityError::Rotation(RotationRefusal::Counts))
+    ));
+    let again = begin(&bench, Some(2)).expect("the end is named");
+    assert_eq!(again.rotation, begun.rotation, "the same of the same key");
+    assert_eq!(finish(&bench).expect("done"), Progress::Done { number: 2 });
+}
+
+#[test]
 fn a_root_that_was_changed_by_another_wants_the_end_named() {
     let bench = Bench::new();
     let copy = bench.copied("copy");
@@ -235,6 +249,14 @@ fn shares_of_the_new_root_are_tried_and_those_of_the_old_one_told_apart() {
     let old = made(&mut bench.root());
     let begun = begin(&bench, None).expect("begun");
     sign(&bench, &begun.rotation).expect("signed");
+    let replaced = bench
+        .root()
+        .make_shares(Sheets::USUAL, Seen::OnPaper, NOW)
+        .map(drop);
+    assert!(matches!(
+        replaced,
+        Err(AuthorityError::Rotation(RotationRefusal::Replaced))
+    ));
     finish(&bench).expect("done");
     let mut root = Authority::open_root(&bench.path(), &new_words(), bench.rng()).expect("opened");
     let new = made(&mut root);
@@ -298,4 +320,62 @@ fn a_machine_that_an_admin_of_the_new_root_enrols_checks_the_chain_by_the_record
     let signer = bench.founded.admin.into();
     answer.record.retain(|segment| segment.log.author != signer);
     assert!(answer.check(&machine.promise(), NOW).is_err());
+}
+
+/// A thief with a copy of the directory's root key makes itself the root, and appoints two admins. Gives
+/// all that it signed.
+fn thiefs_record(bench: &Bench) -> Vec<Segment> {
+    let copy = bench.copied("thief");
+    let mesh_keys = bench.admin().mesh_keys();
+    let appoint = |root: &mut Authority, who: &str| {
+        let new = NewAdmin {
+            name: name(who),
+            scopes: Scopes::of(Scopes::ALL),
+            not_after: later(1000),
+            mesh_keys: mesh_keys.clone(),
+            web_ca: None,
+        };
+        root.grant_admin(new, &admin_words(), CHEAP, NOW)
+            .expect("granted");
+    };
+    let sign = |who: &str, rotation: &SignedRotation| {
+        let mut admin =
+            Authority::open_admin(&copy, &name(who), &admin_words(), bench.rng()).expect("opened");
+        admin.sign_for_rotation(rotation, NOW).expect("signed");
+    };
+    let mut root = Authority::open_root(&copy, &root_words(), bench.rng()).expect("opened");
+    root.end_admin(bench.founded.admin, None, NOW)
+        .expect("signed");
+    appoint(&mut root, "mallory");
+    let begun = root.begin_rotation(None, &new_words(), CHEAP, NOW);
+    drop(root);
+    sign("mallory", &begun.expect("begun").rotation);
+    finish_rotation(&copy, []).expect("done");
+    let mut root = Authority::open_root(&copy, &new_words(), bench.rng()).expect("opened");
+    appoint(&mut root, "eve");
+    let begun = root.begin_rotation(None, &new_words(), CHEAP, NOW);
+    drop(root);
+    sign("eve", &begun.expect("begun").rotation);
+    let eve =
+        Authority::open_admin(&copy, &name("eve"), &admin_words(), bench.rng()).expect("opened");
+    eve.record().segments().cloned().collect()
+}
+
+#[test]
+fn of_a_long_record_an_answer_leaves_out_whom_a_thiefs_root_appointed() {
+    let bench = Bench::new();
+    let theirs = thiefs_record(&bench);
+    let begun = begin(&bench, None).expect("begun");
+    sign(&bench, &begun.rotation).expect("signed");
+    finish(&bench).expect("done");
+    let mut admin = bench.admin();
+    admin.merge(theirs).expect("sound");
+    let machine = Machine::new(7);
+    enrol(&mut admin, &machine);
+    let mut answer = admin.answer(machine.device()).expect("enrolled");
+    let whole = answer.record.len();
+    answer.record = admin.record_for(admin.id(), 0);
+    assert!(answer.record.len() < whole);
+    let (_, clinic) = answer.check(&machine.promise(), NOW).expect("sound");
+    assert_eq!(clinic.roots[1].key, begun.key);
 }

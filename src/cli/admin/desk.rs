@@ -1,15 +1,24 @@
 //! The admin's desk: an opened key and the node that statements are given to.
 
+mod catch_up;
+
 use std::collections::BTreeMap;
 
 use super::AdminKey;
-use crate::api::client::Client;
-use crate::authority::Authority;
+use crate::api::client::{Client, ClientError};
+use crate::api::clinic::author_name;
+use crate::api::problem::Code;
+use crate::api::record::VoidStatement;
+use crate::authority::{Authority, AuthorityError, Holder};
 use crate::cli::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Exit, Failure};
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::id::AuthorId;
 use crate::domain::log::Segment;
+use crate::domain::statement::StatementId;
+use crate::domain::trust::MeshKey;
+
+use catch_up::{CatchUp, NotTaken};
 
 /// An opened key, up to date with the node, and the node.
 pub(crate) struct Desk {
@@ -17,6 +26,8 @@ pub(crate) struct Desk {
     pub(crate) authority: Authority,
     /// The node.
     pub(crate) client: Client,
+    /// What the node lacks of the record and does not take.
+    not_taken: Vec<NotTaken>,
 }
 
 impl Desk {
@@ -25,13 +36,14 @@ impl Desk {
         let client = context.client();
         // Before the passphrase is asked for: nobody should type it in vain.
         let theirs = client.record().await?;
-        let mut desk = Self::with(key.open()?, client, theirs).await?;
-        desk.learn_mesh_keys().await?;
+        let mut desk = Self::with(key.open()?, client, theirs, context).await?;
+        desk.check_own_log()?;
+        desk.learn_mesh_keys(context).await?;
         Ok(desk)
     }
 
     /// Takes the mesh keys that another admin made, so that this one can enrol.
-    async fn learn_mesh_keys(&mut self) -> Result<(), Failure> {
+    async fn learn_mesh_keys(&mut self, context: &Context) -> Result<(), Failure> {
         let known: Vec<u32> = self
             .authority
             .mesh_keys()
@@ -39,8 +51,18 @@ impl Desk {
             .map(|key| key.epoch)
             .collect();
         for shared in self.client.mesh_keys().await? {
-            if !known.contains(&shared.epoch) {
-                self.authority.learn_mesh_key(shared)?;
+            if known.contains(&shared.epoch) {
+                continue;
+            }
+            match self.authority.learn_mesh_key(shared) {
+                // A node that lacks a part of the record may go by one that does not count; such a key is
+                // not taken, and keeps no admin from working.
+                Err(AuthorityError::OtherMeshKey { epoch }) if !self.not_taken.is_empty() => {
+                    context.output.note(&format!(
+                        "note: the node goes by a mesh key {epoch} that the record here does not know"
+                    ));
+                }
+                learned => learned?,
             }
         }
         Ok(())
@@ -48,15 +70,24 @@ impl Desk {
 
     /// The same with a key that is open already, such as the root's.
     pub(crate) async fn of(authority: Authority, context: &Context) -> Result<Self, Failure> {
+        let desk = Self::reading(authority, context).await?;
+        desk.check_own_log()?;
+        Ok(desk)
+    }
+
+    /// The same for a key that signs nothing into its own log, such as a root's that is to be changed: the
+    /// node may refuse what is in that log.
+    pub(crate) async fn reading(authority: Authority, context: &Context) -> Result<Self, Failure> {
         let client = context.client();
         let theirs = client.record().await?;
-        Self::with(authority, client, theirs).await
+        Self::with(authority, client, theirs, context).await
     }
 
     async fn with(
         mut authority: Authority,
         client: Client,
         theirs: Vec<Segment>,
+        context: &Context,
     ) -> Result<Self, Failure> {
         let mut known: BTreeMap<AuthorId, u64> = BTreeMap::new();
         for segment in &theirs {
@@ -64,24 +95,76 @@ impl Desk {
             *last = (*last).max(segment.last());
         }
         authority.merge(theirs)?;
-        let desk = Self { authority, client };
-        desk.catch_up(&known).await?;
+        let mut desk = Self {
+            authority,
+            client,
+            not_taken: Vec::new(),
+        };
+        desk.not_taken = desk.catch_up(&known).await?;
+        for log in &desk.not_taken {
+            context.output.note(&format!(
+                "note: the node did not take all that {} signed: {}",
+                author_name(desk.authority.clinic(), &log.author),
+                log.why
+            ));
+        }
         Ok(desk)
     }
 
-    /// Gives the node what was signed while it could not be reached.
-    async fn catch_up(&self, known: &BTreeMap<AuthorId, u64>) -> Result<(), Failure> {
+    /// Gives the node what was signed while it could not be reached, and tells what it does not take.
+    async fn catch_up(&self, known: &BTreeMap<AuthorId, u64>) -> Result<Vec<NotTaken>, Failure> {
         let missing = self.authority.record().segments().filter(|segment| {
             segment.last() > known.get(&segment.log.author).copied().unwrap_or(0)
         });
-        let mut missing: Vec<Segment> = missing.cloned().collect();
-        // The node takes nobody's statements before it knows who appointed them, or made them the root.
-        missing.sort_by_key(|segment| segment.entries.first().map(|entry| entry.header.time));
-        if missing.is_empty() {
-            return Ok(());
+        let clinic = self.authority.clinic();
+        let mut catch_up = CatchUp::new(missing.cloned(), |author| clinic.is_root(author));
+        // With each: whichever of them commits to one brings it.
+        let keys = by_number(&self.authority.mesh_keys());
+        let mut void: Vec<VoidStatement> = Vec::new();
+        while let Some(segment) = catch_up.upcoming() {
+            let given = self
+                .client
+                .submit(std::slice::from_ref(segment), &keys)
+                .await;
+            match given {
+                Ok(submitted) => {
+                    void.extend(submitted.void);
+                    catch_up.taken();
+                }
+                Err(ClientError::Problem(problem)) if is_of_the_segment(problem.code) => {
+                    catch_up.refused(problem.message);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        let keys = self.authority.mesh_keys();
-        self.give(&missing, &keys).await
+        // What only waited for another log counts by now, as it does here.
+        let author = self.authority.id();
+        let is_void = |seq| clinic.void.contains_key(&StatementId { author, seq });
+        void.retain(|one| is_void(one.seq));
+        self.check_void(&void)?;
+        Ok(catch_up.not_taken())
+    }
+
+    /// A key whose earlier statements the node refuses signs nothing more for it: that would be refused too.
+    fn check_own_log(&self) -> Result<(), Failure> {
+        let own = self.authority.id();
+        let Some(log) = self.not_taken.iter().find(|log| log.author == own) else {
+            return Ok(());
+        };
+        let failure = Failure::refused(format!(
+            "the node does not take what this key signed before: {}",
+            log.why
+        ));
+        Err(failure.remedy(match self.authority.holder() {
+            Holder::Root => {
+                "look at `clinic-mesh authority history`; if the key was used twice, change it with \
+                 `clinic-mesh authority rotate-root begin --last NUMBER`"
+            }
+            Holder::Admin { .. } => {
+                "look at `clinic-mesh authority history`; if the key was used twice, have the root end it \
+                 and grant a new one"
+            }
+        }))
     }
 
     /// Gives a statement to the node, which has it durable when this returns.
@@ -95,13 +178,18 @@ impl Desk {
         segments: &[Segment],
         keys: &[SharedMeshKey],
     ) -> Result<(), Failure> {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|shared| (shared.epoch, shared.key.clone()))
-            .collect();
-        let submitted = self.client.submit(segments, &keys).await?;
+        let given = self.client.submit(segments, &by_number(keys)).await;
+        let checked = match given {
+            Ok(submitted) => self.check_void(&submitted.void),
+            Err(error) => Err(error.into()),
+        };
+        checked.map_err(|failure| self.with_what_is_lacking(failure))
+    }
+
+    /// Whether a statement of this key is among those that do not count.
+    fn check_void(&self, void: &[VoidStatement]) -> Result<(), Failure> {
         let own = self.authority.id().to_string();
-        match submitted.void.iter().find(|void| void.author == own) {
+        match void.iter().find(|void| void.author == own) {
             None => Ok(()),
             Some(void) => Err(Failure::refused(format!(
                 "the node does not count statement {}: {}",
@@ -110,4 +198,34 @@ impl Desk {
             .remedy("look at `clinic-mesh authority history`")),
         }
     }
+
+    /// A statement that is refused may rest on another that the node did not take: that is said with it.
+    fn with_what_is_lacking(&self, failure: Failure) -> Failure {
+        if failure.exit != Exit::Refused || self.not_taken.is_empty() {
+            return failure;
+        }
+        let clinic = self.authority.clinic();
+        let logs = self.not_taken.iter();
+        let names: Vec<String> = logs.map(|log| author_name(clinic, &log.author)).collect();
+        let message = format!(
+            "{}; it may rest on what {} signed, which the node did not take either",
+            failure.message,
+            names.join(" and ")
+        );
+        Failure { message, ..failure }.remedy(
+            "run a command at a node that took those; this statement is kept and given to it",
+        )
+    }
+}
+
+/// Mesh keys as they go to the node.
+fn by_number(keys: &[SharedMeshKey]) -> Vec<(u32, MeshKey)> {
+    let keys = keys.iter();
+    keys.map(|shared| (shared.epoch, shared.key.clone()))
+        .collect()
+}
+
+/// Whether a node says no to the segment itself, and not to anything at this moment.
+const fn is_of_the_segment(code: Code) -> bool {
+    matches!(code, Code::Refused | Code::Malformed | Code::TooLarge)
 }

@@ -7,10 +7,12 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::api::clinic::author_name;
+use crate::api::status::ForkView;
 use crate::authority::{self, Begun, Cost, Progress};
 use crate::cli::admin::{AdminKey, AuthorityDir, Desk, RootKey, choose};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
+use crate::domain::log::Epoch;
 use crate::domain::record::PendingRotation;
 use crate::domain::rotation::SignedRotation;
 use crate::platform::files;
@@ -99,7 +101,11 @@ impl Begin {
     }
 
     async fn begin(&self, root: authority::Authority, context: &Context) -> Result<Begun, Failure> {
-        let mut desk = Desk::of(root, context).await?;
+        // The old root signs nothing into its log, of which the node may take nothing any more.
+        let mut desk = Desk::reading(root, context).await?;
+        if self.last.is_none() {
+            check_forks(&desk, &desk.client.status().await?.forks)?;
+        }
         let prompt = "Passphrase for the new root key (kept offline, seldom used)";
         let passphrase = choose(self.new_passphrase_file.as_deref(), prompt)?;
         let now = context.clock.now();
@@ -177,21 +183,39 @@ impl Answer {
     }
 }
 
+/// A root key that was used twice has no end that all nodes agree on, so a person has to name it.
+fn check_forks(desk: &Desk, forks: &[ForkView]) -> Result<(), Failure> {
+    let own = desk.authority.id();
+    let clinic = desk.authority.clinic();
+    let root = author_name(clinic, &own);
+    if !forks.iter().any(|fork| is_of_statements(fork, &root)) {
+        return Ok(());
+    }
+    let since = desk.authority.record().fork(&own).map_or_else(
+        || "the record here knows one of them".to_owned(),
+        |fork| format!("they part at statement {} or before", fork.seq),
+    );
+    Err(Failure::refused(format!(
+        "the node has two histories of {root} in the clinic record, and {since}"
+    ))
+    .remedy(
+        "compare `clinic-mesh authority history` at the nodes, and say with --last NUMBER up to which \
+         statement all of them agree",
+    ))
+}
+
+/// Whether a fork is of the statements of whoever is called so; a device's renewals have other epochs.
+fn is_of_statements(fork: &ForkView, author: &str) -> bool {
+    fork.author == author && fork.epoch == format!("{:x}", Epoch::RECORD.0)
+}
+
 /// The opened admin signs, unless that was done before.
 async fn sign_for(
     desk: &mut Desk,
     rotation: &SignedRotation,
     context: &Context,
 ) -> Result<(), Failure> {
-    let own = desk.authority.id().as_admin();
-    let clinic = desk.authority.clinic();
-    let mut pending = clinic.pending_rotations.values();
-    let signed = pending.any(|one| one.signed == *rotation && one.signed_for.contains(&own));
-    let taken = clinic
-        .roots
-        .iter()
-        .any(|root| root.by.as_ref() == Some(rotation));
-    if signed || taken {
+    if desk.authority.has_signed_for(rotation) {
         return Ok(());
     }
     let now = context.clock.now();
@@ -327,6 +351,28 @@ impl Finish {
                 "{signed} of {needed} admins have signed for the new root key"
             ))
             .remedy("the others run `clinic-mesh authority rotate-root sign` on their machines")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roots_two_histories_are_told_from_those_of_others() {
+        let fork = |author: &str, epoch: &str| ForkView {
+            author: author.to_owned(),
+            place: "the clinic record".to_owned(),
+            epoch: epoch.to_owned(),
+        };
+        assert!(is_of_statements(&fork("the root key", "1"), "the root key"));
+        for other in [
+            fork("root key number 2", "1"),
+            fork("admin the root key", "1"),
+            fork("the root key", "19bc4f2a0000"),
+        ] {
+            assert!(!is_of_statements(&other, "the root key"), "{other:?}");
         }
     }
 }

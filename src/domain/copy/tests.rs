@@ -203,3 +203,16 @@ fn a_continuation_of_the_other_branch_is_a_fork_too() {
     copy.merge([continued]).expect("a fork is no error");
     assert_eq!(copy.fork(&admin().id()).map(|fork| fork.seq), Some(2));
 }
+
+#[test]
+fn whom_only_the_other_branch_of_a_forked_root_log_appointed_is_left_out() {
+    let known = record();
+    let stranger = SigningKey::from_seed(&[9; 32]);
+    let theirs = segment(&stranger, Head::EMPTY, suspend(1));
+    let other = segment(&root(), known[0].end(&clinic()), suspend(9));
+    let mut copy = copy_of(&known);
+    let merged = copy.merge([other, theirs]).expect("the rest counts");
+    assert_eq!(merged.forked, BTreeSet::from([root().id()]));
+    assert_eq!(copy.head(&stranger.id()), Head::EMPTY);
+    assert_eq!(copy.head(&admin().id()).seq, 3);
+}

@@ -8,9 +8,10 @@ mod roots;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::roots::Refused;
 use super::{Admin, Clinic, Item, VoidReason};
 use crate::domain::cert::Grant;
-use crate::domain::id::{AdminId, AuthorId};
+use crate::domain::id::AuthorId;
 use crate::domain::renewal::RenewalItem;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
@@ -28,8 +29,8 @@ pub(super) fn run<'a>(
 ) -> Clinic {
     let id = before.id;
     let mut clinic = Clinic::unknown(id);
-    let others = clinic.apply_roots(in_order(items));
-    let counted = clinic.judge_all(others);
+    let (others, refused) = clinic.apply_roots(in_order(items));
+    let counted = clinic.judge_all(others, &refused);
     clinic.apply_revocations(&counted);
     let past = clinic.apply_devices(&counted, renewals, &before.devices);
     clinic.apply_web_certificates(&counted);
@@ -69,14 +70,18 @@ impl Clinic {
         self.void.insert(item.id, reason);
     }
 
-    fn apply_root(&mut self, root: &AdminId, act: &Act) -> Result<(), VoidReason> {
+    /// `grant` is the one in the act, if it is valid.
+    fn apply_root(&mut self, act: &Act, grant: Option<&Grant>) -> Result<(), VoidReason> {
         match act {
             Act::Founded { name } if self.name.is_none() => {
                 self.name = Some(name.clone());
                 Ok(())
             }
             Act::Founded { .. } => Err(VoidReason::DoesNotFit),
-            Act::AdminGranted { grant } => self.apply_grant(root, grant),
+            Act::AdminGranted { grant: signed } => {
+                let grant = grant.ok_or(VoidReason::InvalidInside)?;
+                self.apply_grant(grant, signed)
+            }
             Act::AdminEnded { admin, last } => {
                 let admin = self.admins.get_mut(admin).ok_or(VoidReason::DoesNotFit)?;
                 admin.last = Some(admin.last.map_or(*last, |earlier| earlier.min(*last)));
@@ -88,9 +93,7 @@ impl Clinic {
     }
 
     /// The first grant of a key holds: who was ended is never granted again.
-    fn apply_grant(&mut self, root: &AdminId, signed: &Signed) -> Result<(), VoidReason> {
-        let grant = Grant::open_by(signed, &self.id, root);
-        let grant = grant.map_err(|_| VoidReason::InvalidInside)?;
+    fn apply_grant(&mut self, grant: &Grant, signed: &Signed) -> Result<(), VoidReason> {
         // A root's log is not an admin's: nobody is both.
         if self.is_root(&grant.admin.into()) {
             return Err(VoidReason::DoesNotFit);
@@ -98,7 +101,7 @@ impl Clinic {
         match self.admins.entry(grant.admin) {
             Entry::Occupied(_) => Err(VoidReason::DoesNotFit),
             Entry::Vacant(place) => {
-                let signed = signed.clone();
+                let (grant, signed) = (grant.clone(), signed.clone());
                 place.insert(Admin {
                     grant,
                     signed,
@@ -110,8 +113,8 @@ impl Clinic {
     }
 
     /// The admins' statements that count, in order.
-    fn judge_all<'a>(&mut self, items: Vec<&'a Item>) -> Vec<&'a Item> {
-        let judge = |item: &&Item| match self.judge(item) {
+    fn judge_all<'a>(&mut self, items: Vec<&'a Item>, refused: &Refused) -> Vec<&'a Item> {
+        let judge = |item: &&Item| match self.judge(item, refused) {
             Ok(()) => true,
             Err(reason) => {
                 self.void(item, reason);
@@ -121,17 +124,14 @@ impl Clinic {
         items.into_iter().filter(judge).collect()
     }
 
-    fn judge(&self, item: &Item) -> Result<(), VoidReason> {
+    fn judge(&self, item: &Item, refused: &Refused) -> Result<(), VoidReason> {
         let admin = self
             .admins
             .get(&item.id.author.as_admin())
             .ok_or(VoidReason::UnknownSigner)?;
-        if let Act::RootRotated { rotation } = &item.statement.act {
+        if matches!(item.statement.act, Act::RootRotated { .. }) {
             // Whether its signer is in office is a question of the root's log up to where it ends.
-            return match rotation.open(&self.id) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(VoidReason::InvalidInside),
-            };
+            return refused.get(&item.id).map_or(Ok(()), |reason| Err(*reason));
         }
         let ended = admin.last.is_some_and(|last| item.id.seq > last);
         if ended && !planted!("ended-admin-counts") {

@@ -374,6 +374,52 @@ fn a_copy_keeps_what_a_thiefs_root_and_its_admins_signed_and_counts_nothing_of_i
     assert!(seen.contains(&clinic.root.id()) && !seen.contains(&eve));
 }
 
+#[test]
+fn of_one_log_the_first_sixty_four_words_on_the_root_key_are_looked_at() {
+    let mut clinic = three_admins();
+    let (other, _) = clinic.rotation("other", 3);
+    let (rotation, new) = clinic.rotation("second", 4);
+    clinic.say_rotated(ADMIN, &rotation);
+    for _ in 0..63 {
+        clinic.say_rotated("Sam", &other);
+    }
+    let mut full = clinic.clone();
+    let last = clinic.say_rotated("Sam", &rotation);
+    assert_eq!(void(&clinic, last), None);
+    assert!(clinic.record().is_root(&new.id()));
+    full.say_rotated("Sam", &other);
+    let beyond = full.say_rotated("Sam", &rotation);
+    assert_eq!(void(&full, beyond), Some(VoidReason::DoesNotFit));
+    assert!(!full.record().is_root(&new.id()));
+    full.say_rotated("Kim", &rotation);
+    assert!(full.record().is_root(&new.id()), "other logs are not bound");
+}
+
+#[test]
+fn what_is_said_of_a_key_to_which_no_rotation_leads_is_not_verified_and_its_successor_unknown() {
+    let mut clinic = three_admins();
+    let (second, key) = clinic.rotation("second", 4);
+    let mut said = second.open(&clinic.id).expect("sound");
+    let third = SigningKey::from_seed(&[8; 32]);
+    said.number = 2;
+    said.old = key.id().as_admin();
+    said.new = third.id().as_admin();
+    let sound = SignedRotation::new(&said, &key, &third);
+    let mut spoilt = sound.clone();
+    spoilt.proof = spoilt.signed.signature;
+    let id = clinic.say_rotated("Kim", &spoilt);
+    clinic.say_rotated("Kim", &sound);
+    let before = clinic.record();
+    assert_eq!(before.void.get(&id), None, "nobody looked");
+    assert!(!before.knows_signer(&third.id()));
+    clinic.say_rotated("Kim", &second);
+    let after = clinic.record();
+    assert_eq!(after.void.get(&id), Some(&VoidReason::InvalidInside));
+    assert!(after.knows_signer(&third.id()), "it could become a root");
+    let backwards: Vec<Item> = clinic.items().iter().rev().cloned().collect();
+    assert_eq!(Clinic::fold(clinic.id, &backwards), after);
+}
+
 /// What a thief does who has the root key and the key of Kim, one of three admins.
 #[derive(Clone, Debug)]
 enum Theft {
