@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::waiting::{self, Alarm, Came};
 use super::{Kind, fingerprint};
@@ -166,11 +167,18 @@ impl Invite {
 impl Place {
     /// Has one machine take the place: from the code to the certificate.
     pub(super) async fn invite(&self, context: &Context, desk: &mut Desk) -> Outcome {
-        let secret = self.open(context, desk).await?;
+        let interrupted = || Failure::refused("interrupted; nobody was let in");
+        // Listened for before the code is shown: whoever interrupts as soon as it is there must not leave an
+        // invitation open, and a signal that comes while listening begins would be lost.
+        let mut interrupts = signal(SignalKind::interrupt())?;
+        let secret = tokio::select! {
+            opened = self.open(context, desk) => opened?,
+            _ = interrupts.recv() => return Err(interrupted()),
+        };
         let invitation = secret.id();
         let enrolled = tokio::select! {
             enrolled = self.enrol(context, desk, invitation) => enrolled,
-            _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted; nobody was let in")),
+            _ = interrupts.recv() => Err(interrupted()),
         };
         if enrolled.is_err() {
             take_back(context, desk, invitation).await;
