@@ -61,7 +61,7 @@ export function openBegin(open) {
 		people = everybody();
 		show();
 	});
-	const dialog = openDialog('Begin a conversation', { class: 'high', closed: deaf }, form);
+	const dialog = openDialog('Begin a conversation', { closed: deaf }, form);
 	show();
 	said();
 	filter.addEventListener('input', show);

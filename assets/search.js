@@ -15,7 +15,7 @@ export function openSearch(go) {
 	const count = el('p', { class: 'hint', role: 'status' });
 	const list = el('ol', 'hits');
 	const rest = el('div');
-	const dialog = openDialog('Search', { class: 'high' }, input, count, list, rest);
+	const dialog = openDialog('Search', {}, input, count, list, rest);
 	let asked = 0;
 
 	/** @param {string | null} before */

@@ -162,12 +162,15 @@ impl Window {
             .collect()
     }
 
-    /// Clicks the middle of an element, as soon as it is there.
+    /// Clicks the middle of an element, as soon as it is there and stands still: a dialog that is still being
+    /// filled moves what is in it, and the click would land beside.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
         let place = self.until(&format!(
-            "(() => {{ const one = document.querySelector({}); if (!one) return null; one.scrollIntoView({{ block: 'nearest' }}); \
-             const box = one.getBoundingClientRect(); return box.width ? [box.x + box.width / 2, box.y + box.height / 2] : null; }})()",
+            "(async () => {{ const one = document.querySelector({}); if (!one) return null; one.scrollIntoView({{ block: 'nearest' }}); \
+             const middle = () => {{ const box = one.getBoundingClientRect(); return box.width ? [box.x + box.width / 2, box.y + box.height / 2] : null; }}; \
+             const before = middle(); await new Promise(done => setTimeout(done, 20)); const after = middle(); \
+             return String(before) === String(after) ? after : null; }})()",
             json!(selector)
         ));
         for kind in ["mousePressed", "mouseReleased"] {
