@@ -42,6 +42,7 @@ export function setMe(me) {
 export function forget() {
 	setMe(null);
 	known.clinic = null;
+	document.body.classList.remove('prints');
 	known.status = null;
 	known.conversations = [];
 	known.open = null;
@@ -68,6 +69,7 @@ export async function loadConversations() {
 
 export async function loadClinic() {
 	known.clinic = await get('/clinic', { background: true });
+	document.body.classList.toggle('prints', known.clinic?.policy.printing);
 	tell('clinic');
 }
 

@@ -102,6 +102,8 @@ pub struct PolicyView {
     pub audit_days: u16,
     /// Whether writers see who opened their messages.
     pub opened_receipts: bool,
+    /// Whether the page prints what is on the screen.
+    pub printing: bool,
     /// Minutes after which an idle login ends.
     pub idle_logoff_minutes: u16,
     /// Hours without another node after which a node says so.
@@ -190,6 +192,7 @@ fn policy_view(clinic: &Clinic) -> PolicyView {
         room_days: policy.room_days,
         audit_days: policy.audit_days,
         opened_receipts: policy.opened_receipts == Switch::On,
+        printing: policy.printing == Switch::On,
         idle_logoff_minutes: policy.idle_logoff_minutes,
         stale_warning_hours: policy.staleness.warning_hours,
         stale_read_only_hours: policy.staleness.read_only_hours,

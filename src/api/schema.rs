@@ -266,6 +266,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("room_days", Number),
             ("audit_days", Number),
             ("opened_receipts", Flag),
+            ("printing", Flag),
             ("idle_logoff_minutes", Number),
             ("stale_warning_hours", Number),
             ("stale_read_only_hours", Number),

@@ -23,15 +23,23 @@ const STALE_HOURS_MAX: u16 = 60 * 24;
 const AUDIT_PERIOD: u32 = 30;
 
 /// A switch that policy sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Switch {
     /// Not done.
+    #[default]
     #[n(0)]
     Off,
     /// Done.
     #[n(1)]
     On,
+}
+
+impl Switch {
+    /// What came later and is off is not written down: so a policy from before it has one encoding still.
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 /// A range of addresses that peers may come from.
@@ -170,6 +178,10 @@ pub struct Policy {
     #[n(7)]
     #[cbor(skip_if = "Staleness::is_usual", default)]
     pub staleness: Staleness,
+    /// Whether the page in a browser prints what is on the screen.
+    #[n(8)]
+    #[cbor(skip_if = "Switch::is_off", default)]
+    pub printing: Switch,
     /// What no admin does alone; absent where every admin may do everything that their scopes say.
     #[n(12)]
     pub two_admins: Option<TwoAdmins>,
@@ -206,6 +218,7 @@ impl Policy {
             idle_logoff_minutes: 10,
             networks: Vec::new(),
             staleness: Staleness::USUAL,
+            printing: Switch::Off,
             two_admins: None,
         }
     }

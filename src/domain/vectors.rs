@@ -15,7 +15,7 @@ use super::invitation::{InvitationSecret, SignInSecret, short_code};
 use super::log::{Epoch, Head};
 use super::message::{EntryId, Mark, Message, SendKey, StaffItem};
 use super::passkey::{Copies, Passkey, PasskeyId, PasskeyKey};
-use super::policy::{Network, Policy, TwoAdmins};
+use super::policy::{Network, Policy, Switch, TwoAdmins};
 use super::renewal::{self, Renewal};
 use super::retraction::{Retraction, Withdrawn};
 use super::rotation::SignedRotation;
@@ -461,6 +461,13 @@ fn words() -> [(&'static str, Word); 2] {
     ]
 }
 
+fn printing_policy() -> Policy {
+    Policy {
+        printing: Switch::On,
+        ..Policy::initial()
+    }
+}
+
 /// A policy that says how long a node may hear no other.
 fn strict_policy() -> Policy {
     let mut policy = Policy::initial();
@@ -552,6 +559,10 @@ fn all() -> Vectors {
         "policy with staleness".into(),
         codec::encode(&strict_policy()),
     );
+    put(
+        "policy with printing".into(),
+        codec::encode(&printing_policy()),
+    );
     put("sighting".into(), sighting().to_bytes());
     found.extend(codes(&clinic));
     found
@@ -641,6 +652,8 @@ fn every_frozen_statement_record_and_message_is_read_back() {
 fn a_frozen_policy_and_a_frozen_sighting_are_read_back() {
     let policy = codec::strict::<Policy>(&frozen("policy with staleness"), 256);
     assert_eq!(policy, Ok(strict_policy()));
+    let policy = codec::strict::<Policy>(&frozen("policy with printing"), 256);
+    assert_eq!(policy, Ok(printing_policy()));
     let read = Sighting::from_bytes(&frozen("sighting"));
     assert_eq!(read, Ok(sighting()));
 }

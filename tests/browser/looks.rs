@@ -82,7 +82,7 @@ fn every_control_that_the_keyboard_reaches_shows_that_it_is_there() {
 }
 
 #[test]
-fn what_is_printed_says_nothing_of_what_was_on_the_screen() {
+fn what_is_printed_says_nothing_of_what_was_on_the_screen_unless_policy_allows_it() {
     let place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
     place.room("rounds", &["Ana"]);
@@ -91,6 +91,14 @@ fn what_is_printed_says_nothing_of_what_was_on_the_screen() {
 
     page.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
 
+    page.shows("Printing is off");
+    assert!(!page.text().contains("Bed 4"), "{}", page.text());
+
+    place.run(&["policy", "set", "printing=on", "--yes"]);
+
+    page.shows("Bed 4 is free");
+    assert!(!page.text().contains("Printing is off"), "{}", page.text());
+    place.run(&["policy", "set", "printing=off", "--yes"]);
     page.shows("Printing is off");
     assert!(!page.text().contains("Bed 4"), "{}", page.text());
 }

@@ -17,7 +17,7 @@ type Conversation = {
   unread?: number, mentioned?: boolean, first_unread?: string | null, draft?: string | null,
 };
 type Staff = { id: string, name: string, roles: string[], homes: string[], suspended: boolean, presence?: string };
-type Policy = { opened_receipts: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number };
+type Policy = { opened_receipts: boolean, printing: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number };
 type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy };
 type Status = {
   name: string, office: string | null, clinic_name: string | null, standing: string,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::setting::SETTINGS;
 use crate::domain::codec;
 use crate::domain::id::Hash;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Switch};
 
 /// What signing a document would do.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -101,6 +101,11 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             ),
             false,
         ),
+        "printing" if then.printing == Switch::On => (
+            "The page prints what is on the screen; paper is kept for as long as nobody destroys it.".to_owned(),
+            false,
+        ),
+        "printing" => ("The page prints one sentence instead of what is on the screen.".to_owned(), false),
         "networks" if then.networks.is_empty() => {
             ("Nodes may connect from any address.".to_owned(), false)
         }

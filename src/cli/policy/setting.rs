@@ -16,7 +16,7 @@ pub(super) struct Setting {
 }
 
 /// Every setting.
-pub(super) const SETTINGS: [Setting; 9] = [
+pub(super) const SETTINGS: [Setting; 10] = [
     Setting {
         name: "direct_days",
         about: "days that direct messages are kept",
@@ -42,11 +42,15 @@ pub(super) const SETTINGS: [Setting; 9] = [
         name: "opened_receipts",
         about: "whether writers see who opened their messages",
         bounds: "on or off",
-        get: |policy| match policy.opened_receipts {
-            Switch::On => "on".to_owned(),
-            Switch::Off => "off".to_owned(),
-        },
+        get: |policy| shown(policy.opened_receipts),
         set: |policy, text| switch(text).map(|switch| policy.opened_receipts = switch),
+    },
+    Setting {
+        name: "printing",
+        about: "whether the page in a browser prints what is on the screen",
+        bounds: "on or off",
+        get: |policy| shown(policy.printing),
+        set: |policy, text| switch(text).map(|switch| policy.printing = switch),
     },
     Setting {
         name: "idle_logoff_minutes",
@@ -118,6 +122,13 @@ pub(super) fn apply(policy: &mut Policy, assignment: &str) -> Result<(), String>
 fn number(text: &str) -> Result<u16, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is not a whole number up to {}", u16::MAX))
+}
+
+fn shown(switch: Switch) -> String {
+    match switch {
+        Switch::On => "on".to_owned(),
+        Switch::Off => "off".to_owned(),
+    }
 }
 
 fn switch(text: &str) -> Result<Switch, String> {
