@@ -197,10 +197,13 @@ on('link', back => {
 	flush().then(storeDrafts);
 });
 
-let told = 0;
+// Either grows when a message comes: one that comes late may be older than what is unread, and one that
+// comes while another is opened leaves their number as it was.
+let [told, toldOf] = [Infinity, Infinity];
 on('conversations', () => {
 	const count = unreadTotal();
-	if (count > told && !document.hasFocus() && notesOn()) {
+	const newest = Math.max(0, ...known.conversations.map(one => one.newest_unread?.ms ?? 0));
+	if ((count > told || newest > toldOf) && !document.hasFocus() && notesOn()) {
 		// Never what or from whom: a notification may be seen by anybody who passes.
 		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh' });
 		note.addEventListener('click', () => {
@@ -208,7 +211,7 @@ on('conversations', () => {
 			note.close();
 		});
 	}
-	told = count;
+	[told, toldOf] = [count, newest];
 });
 
 /** @param {EventTarget | null} target */

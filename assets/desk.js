@@ -10,9 +10,6 @@ import { conversation, known, on, tell, unreadTotal } from './state.js';
 import { face, named, spoken, visible } from './text.js';
 import { openMenu, Timeline } from './timeline.js';
 
-/** @type {Map<string, string>} the conversation each person had open last, while this page is open */
-const lastOpen = new Map();
-
 export class Desk {
 	/** @type {Timeline | null} */
 	timeline = null;
@@ -77,8 +74,7 @@ export class Desk {
 	}
 
 	start() {
-		const last = lastOpen.get(known.me?.staff ?? '');
-		const first = last && conversation(last) ? last : known.conversations[0]?.id;
+		const first = (known.conversations.find(one => one.read_last) ?? known.conversations[0])?.id;
 		if (first && !matchMedia('(max-width: 44rem)').matches) this.open(first, { quiet: true });
 	}
 
@@ -93,7 +89,6 @@ export class Desk {
 		}
 		this.leave();
 		known.open = id;
-		if (known.me) lastOpen.set(known.me.staff, id);
 		const composer = new Composer(id);
 		const timeline = new Timeline(id, {
 			reply: message => composer.reply(message),

@@ -288,6 +288,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("unread", Number),
             ("mentioned", Flag),
             ("first_unread", MaybeText),
+            ("newest_unread", MaybeObject("Moment")),
+            ("read_last", Flag),
             ("draft", MaybeText),
         ],
     ),

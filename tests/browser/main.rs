@@ -69,6 +69,13 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     say(&ana, "Who has the key?");
     open(&ben, "Ana, Cy");
     ben.shows("Who has the key?");
+
+    // Loaded anew, the page opens where she was, though the newest message is elsewhere.
+    open(&ana, "rounds");
+    ana.shows("I tell the family");
+    ana.call("Page.reload", serde_json::json!({}));
+    ana.until("document.querySelector('.headline h1')?.innerText === 'rounds'");
+    ana.shows("I tell the family");
     assert_eq!(ana.complaints(), [""; 0]);
     assert_eq!(ben.complaints(), [""; 0]);
 }
@@ -251,6 +258,7 @@ fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     ana.click("[aria-label='Settings and sign out']");
     ana.press("Settings");
     ana.click("dialog [type=checkbox]");
+    ana.until("localStorage.getItem('clinic-mesh-notifications') === 'on'");
     ana.key("Escape");
     open(&ana, "rounds");
     open(&ben, "rounds");
@@ -271,4 +279,12 @@ fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     say(&ben, "Seen while she looks at it");
     ben.until("document.querySelectorAll('.mine .state.opened').length === 2");
     assert_eq!(ana.eval("window.told.length"), 1);
+
+    // One is opened on another screen while another one comes: as many are unread as before.
+    ana.eval("document.hasFocus = () => false");
+    ana.eval(
+        "import('/assets/state.js').then(({ known, tell }) => { for (const ms of [1, 2, 2]) { \
+         known.conversations = [{ ...known.conversations[0], unread: 1, newest_unread: { iso: '', ms } }]; tell('conversations'); } })",
+    );
+    assert_eq!(ana.eval("window.told.length"), 3);
 }

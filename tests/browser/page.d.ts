@@ -14,7 +14,7 @@ type Message = {
 type Page = { conversation: string, name: string, messages: Message[], earlier: string | null };
 type Conversation = {
   id: string, kind: string, name: string, members: string[], newest: Moment | null,
-  unread?: number, mentioned?: boolean, first_unread?: string | null, draft?: string | null,
+  unread?: number, mentioned?: boolean, first_unread?: string | null, newest_unread?: Moment | null, read_last?: boolean, draft?: string | null,
 };
 type Staff = { id: string, name: string, roles: string[], homes: string[], suspended: boolean, presence?: string };
 type Policy = { opened_receipts: boolean, printing: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number };

@@ -65,6 +65,8 @@ pub(super) struct Unseen {
     pub(super) mentioned: bool,
     /// The first of them on screen.
     pub(super) first: Option<EntryId>,
+    /// When the last of them on screen was written.
+    pub(super) newest: Option<Hlc>,
 }
 
 impl Facts {
@@ -263,6 +265,7 @@ impl Facts {
                 let place = position(&id, fact.time);
                 unseen.count += 1;
                 unseen.mentioned |= fact.mentions.contains(staff);
+                unseen.newest = unseen.newest.max(Some(fact.time));
                 if first.is_none_or(|first| place < first) {
                     (first, unseen.first) = (Some(place), Some(id));
                 }

@@ -130,6 +130,8 @@ pub struct Engine {
     /// What was taken back, with the word of the node that did it.
     retracted: BTreeMap<EntryId, Arc<Retraction>>,
     drafts: Drafts,
+    /// Where each person read last: one conversation for each who signs in here, in memory only.
+    read_last: BTreeMap<StaffId, Space>,
     presence: Presence,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
@@ -223,6 +225,7 @@ impl Engine {
             facts: BTreeMap::new(),
             retracted: retract::by_entry(boot.retractions),
             drafts: Drafts::default(),
+            read_last: BTreeMap::new(),
             presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),

@@ -360,6 +360,8 @@ impl Engine {
             unread: unseen.count,
             mentioned: unseen.mentioned,
             first_unread: unseen.first,
+            newest_unread: unseen.newest,
+            read_last: self.read_last.get(staff) == Some(&space),
             draft: draft.map(str::to_owned),
         }
     }

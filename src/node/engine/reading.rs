@@ -171,6 +171,7 @@ impl Engine {
             self.refuse(ticket, why);
             return;
         }
+        self.read_last.insert(job.staff, space);
         if job.before.is_none() {
             self.note(Actor::Staff(job.staff), job.origin, deed);
         }

@@ -128,6 +128,10 @@ pub struct ConversationLine {
     pub mentioned: bool,
     /// The first of them on screen.
     pub first_unread: Option<EntryId>,
+    /// When the last of them on screen was written.
+    pub newest_unread: Option<Hlc>,
+    /// Whether this person read here last, on any screen of this office.
+    pub read_last: bool,
     /// What this person has begun to write here.
     pub draft: Option<String>,
 }

@@ -72,6 +72,8 @@ fn line_view(clinic: &Clinic, me: &StaffId, line: &ConversationLine) -> Option<C
         unread: line.unread,
         mentioned: line.mentioned,
         first_unread: line.first_unread.as_ref().map(message_id),
+        newest_unread: line.newest_unread.map(Into::into),
+        read_last: line.read_last,
         draft: line.draft.clone(),
     })
 }

@@ -156,16 +156,21 @@ fn unread_counts_what_others_wrote_until_it_is_opened() {
     r.mesh.run_for(A_MOMENT);
     let line = r.of_ben();
     assert_eq!((line.unread, line.first_unread), (2, Some(first)));
+    assert!(line.newest_unread.is_some() && line.newest_unread == line.newest);
+    assert!(!line.read_last);
 
     let (ben, space) = (r.ben, r.rounds);
     r.mesh.read("ward-2", ben, space);
-    assert_eq!(r.of_ben().unread, 2, "reading alone opens nothing");
+    let line = r.of_ben();
+    assert_eq!(line.unread, 2, "reading alone opens nothing");
+    assert!(line.read_last, "this is where he is");
     r.mesh.open("ward-2", ben, first).expect("opened");
     let line = r.of_ben();
     assert_eq!((line.unread, line.first_unread), (1, Some(second)));
     r.mesh.open("ward-2", ben, second).expect("opened");
     let line = r.of_ben();
     assert_eq!((line.unread, line.first_unread), (0, None));
+    assert_eq!(line.newest_unread, None);
 }
 
 #[test]
