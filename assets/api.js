@@ -19,7 +19,7 @@ export class Problem extends Error {
 }
 
 /** The node did not answer: whether it did what was asked is not known. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
 	constructor() {
 		super('the node does not answer');
 	}

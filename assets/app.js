@@ -12,7 +12,7 @@ import { openSearch } from './search.js';
 import { applyTheme, notesOn, openSettings } from './settings.js';
 import { away, door, enrol, factor, focusFirst, locked, nodeLocked, signIn } from './sign-in.js';
 import { stepUp } from './step-up.js';
-import { forget, known, on, setMe, tell, unreadTotal } from './state.js';
+import { forget, known, loadAll, on, setMe, tell, unreadTotal } from './state.js';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
 
@@ -62,8 +62,9 @@ function arrive(me) {
 	else if (!desk) begin();
 }
 
-function begin() {
+async function begin() {
 	known.link = 'joining';
+	const loaded = loadAll();
 	const fresh = new Desk({
 		lock,
 		out,
@@ -75,7 +76,9 @@ function begin() {
 	});
 	show(fresh.node);
 	desk = fresh;
-	listen();
+	// First what somebody waits for; whatever comes meanwhile is found when the stream is open.
+	await loaded.then(() => desk === fresh ? fresh.start() : undefined, () => undefined);
+	if (desk === fresh) listen();
 }
 
 /** @param {string} [why] */
@@ -197,8 +200,7 @@ on('link', back => {
 	flush().then(storeDrafts);
 });
 
-// Either grows when a message comes: one that comes late may be older than what is unread, and one that
-// comes while another is opened leaves their number as it was.
+// Either grows with a message: a late one may be older than others, and one may be opened as another comes.
 let [told, toldOf] = [Infinity, Infinity];
 on('conversations', () => {
 	const count = unreadTotal();
@@ -215,7 +217,7 @@ on('conversations', () => {
 });
 
 /** @param {EventTarget | null} target */
-const writes = target => target instanceof HTMLElement && target.matches('input:not([type=checkbox]):not([type=radio]), textarea');
+const writes = target => target instanceof HTMLElement && target.matches('input:not([type=checkbox],[type=radio]), textarea');
 
 /** @param {KeyboardEvent} event */
 function key(event) {

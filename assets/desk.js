@@ -73,13 +73,13 @@ export class Desk {
 			el('p', 'hint', el('kbd', {}, '?'), ' shows every key.'));
 	}
 
-	start() {
+	async start() {
 		const first = (known.conversations.find(one => one.read_last) ?? known.conversations[0])?.id;
-		if (first && !matchMedia('(max-width: 44rem)').matches) this.open(first, { quiet: true });
+		if (first && !matchMedia('(max-width: 44rem)').matches) await this.open(first, { quiet: true });
 	}
 
 	/** @param {string} id @param {{ quiet?: boolean, message?: string, words?: string }} [how] */
-	open(id, how = {}) {
+	async open(id, how = {}) {
 		const one = conversation(id);
 		if (!one) return;
 		if (known.open === id && this.timeline) {
@@ -102,10 +102,10 @@ export class Desk {
 		this.node.classList.add('opened');
 		this.changed();
 		tell('open');
-		if (how.message) timeline.jump(how.message, how.words);
-		else timeline.open();
+		const shown = how.message ? timeline.jump(how.message, how.words) : timeline.open();
 		if (!how.message) composer.focus();
 		if (!how.quiet) announce(`${visible(one.name)}, ${one.unread ? `${one.unread} not opened before` : 'nothing unread'}`);
+		await shown;
 	}
 
 	leave() {

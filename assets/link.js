@@ -2,7 +2,7 @@
 // growing intervals, and when it is back everything is looked at afresh.
 
 import { get, hints, Problem } from './api.js';
-import { known, loadClinic, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
+import { known, loadAll, loadClinic, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
 import { settle } from './dom.js';
 
 /** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
@@ -79,7 +79,7 @@ async function joined() {
 		setMe(me);
 		if (me.state !== 'ready') return;
 		known.link = 'open';
-		await Promise.all([loadClinic(), loadStatus(), loadConversations()]);
+		await loadAll();
 		presenceSoon();
 		tell('link', 'back');
 		tell('messages', { everything: true });

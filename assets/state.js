@@ -85,6 +85,8 @@ export async function loadStatus() {
 	tell('link');
 }
 
+export const loadAll = () => Promise.all([loadConversations(), loadClinic(), loadStatus()]);
+
 /** @param {string} id */
 export function staffName(id) {
 	return known.clinic?.staff.find(one => one.id === id)?.name ?? id.slice(0, 8);
