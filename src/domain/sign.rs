@@ -4,6 +4,9 @@
 //! it can never be taken for a signature on another type, in another clinic, or by another key.
 //! Verification is Ed25519 strict (RFC 8032 with the checks of "Taming the many EdDSAs").
 
+#[cfg(feature = "planted")]
+mod memo;
+
 use std::fmt;
 
 use ed25519_dalek::Signer as _;
@@ -112,11 +115,22 @@ pub fn verify(
     body: &[u8],
     signature: &Signature,
 ) -> Result<(), BadSignature> {
-    let key =
-        ed25519_dalek::VerifyingKey::from_bytes(signer.as_bytes()).map_err(|_| BadSignature)?;
-    let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
-    key.verify_strict(&message(label, clinic, signer, body), &signature)
-        .map_err(|_| BadSignature)
+    let message = message(label, clinic, signer, body);
+    let (key, signature) = (signer.as_bytes(), signature.as_bytes());
+    #[cfg(feature = "planted")]
+    let genuine = memo::verdict(key, &message, signature, || {
+        is_genuine(key, &message, signature)
+    });
+    #[cfg(not(feature = "planted"))]
+    let genuine = is_genuine(key, &message, signature);
+    if genuine { Ok(()) } else { Err(BadSignature) }
+}
+
+fn is_genuine(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    let signature = ed25519_dalek::Signature::from_bytes(signature);
+    ed25519_dalek::VerifyingKey::from_bytes(key)
+        .and_then(|key| key.verify_strict(message, &signature))
+        .is_ok()
 }
 
 /// Whether bytes are a public key that can verify anything: on the curve and not of small order.
