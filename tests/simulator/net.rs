@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::trust::{Circumstances, GrantedBy, Issuer, Reach, Refusal, Shown};
+use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
@@ -131,7 +131,7 @@ impl World {
         let shown = Shown {
             certificate: certificate.clone(),
             grant: minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?,
-            issuer: Issuer::Admin(signed.signer.as_admin(), GrantedBy::FirstRoot),
+            issuer: Issuer::admin(signed.signer.as_admin()),
         };
         let at = Circumstances {
             proven: machine.noise,
@@ -153,12 +153,13 @@ impl World {
         }
         link.open[side] = true;
         let machine = &self.authority.machines[self.nodes[peer].machine];
-        let Some((certificate, ..)) = machine.certificate.clone() else {
+        let Some((certificate, signed, _)) = machine.certificate.clone() else {
             return;
         };
         let input = Input::LinkUp {
             link: LinkId(id),
             certificate: Box::new(certificate),
+            issuer: Box::new(Issuer::admin(signed.signer.as_admin())),
             old_mesh_key: old,
             reach: Reach::All,
         };

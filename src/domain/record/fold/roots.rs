@@ -225,7 +225,7 @@ impl Clinic {
         for (item, grant) in &log.0 {
             let applied = match item.id.seq > last {
                 true => Err(VoidReason::AfterTheEnd),
-                false => self.apply_root(&item.statement.act, grant.as_ref()),
+                false => self.apply_root(item, grant.as_ref()),
             };
             if let Err(reason) = applied {
                 self.void(item, reason);
