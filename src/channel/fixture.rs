@@ -15,9 +15,9 @@ use crate::domain::cert::{Capabilities, Certificate, DeviceKind, Grant, Scope, S
 use crate::domain::id::{ClinicId, DeviceId, Hash, Serial};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
+use crate::domain::rotation::RootPlace;
 use crate::domain::sign::{Signed, SigningKey};
 use crate::domain::time::WallTime;
-use crate::domain::rotation::RootPlace;
 use crate::domain::trust::{AdminTrust, Credentials, MeshKey, TrustView, Withdrawn};
 
 pub(super) const NOW: WallTime = WallTime(1_800_000_000_000);

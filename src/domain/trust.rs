@@ -313,7 +313,9 @@ impl Credentials {
             rotation::open_chain(chain, clinic).map_err(|_| Refusal::UnknownIssuer)
         })?;
         let signer = self.grant.signer;
-        let later = steps.iter().position(|step| AuthorId::from(step.key) == signer);
+        let later = steps
+            .iter()
+            .position(|step| AuthorId::from(step.key) == signer);
         let (grant, granted_by) = match later {
             Some(at) => (Grant::open_by(&self.grant, clinic, &steps[at].key)?, at + 1),
             None => (Grant::open(&self.grant, clinic)?, 0),

@@ -95,11 +95,7 @@ enum Weighed {
 impl TrustView {
     /// What the record here says of a peer; and where that would turn it away, whether it may explain
     /// itself.
-    pub fn vouched(
-        &self,
-        certificate: &Certificate,
-        issuer: &Issuer,
-    ) -> Result<Reach, Refusal> {
+    pub fn vouched(&self, certificate: &Certificate, issuer: &Issuer) -> Result<Reach, Refusal> {
         let verdict = self.by_record(certificate, issuer);
         // Who believes to be revoked itself is told otherwise by peers whom it has nothing against.
         let is_in_doubt = verdict.is_err() || self.revoked_devices.contains(&self.me);
@@ -175,7 +171,9 @@ impl TrustView {
                 let known = self.admins.get(&admin);
                 issuer.granted_by > end.root
                     || known.is_none_or(|known| known.is_in_office_at(end))
-                    || self.ever_listed(&certificate.device).any(|one| one == certificate)
+                    || self
+                        .ever_listed(&certificate.device)
+                        .any(|one| one == certificate)
             }
             Signer::Node(by) => {
                 let mut listed = self.ever_listed(&certificate.device);

@@ -66,12 +66,14 @@ fn whom_a_thiefs_record_refuses_is_heard_for_the_clinics_own_change_and_for_noth
     let before = two_admins();
     let (deceived, thiefs) = stolen(&before);
     let (honest, own) = changed(&before, 3);
-    let of = |chain: &[SignedRotation]| {
+    let of = |chain: &SignedRotation| {
+        let chain = std::slice::from_ref(chain);
         verdict_on_ward(&deceived, "front-desk", of_ward(&before), chain)
     };
-    assert_eq!(of(&[own.clone()]), Ok(Reach::Unlisted));
-    assert_eq!(of(&[]), Err(Refusal::Revoked));
-    assert_eq!(of(&[thiefs.clone()]), Err(Refusal::Revoked), "known here");
+    assert_eq!(of(&own), Ok(Reach::Unlisted));
+    let bare = verdict_on_ward(&deceived, "front-desk", of_ward(&before), &[]);
+    assert_eq!(bare, Err(Refusal::Revoked));
+    assert_eq!(of(&thiefs), Err(Refusal::Revoked), "known here");
     let (_, later) = changed(&before, 2);
     let too_late = verdict_on_ward(&honest, "front-desk", of_ward(&before), &[later]);
     assert_eq!(too_late, Ok(Reach::All), "the record lists it");
@@ -97,7 +99,7 @@ fn a_renewal_beside_the_chain_is_of_a_device_that_was_listed_once() {
             certificate: renewed.certificate,
             ..of_ward(&before)
         };
-        verdict_on_ward(&deceived, "pharmacy", shown, std::slice::from_ref(&own))
+        verdict_on_ward(&deceived, "front-desk", shown, std::slice::from_ref(&own))
     };
     let listed = &before.device("ward-2").certificate;
     assert_eq!(shows(listed), Ok(Reach::Unlisted));

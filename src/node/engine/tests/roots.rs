@@ -225,8 +225,7 @@ fn one_office_that_was_not_deceived_is_enough_for_all() {
 fn pharmacy_shows(mesh: &mut Mesh, last: u64) {
     let (chain, _) = mesh.clinic.rotation("thief", last);
     let revocation = mesh.clinic.revocation("pharmacy", Vec::new());
-    mesh.clinic
-        .say_as("Sam", Act::DeviceRevoked { revocation });
+    mesh.clinic.say_as("Sam", Act::DeviceRevoked { revocation });
     mesh.cut("pharmacy");
     rotate(&mut mesh.clinic, "second", 3, &[ADMIN, "Sam"]);
     mesh.submit("front-desk");
