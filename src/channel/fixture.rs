@@ -15,9 +15,10 @@ use crate::domain::cert::{Capabilities, Certificate, DeviceKind, Grant, Scope, S
 use crate::domain::id::{ClinicId, DeviceId, Hash, Serial};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
+use crate::domain::rotation::RootPlace;
 use crate::domain::sign::{Signed, SigningKey};
 use crate::domain::time::WallTime;
-use crate::domain::trust::{AdminTrust, Credentials, MeshKey, TrustView};
+use crate::domain::trust::{AdminTrust, Credentials, MeshKey, TrustView, Withdrawn};
 
 pub(super) const NOW: WallTime = WallTime(1_800_000_000_000);
 pub(super) const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -140,7 +141,9 @@ impl Clinic {
     fn trust_of(&self, n: u8) -> TrustView {
         let admin = AdminTrust {
             grant: self.grant(),
-            ended: false,
+            appointed: RootPlace { root: 0, seq: 2 },
+            ended: None,
+            withdrawn: Withdrawn::default(),
         };
         TrustView {
             clinic: self.id,
@@ -152,6 +155,7 @@ impl Clinic {
             revoked_devices: BTreeSet::new(),
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),
+            once_listed: BTreeMap::new(),
             mesh_keys: self.keys.clone(),
             policy: Policy::initial(),
             digest: Hash::new([n; 32]),

@@ -9,8 +9,8 @@ use super::noise::TAG;
 
 /// Largest handshake frame, without its length.
 ///
-/// 8 KiB: a certificate, a grant and a digest of the clinic record need under 4 KiB; an enrolment
-/// request less.
+/// 8 KiB: a certificate, a grant, a digest of the clinic record and as many changes of the root key as a
+/// clinic can see need under 5 KiB; an enrolment request less.
 pub const FRAME_MAX: usize = 8 * 1024;
 
 /// Bytes of a frame's length.
@@ -91,5 +91,36 @@ fn at(stage: Stage, error: &io::Error) -> HandshakeError {
             HandshakeError::PeerLeft(stage)
         }
         kind => HandshakeError::Connection(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cert::{Certificate, Grant};
+    use crate::domain::codec;
+    use crate::domain::rotation::{ROTATIONS_MAX, Rotation, SignedRotation};
+    use crate::domain::sign::{SignedBody as _, SigningKey};
+    use crate::domain::testing::SampleClinic;
+
+    #[test]
+    fn the_longest_chain_of_root_keys_fits_into_a_handshake_with_room_to_spare() {
+        let clinic = SampleClinic::of([]);
+        let keys = [1, 2].map(|n| SigningKey::from_seed(&[n; 32]));
+        let rotation = Rotation {
+            version: 1,
+            clinic: clinic.id,
+            number: ROTATIONS_MAX,
+            old: keys[0].id().as_admin(),
+            new: keys[1].id().as_admin(),
+            last: u64::MAX,
+            history: crate::domain::id::Hash::new([0xff; 32]),
+        };
+        let signed = SignedRotation::new(&rotation, &keys[0], &keys[1]);
+        let chain = codec::encode(&vec![signed; usize::from(ROTATIONS_MAX)]).len();
+        // Two bodies with signer, signature and framing; the digest; Noise's keys and tags.
+        let rest = Certificate::MAX + Grant::MAX + 2 * 112 + 48 + 2 * 32 + 2 * TAG;
+        let roomy = FRAME_MAX - 3 * 1024;
+        assert!(chain + rest < roomy, "{chain} + {rest}");
     }
 }

@@ -275,7 +275,7 @@ impl Local {
             .open(&credentials, &trust.clinic)
             .map_err(refused)?;
         let certificate = opened.shown().certificate.clone();
-        let issuer = opened.shown().issuer;
+        let issuer = opened.shown().issuer.clone();
         let at = Circumstances {
             proven: exchange::proven(state),
             dialled,
@@ -332,7 +332,12 @@ impl Local {
     fn judge_again(&self, peer: &Peer, attempt: Attempt) -> Result<(), HandshakeError> {
         let device = Some(peer.certificate.device);
         self.newest_trust()
-            .still_admits(&peer.certificate, peer.issuer, attempt.address, attempt.now)
+            .still_admits(
+                &peer.certificate,
+                &peer.issuer,
+                attempt.address,
+                attempt.now,
+            )
             .map(drop)
             .map_err(|why| HandshakeError::Refused { why, device })
     }

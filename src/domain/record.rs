@@ -21,14 +21,14 @@ use super::id::{
 use super::name::Name;
 use super::policy::Policy;
 use super::renewal::{NotRenewed, RenewalId, RenewalItem};
-use super::rotation::{Rank, Rotation, SignedRotation};
+use super::rotation::{Rank, RootPlace, Rotation, SignedRotation};
 use super::sign::Signed;
 use super::space::Space;
 use super::statement::{
     History, Invitation, LogEnd, Proposal, Revocation, StaffFacts, Statement, StatementId,
 };
 use super::time::{Hlc, WallTime};
-use super::trust::{AdminTrust, MeshKey, RootTrust, TrustView};
+use super::trust::{AdminTrust, MeshKey, RootTrust, TrustView, Withdrawn};
 use super::web::WebCertificate;
 use crate::planted::planted;
 
@@ -87,8 +87,14 @@ pub struct Admin {
     pub grant: Grant,
     /// As signed.
     pub signed: Signed,
+    /// Where a root said so.
+    pub appointed: RootPlace,
     /// Number of the last statement that counts, if the root has ended this admin.
     pub last: Option<u64>,
+    /// Where a root first said that, if it did.
+    pub ended: Option<RootPlace>,
+    /// What this admin's statements revoke.
+    pub withdrawn: Withdrawn,
 }
 
 /// A root key of the clinic: the first, or one that followed.
@@ -245,6 +251,9 @@ pub struct Clinic {
     pub revoked_serials: BTreeMap<Serial, WallTime>,
     /// Every Noise key that was revoked, and since when.
     pub revoked_noise_keys: BTreeMap<NoiseKey, WallTime>,
+    /// The certificates by which devices were enrolled in statements that do not count, in their order: a
+    /// change of the root key may make them count again.
+    pub once_listed: BTreeMap<DeviceId, Vec<Certificate>>,
     /// Its staff.
     pub staff: BTreeMap<StaffId, StaffMember>,
     /// Its rooms.
@@ -279,6 +288,7 @@ impl Clinic {
             revocations: BTreeMap::new(),
             revoked_serials: BTreeMap::new(),
             revoked_noise_keys: BTreeMap::new(),
+            once_listed: BTreeMap::new(),
             staff: BTreeMap::new(),
             rooms: BTreeMap::new(),
             policy: Policy::initial(),
@@ -331,13 +341,9 @@ impl Clinic {
         self.signers.contains(key) || is_root(key, &self.id)
     }
 
-    /// The rotations that lead to a root, if they are not none.
-    pub fn chain_to(&self, root: &AuthorId) -> Option<Vec<SignedRotation>> {
-        let place = self
-            .roots
-            .iter()
-            .position(|one| AuthorId::from(one.key) == *root)?;
-        let chain = self.roots[..=place].iter().filter_map(|one| one.by.clone());
+    /// The rotations that lead to the newest root, if they are not none.
+    pub fn chain(&self) -> Option<Vec<SignedRotation>> {
+        let chain = self.roots.iter().filter_map(|one| one.by.clone());
         Some(chain.collect()).filter(|chain: &Vec<_>| !chain.is_empty())
     }
 
@@ -555,6 +561,7 @@ impl Clinic {
             revoked_devices: self.revocations.keys().copied().collect(),
             revoked_serials: self.revoked_serials.keys().copied().collect(),
             revoked_noise_keys: self.revoked_noise_keys.keys().copied().collect(),
+            once_listed: self.once_listed.clone(),
             mesh_keys: keys,
             policy: self.policy.clone(),
             digest,
@@ -562,7 +569,9 @@ impl Clinic {
         for (id, admin) in &self.admins {
             let trust = AdminTrust {
                 grant: admin.grant.clone(),
-                ended: admin.last.is_some(),
+                appointed: admin.appointed,
+                ended: admin.ended,
+                withdrawn: admin.withdrawn.clone(),
             };
             view.admins.insert(*id, trust);
         }

@@ -125,24 +125,49 @@ pub struct Rank {
     pub digest: Hash,
 }
 
-/// Opens the rotations that lead from the clinic's first root to a later one, which it gives.
-pub fn open_chain(chain: &[SignedRotation], clinic: &ClinicId) -> Result<Rotation, RotationError> {
-    let mut reached: Option<Rotation> = None;
-    if chain.len() > usize::from(ROTATIONS_MAX) {
+/// A root that followed another, and by which change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its key.
+    pub key: AdminId,
+    /// The place of the rotation that named it, among others that ended the same root.
+    pub rank: Rank,
+}
+
+/// A statement's place in the logs of the roots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RootPlace {
+    /// How many roots there were before the one that made it.
+    pub root: usize,
+    /// Its number.
+    pub seq: u64,
+}
+
+/// Opens the rotations that lead from the clinic's first root to a later one. Gives the roots on the way,
+/// at least one.
+pub fn open_chain(chain: &[SignedRotation], clinic: &ClinicId) -> Result<Vec<Step>, RotationError> {
+    if chain.is_empty() || chain.len() > usize::from(ROTATIONS_MAX) {
         return Err(RotationError::Broken);
     }
+    let mut steps: Vec<Step> = Vec::new();
     for signed in chain {
         let rotation = signed.open(clinic)?;
-        let follows = match &reached {
-            None => rotation.number == 1 && ClinicId::of_root(&rotation.old) == *clinic,
-            Some(before) => rotation.number == before.number + 1 && rotation.old == before.new,
+        let follows = match steps.last() {
+            None => ClinicId::of_root(&rotation.old) == *clinic,
+            Some(before) => rotation.old == before.key,
         };
-        if !follows {
+        if !follows || usize::from(rotation.number) != steps.len() + 1 {
             return Err(RotationError::Broken);
         }
-        reached = Some(rotation);
+        steps.push(Step {
+            key: rotation.new,
+            rank: Rank {
+                last: rotation.last,
+                digest: signed.digest(clinic),
+            },
+        });
     }
-    reached.ok_or(RotationError::Broken)
+    Ok(steps)
 }
 
 /// What a root has said up to a number: one hash over its statements with their numbers and times.

@@ -9,13 +9,17 @@ use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::cert::{Certificate, CertificateError, DeviceKind, Grant, GrantError, SKEW, Scope};
-use super::id::{AdminId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
+use super::id::{AdminId, AuthorId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
 use super::policy::Policy;
 use super::renewal::{self, NotRenewed};
-use super::rotation::{self, Rank, SignedRotation};
+use super::rotation::{self, Rank, RootPlace, SignedRotation, Step};
 use super::sign::{Signed, SignedError};
 use super::time::WallTime;
 use crate::planted::planted;
+
+mod roots;
+
+pub use roots::{Issuer, Signer, Withdrawn};
 
 /// How many mesh keys are accepted: the newest and two before it.
 ///
@@ -191,8 +195,12 @@ impl Refusal {
 pub struct AdminTrust {
     /// The root's word.
     pub grant: Grant,
-    /// Whether the root has removed this admin; then only what the record lists counts.
-    pub ended: bool,
+    /// Where a root said it.
+    pub appointed: RootPlace,
+    /// Where a root removed this admin, if it did; then only what the record lists counts.
+    pub ended: Option<RootPlace>,
+    /// What this admin revoked.
+    pub withdrawn: Withdrawn,
 }
 
 /// What a handshake needs to know of a root.
@@ -226,6 +234,8 @@ pub struct TrustView {
     pub revoked_serials: BTreeSet<Serial>,
     /// Revoked Noise keys.
     pub revoked_noise_keys: BTreeSet<NoiseKey>,
+    /// The certificates in statements that do not count.
+    pub once_listed: BTreeMap<DeviceId, Vec<Certificate>>,
     /// The accepted mesh keys by epoch, at most [`MESH_KEYS`].
     pub mesh_keys: BTreeMap<u32, MeshKey>,
     /// The policy in force.
@@ -244,35 +254,11 @@ pub struct Credentials {
     /// The grant of the admin who issued it.
     #[n(1)]
     pub grant: Signed,
-    /// The rotations that lead to the root who signed the grant; none when that is the first root, so
-    /// that a clinic that never changed its root key shows what it always showed.
+    /// The rotations that lead to the newest root that the device knows, with the one who signed the grant
+    /// among them; none when that is the first root, so that a clinic that never changed its root key
+    /// shows what it always showed.
     #[n(2)]
     pub chain: Option<Vec<SignedRotation>>,
-}
-
-/// Which root signed a grant, as whoever shows it can prove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantedBy {
-    /// The first, whose hash the clinic's id is.
-    FirstRoot,
-    /// One that followed.
-    LaterRoot {
-        /// Its key.
-        key: AdminId,
-        /// Number of the rotation that named it.
-        number: u8,
-        /// That rotation's place among others.
-        rank: Rank,
-    },
-}
-
-/// Who signed a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Issuer {
-    /// An admin, with the grant of this root beside it.
-    Admin(AdminId, GrantedBy),
-    /// A node that renewed it.
-    Node(DeviceId),
 }
 
 /// Credentials whose signatures verified.
@@ -300,14 +286,19 @@ impl Credentials {
                 Err(_) => return Err(why.into()),
             },
         };
-        let (grant, granted_by) = self.open_grant(clinic)?;
-        let issuer = match by_node {
-            true => Issuer::Node(signer.as_device()),
-            false => Issuer::Admin(signer.as_admin(), granted_by),
+        let (grant, granted_by, chain) = self.open_grant(clinic)?;
+        let signer = match by_node {
+            true => Signer::Node(signer.as_device()),
+            false => Signer::Admin(signer.as_admin()),
         };
-        if matches!(issuer, Issuer::Admin(admin, _) if admin != grant.admin) {
+        if matches!(signer, Signer::Admin(admin) if admin != grant.admin) {
             return Err(Refusal::UnknownIssuer);
         }
+        let issuer = Issuer {
+            signer,
+            granted_by,
+            chain,
+        };
         Ok(Shown {
             certificate,
             grant,
@@ -315,24 +306,21 @@ impl Credentials {
         })
     }
 
-    /// Opens the grant with the root that the chain leads to. Whether that is a root of the clinic, or
-    /// was one when it signed, the record decides.
-    fn open_grant(&self, clinic: &ClinicId) -> Result<(Grant, GrantedBy), Refusal> {
-        let Some(chain) = &self.chain else {
-            return Ok((Grant::open(&self.grant, clinic)?, GrantedBy::FirstRoot));
+    /// Opens the chain, and the grant with the root on it that signed it. Whether that is a root of the
+    /// clinic, or was one when it signed, the record decides.
+    fn open_grant(&self, clinic: &ClinicId) -> Result<(Grant, usize, Vec<Step>), Refusal> {
+        let steps = self.chain.as_ref().map_or(Ok(Vec::new()), |chain| {
+            rotation::open_chain(chain, clinic).map_err(|_| Refusal::UnknownIssuer)
+        })?;
+        let signer = self.grant.signer;
+        let later = steps
+            .iter()
+            .position(|step| AuthorId::from(step.key) == signer);
+        let (grant, granted_by) = match later {
+            Some(at) => (Grant::open_by(&self.grant, clinic, &steps[at].key)?, at + 1),
+            None => (Grant::open(&self.grant, clinic)?, 0),
         };
-        let reached = rotation::open_chain(chain, clinic).map_err(|_| Refusal::UnknownIssuer)?;
-        let last = chain.last().ok_or(Refusal::UnknownIssuer)?;
-        let granted_by = GrantedBy::LaterRoot {
-            key: reached.new,
-            number: reached.number,
-            rank: Rank {
-                last: reached.last,
-                digest: last.digest(clinic),
-            },
-        };
-        let grant = Grant::open_by(&self.grant, clinic, &reached.new)?;
-        Ok((grant, granted_by))
+        Ok((grant, granted_by, steps))
     }
 }
 
@@ -341,8 +329,9 @@ impl Credentials {
 pub enum Reach {
     /// Whatever both may hold.
     All,
-    /// The device shows a renewal that the record here does not list yet: its statements are taken,
-    /// among which the renewal may be, and until it is found nothing is given.
+    /// The device shows a renewal that the record here does not list yet, or a change of the root key that
+    /// would be taken before what is known here: its statements are taken, among which the reason may be,
+    /// and until it is found nothing is given.
     Unlisted,
 }
 
@@ -377,7 +366,7 @@ impl TrustView {
 
     /// The part of [`admit`](Self::admit) after both signatures were verified.
     pub fn admit_opened(&self, shown: &Shown, at: Circumstances) -> Result<Reach, Refusal> {
-        if matches!(shown.issuer, Issuer::Admin(..))
+        if matches!(shown.issuer.signer, Signer::Admin(_))
             && !may_enrol(&shown.grant, shown.certificate.not_before)
         {
             return Err(Refusal::IssuerWithoutRight);
@@ -386,7 +375,7 @@ impl TrustView {
         if !speaks_the_mesh(shown.certificate.kind) {
             return Err(Refusal::OtherKind);
         }
-        self.still_admits(&shown.certificate, shown.issuer, at.address, at.now)
+        self.still_admits(&shown.certificate, &shown.issuer, at.address, at.now)
     }
 
     /// Whether a device may ask to be renewed, its certificate having ended or not: it takes part, it
@@ -429,17 +418,11 @@ impl TrustView {
     pub fn still_admits(
         &self,
         certificate: &Certificate,
-        issuer: Issuer,
+        issuer: &Issuer,
         address: Option<IpAddr>,
         now: WallTime,
     ) -> Result<Reach, Refusal> {
-        if self.is_revoked(certificate) {
-            return Err(Refusal::Revoked);
-        }
-        let reach = match issuer {
-            Issuer::Admin(admin, by) => self.check_standing(certificate, admin, by)?,
-            Issuer::Node(node) => self.check_renewed(certificate, node)?,
-        };
+        let reach = self.vouched(certificate, issuer)?;
         if now.plus(SKEW) < certificate.not_before {
             return Err(Refusal::NotYetValid);
         }
@@ -450,6 +433,16 @@ impl TrustView {
             return Err(Refusal::OtherNetwork);
         }
         Ok(reach)
+    }
+
+    fn by_record(&self, certificate: &Certificate, issuer: &Issuer) -> Result<Reach, Refusal> {
+        if self.is_revoked(certificate) {
+            return Err(Refusal::Revoked);
+        }
+        match issuer.signer {
+            Signer::Admin(admin) => self.check_standing(certificate, admin, issuer),
+            Signer::Node(node) => self.check_renewed(certificate, node),
+        }
     }
 
     fn is_revoked(&self, certificate: &Certificate) -> bool {
@@ -465,49 +458,19 @@ impl TrustView {
     fn check_standing(
         &self,
         certificate: &Certificate,
-        issuer: AdminId,
-        by: GrantedBy,
+        admin: AdminId,
+        issuer: &Issuer,
     ) -> Result<Reach, Refusal> {
         if self.is_listed(certificate) {
             return Ok(Reach::All);
         }
-        let Some(known) = self.admins.get(&issuer) else {
-            return self.check_root(by);
+        let Some(known) = self.admins.get(&admin) else {
+            return self.check_root(issuer);
         };
-        if !known.ended && may_enrol(&known.grant, certificate.not_before) {
+        if known.ended.is_none() && may_enrol(&known.grant, certificate.not_before) {
             Ok(Reach::All)
         } else {
             Err(Refusal::IssuerWithoutRight)
-        }
-    }
-
-    /// Whether the record may yet come to know an admin whom this root appointed.
-    ///
-    /// What an earlier root signed up to its end is in the record, so an admin of its who is not there
-    /// was appointed by a thief. Of a root that the record does not know it may be about to hear; one
-    /// that would have had to come before the one it knows, and did not, is refused.
-    fn check_root(&self, by: GrantedBy) -> Result<Reach, Refusal> {
-        let known = match by {
-            GrantedBy::FirstRoot => 0,
-            GrantedBy::LaterRoot { number, .. } => usize::from(number),
-        };
-        let Some(root) = self.roots.get(known) else {
-            // Without a record the first root is the only one that its id vouches for.
-            return Ok(match by {
-                GrantedBy::FirstRoot => Reach::All,
-                GrantedBy::LaterRoot { .. } => Reach::Unlisted,
-            });
-        };
-        let is_newest = known + 1 == self.roots.len();
-        match by {
-            GrantedBy::LaterRoot { key, rank, .. } if key != root.key => {
-                match root.rank.is_some_and(|taken| rank < taken) {
-                    true => Ok(Reach::Unlisted),
-                    false => Err(Refusal::UnknownIssuer),
-                }
-            }
-            _ if is_newest => Ok(Reach::All),
-            _ => Err(Refusal::UnknownIssuer),
         }
     }
 

@@ -148,7 +148,7 @@ impl Links {
             .trust()
             .still_admits(
                 &admitted.certificate,
-                admitted.issuer,
+                &admitted.issuer,
                 Some(admitted.remote.ip()),
                 (self.clock)(),
             )

@@ -53,7 +53,7 @@ pub use crate::channel::MeshKeyUse;
 use crate::domain::cert::Certificate;
 use crate::domain::id::{DeviceId, Hash};
 use crate::domain::time::WallTime;
-use crate::domain::trust::{Credentials, Reach, Refusal, TrustView};
+use crate::domain::trust::{Credentials, Issuer, Reach, Refusal, TrustView};
 use crate::wire::Frame;
 pub use book::Source;
 pub use handle::{Handle, SendError, Wanted};
@@ -153,6 +153,8 @@ pub struct Up {
     pub peer: DeviceId,
     /// Its certificate, judged good.
     pub certificate: Certificate,
+    /// Who vouches for it.
+    pub issuer: Issuer,
     /// Digest of its clinic record's heads at the time of the handshake.
     pub digest: Hash,
     /// The other end's address. Worth remembering if we dialled.

@@ -120,6 +120,7 @@ impl Clinic {
             revoked_devices: BTreeSet::new(),
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),
+            once_listed: BTreeMap::new(),
             mesh_keys: [(1, MeshKey::new([self.number; 32]))].into(),
             policy: Policy::initial(),
             digest: Hash::of("test", &[]),

@@ -136,7 +136,7 @@ impl DeviceKeys {
                 credentials: Credentials {
                     certificate: answer.certificate.clone(),
                     grant: answer.grant.clone(),
-                    chain: clinic.chain_to(&answer.grant.signer),
+                    chain: clinic.chain(),
                 },
             },
             record: record.segments().cloned().collect(),

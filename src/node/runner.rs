@@ -268,6 +268,7 @@ impl Runner {
                 self.feed(Input::LinkUp {
                     link,
                     certificate: Box::new(up.certificate),
+                    issuer: Box::new(up.issuer),
                     old_mesh_key,
                     reach: up.reach,
                 });

@@ -162,6 +162,11 @@ impl World {
             Kind::EndAdmin => self.end_admin(rng),
             Kind::Renew => self.renew_all(DAY.as_millis() as u64 * 20),
             Kind::Contend => self.contend(rng),
+            Kind::StealRoot => self.steal_root(rng),
+            Kind::RotateRoot => {
+                let node = self.some_node(rng);
+                self.rotate_root(node);
+            }
             Kind::Cut | Kind::CutOneWay => self.cut_someone(rng, op.kind == Kind::CutOneWay),
             Kind::HealNet => {
                 self.heal_net();
@@ -591,7 +596,7 @@ impl World {
 
     fn grant_admin(&mut self, rng: &mut StdRng) {
         let node = self.some_node(rng);
-        if !self.authority.admins[3].granted {
+        if !self.authority.admins[3].granted && self.authority.stolen.is_none() {
             let act = self.authority.grant(3);
             self.root_says(node, act);
         }
@@ -607,7 +612,7 @@ impl World {
     fn end_admin(&mut self, rng: &mut StdRng) {
         let node = self.some_node(rng);
         let admin = [1, 3][rng.random_range(0..2)];
-        if !self.authority.in_office(admin) {
+        if !self.authority.in_office(admin) || self.authority.stolen.is_some() {
             return;
         }
         let newest = self

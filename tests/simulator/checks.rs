@@ -334,9 +334,7 @@ impl World {
         let log = segment.log;
         let device = self.nodes[node].device;
         if log.space == Space::Record {
-            let root = clinic_mesh::domain::id::ClinicId::of_root(&log.author.as_admin());
-            let admin = self.might(|all| all.admins.contains_key(&log.author));
-            if root != self.authority.id && !admin {
+            if !self.might(|all| all.roots.signers.contains(&log.author)) {
                 self.broke(AUTHORS_MAY_WRITE, format!("node {node}: {log:?}"));
             }
             return;
@@ -469,7 +467,9 @@ impl World {
         let revoked = |peer: usize| {
             let device = self.nodes[peer].device;
             let known = model.devices.get(&device);
-            known.is_some_and(|known| known.revoked.is_some()) && !self.voided(node, &device)
+            known.is_some_and(|known| known.revoked.is_some())
+                && !self.voided(node, &device)
+                && !self.is_heard(node, peer)
         };
         let links = self.net.links.iter().filter(|(_, link)| {
             let side = usize::from(link.ends[1] == node);

@@ -61,6 +61,11 @@ pub(crate) struct Said {
 pub(crate) struct Authority {
     pub(crate) id: ClinicId,
     pub(crate) root: SigningKey,
+    /// The root keys before that, oldest first.
+    pub(crate) old_roots: Vec<SigningKey>,
+    /// What the clinic had said with the root key when somebody else began to use it, until it is
+    /// changed.
+    pub(crate) stolen: Option<u64>,
     pub(crate) admins: Vec<AdminKey>,
     pub(crate) machines: Vec<Machine>,
     pub(crate) staff: Vec<StaffId>,
@@ -75,7 +80,7 @@ pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("the simulator uses plain names")
 }
 
-fn seed(purpose: &str, number: usize) -> [u8; 32] {
+pub(crate) fn seed(purpose: &str, number: usize) -> [u8; 32] {
     *Hash::of(
         "simulator",
         &[purpose.as_bytes(), &(number as u64).to_be_bytes()],
@@ -105,6 +110,8 @@ impl Authority {
         let mut authority = Self {
             id,
             root,
+            old_roots: Vec::new(),
+            stolen: None,
             admins: Vec::new(),
             machines: (0..machines).map(machine).collect(),
             staff: (0..people)
@@ -213,6 +220,16 @@ impl Authority {
         Act::AdminGranted {
             grant: self.admins[number].grant.clone(),
         }
+    }
+
+    /// Another root key is in office; it grants who was not granted yet.
+    pub(crate) fn follow(&mut self, root: SigningKey) {
+        for admin in self.admins.iter_mut().filter(|admin| !admin.granted) {
+            let grant: Grant = minicbor::decode(&admin.grant.body).expect("signed here");
+            admin.grant = Signed::new(&grant, &self.id, &root);
+        }
+        self.old_roots.push(std::mem::replace(&mut self.root, root));
+        self.stolen = None;
     }
 
     /// Certifies a machine from `now` on; the admin must sign the statement as well.

@@ -17,6 +17,7 @@ mod planted;
 mod quiet;
 mod reach;
 mod report;
+mod roots;
 mod rules;
 mod run;
 mod taking_back;

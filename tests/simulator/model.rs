@@ -15,6 +15,7 @@ use clinic_mesh::domain::statement::{Act, History, LogEnd, Proposal, Right, Stat
 use clinic_mesh::domain::time::{Hlc, WallTime};
 
 use super::clinic::Said;
+use super::roots::Roots;
 
 /// A device as the statements say.
 pub(crate) struct ModelDevice {
@@ -42,6 +43,7 @@ pub(crate) struct ModelRoom {
 /// The clinic.
 #[derive(Default)]
 pub(crate) struct Model {
+    pub(crate) roots: Roots,
     pub(crate) admins: BTreeMap<AuthorId, (Grant, Option<u64>)>,
     pub(crate) devices: BTreeMap<DeviceId, ModelDevice>,
     pub(crate) people: BTreeMap<StaffId, ModelPerson>,
@@ -53,20 +55,44 @@ pub(crate) struct Model {
 }
 
 /// Reads a signed object that the simulator itself signed.
-fn inside<T: for<'b> minicbor::Decode<'b, ()>>(signed: &Signed) -> Option<T> {
+pub(crate) fn inside<T: for<'b> minicbor::Decode<'b, ()>>(signed: &Signed) -> Option<T> {
     minicbor::decode(&signed.body).ok()
 }
 
 impl Model {
     /// The clinic that these statements make.
     pub(crate) fn of<'a>(clinic: &ClinicId, said: impl Iterator<Item = &'a Said>) -> Self {
+        Self::read(clinic, said, |_| true)
+    }
+
+    /// The same as if no admin had ever been ended.
+    pub(crate) fn without_ends<'a>(
+        clinic: &ClinicId,
+        said: impl Iterator<Item = &'a Said>,
+    ) -> Self {
+        Self::read(clinic, said, |act| !matches!(act, Act::AdminEnded { .. }))
+    }
+
+    fn read<'a>(
+        clinic: &ClinicId,
+        said: impl Iterator<Item = &'a Said>,
+        heard: impl Fn(&Act) -> bool,
+    ) -> Self {
         let mut said: Vec<&Said> = said.collect();
         said.sort_by_key(|said| (said.time, said.id));
-        let mut model = Self::default();
-        let is_root = |said: &Said| ClinicId::of_root(&said.id.author.as_admin()) == *clinic;
-        for root in said.iter().filter(|said| is_root(said)) {
-            model.root_says(&root.statement.act);
+        let mut model = Self {
+            roots: Roots::of(clinic, &said),
+            ..Self::default()
+        };
+        let ends = model.roots.ends.clone();
+        for (root, last) in &ends {
+            let log = said.iter().filter(|said| said.id.author == *root);
+            let log = log.filter(|said| said.id.seq <= *last);
+            for said in log.filter(|said| heard(&said.statement.act)) {
+                model.root_says(&said.statement.act);
+            }
         }
+        let is_root = |said: &Said| ends.iter().any(|(root, _)| *root == said.id.author);
         let counted: Vec<&Said> = said
             .into_iter()
             .filter(|said| !is_root(said) && model.counts(said))
@@ -448,6 +474,9 @@ impl Model {
     /// The clinic in words.
     pub(crate) fn words(&self) -> String {
         let mut text = String::new();
+        for (root, _) in &self.roots.ends {
+            let _ = writeln!(text, "root {}", root.short());
+        }
         for (admin, (_, last)) in &self.admins {
             let _ = writeln!(text, "admin {} {last:?}", admin.short());
         }
@@ -498,6 +527,9 @@ impl Model {
 /// A node's own fold, in the same words.
 pub(crate) fn words(clinic: &Clinic) -> String {
     let mut text = String::new();
+    for root in &clinic.roots {
+        let _ = writeln!(text, "root {}", AuthorId::from(root.key).short());
+    }
     for (admin, found) in &clinic.admins {
         let _ = writeln!(text, "admin {} {:?}", admin.short(), found.last);
     }

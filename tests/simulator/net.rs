@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clinic_mesh::domain::trust::{Circumstances, GrantedBy, Issuer, Reach, Refusal, Shown};
+use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
@@ -121,25 +121,48 @@ impl World {
     }
 
     /// What `me` says of the credentials of `peer`.
-    fn judge(&self, me: usize, peer: usize) -> Result<(), Refusal> {
+    fn judge(&self, me: usize, peer: usize) -> Result<Reach, Refusal> {
         let machine = &self.authority.machines[self.nodes[peer].machine];
-        let (Some(trust), Some((certificate, signed, grant))) =
-            (&self.nodes[me].trust, &machine.certificate)
-        else {
+        let Some(trust) = &self.nodes[me].trust else {
             return Err(Refusal::UnknownIssuer);
         };
-        let shown = Shown {
-            certificate: certificate.clone(),
-            grant: minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?,
-            issuer: Issuer::Admin(signed.signer.as_admin(), GrantedBy::FirstRoot),
-        };
+        let shown = self.shown(peer)?;
         let at = Circumstances {
             proven: machine.noise,
             dialled: None,
             address: None,
             now: self.wall(me),
         };
-        trust.admit_opened(&shown, at).map(drop)
+        trust.admit_opened(&shown, at)
+    }
+
+    /// Whether a node that would refuse a peer hears it for the changes of the root key that it shows.
+    pub(crate) fn is_heard(&self, me: usize, peer: usize) -> bool {
+        let trust = self.nodes[me].trust.as_ref();
+        trust
+            .zip(self.shown(peer).ok())
+            .is_some_and(|(trust, shown)| {
+                trust.vouched(&shown.certificate, &shown.issuer) == Ok(Reach::Unlisted)
+            })
+    }
+
+    fn shown(&self, peer: usize) -> Result<Shown, Refusal> {
+        let machine = &self.authority.machines[self.nodes[peer].machine];
+        let given = machine.certificate.as_ref();
+        let (certificate, signed, grant) = given.ok_or(Refusal::UnknownIssuer)?;
+        let chain = self.nodes[peer].chain.clone();
+        let by = chain
+            .iter()
+            .position(|step| grant.signer == step.key.into());
+        Ok(Shown {
+            certificate: certificate.clone(),
+            grant: minicbor::decode(&grant.body).map_err(|_| Refusal::Malformed)?,
+            issuer: Issuer {
+                granted_by: by.map_or(0, |at| at + 1),
+                chain,
+                ..Issuer::admin(signed.signer.as_admin())
+            },
+        })
     }
 
     pub(crate) fn link_up(&mut self, id: u64, side: usize, old: bool) {
@@ -152,15 +175,15 @@ impl World {
             return;
         }
         link.open[side] = true;
-        let machine = &self.authority.machines[self.nodes[peer].machine];
-        let Some((certificate, ..)) = machine.certificate.clone() else {
+        let Ok(shown) = self.shown(peer) else {
             return;
         };
         let input = Input::LinkUp {
             link: LinkId(id),
-            certificate: Box::new(certificate),
+            certificate: Box::new(shown.certificate),
+            issuer: Box::new(shown.issuer),
             old_mesh_key: old,
-            reach: Reach::All,
+            reach: self.judge(node, peer).unwrap_or(Reach::All),
         };
         self.input(node, input);
         self.check_links(node);

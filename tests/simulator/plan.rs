@@ -37,7 +37,7 @@ kinds! {
         ForgedAttestation 2, Lie 1, Unentitled 2, WrongMeshKey 2, SpeaksForOthers 2, OldPolicy 2,
         ForgedStatement 2,
     }
-    Change { Amend 0, Retract 0 }
+    Change { Amend 0, Retract 0, StealRoot 0, RotateRoot 0 }
 }
 
 /// One act or fault at its moment; everything it needs to choose comes from its salt.
@@ -87,6 +87,7 @@ impl Plan {
         });
         let mut ops: Vec<(usize, Op)> = ops.collect();
         change_some(seed, &mut ops);
+        change_root(seed, &mut ops);
         Self {
             seed,
             machines,
@@ -134,6 +135,33 @@ fn change_some(seed: u64, ops: &mut [(usize, Op)]) {
             1 | 2 => Kind::Amend,
             _ => Kind::Post,
         };
+    }
+}
+
+/// In every seventh seed the root key is changed, mostly after it was stolen. That is chosen apart as well.
+fn change_root(seed: u64, ops: &mut Vec<(usize, Op)>) {
+    if seed % 7 != 4 {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(seed ^ 0x7007_0000);
+    let steals = rng.random_range(0..4) != 0;
+    let goes_on = rng.random_range(0..2) == 0;
+    let acts = [
+        (Kind::StealRoot, steals),
+        (Kind::RotateRoot, true),
+        (Kind::StealRoot, goes_on),
+    ];
+    let mut at = 0;
+    for (kind, _) in acts.into_iter().filter(|(_, happens)| *happens) {
+        at = rng.random_range(at..=ops.len());
+        let op = Op {
+            after: pause(&mut rng),
+            kind,
+            salt: rng.random(),
+        };
+        // Numbers name acts, in whatever order they stand.
+        ops.insert(at, (ops.len(), op));
+        at += 1;
     }
 }
 

@@ -49,6 +49,8 @@ const BUGS: &[(&str, u64)] = &[
     ("taken-back-kept", 50),
     ("taken-back-accepted", 1000),
     ("group-forgets-its-last", 50),
+    ("old-root-goes-on", 100),
+    ("deceived-for-good", 400),
 ];
 
 /// What became of one bug.

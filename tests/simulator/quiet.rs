@@ -55,7 +55,9 @@ impl World {
             self.room(node, Room::Enough);
         }
         self.renew_all(24 * 3600 * 1000);
-        let mut authors = vec![self.authority.root.clone()];
+        self.heal_root();
+        let mut authors = self.authority.old_roots.clone();
+        authors.push(self.authority.root.clone());
         for admin in [ROBIN, 1, 2, 3] {
             if self.authority.admins[admin].granted {
                 authors.push(self.authority.admins[admin].key.clone());

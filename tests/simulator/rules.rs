@@ -52,7 +52,7 @@ rules! {
     TAKEN_BACK_STAYS_GONE = "taken-back-stays-gone":
         "no body that a node knows to be taken back is stored, sent or shown by it again";
     REVOKED_IS_OUT = "revoked-is-out":
-        "a node that knows of a revocation keeps no channel to the device";
+        "a node that knows of a revocation keeps no channel to the device, unless that shows a change of the root key that could undo it";
     NOT_BEYOND_REVOCATION = "not-beyond-revocation":
         "nothing that a revoked device wrote beyond its end is stored or shown by a node that knows";
     RECORD_IS_READ_RIGHT = "record-is-read-right":

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clinic_mesh::domain::id::{DeviceId, StaffId};
+use clinic_mesh::domain::id::{ClinicId, DeviceId, StaffId};
 use clinic_mesh::domain::log::{Head, Log, Segment};
 use clinic_mesh::domain::message::EntryId;
+use clinic_mesh::domain::rotation::{self, Step};
 use clinic_mesh::domain::space::Space;
-use clinic_mesh::domain::statement::Act;
 use clinic_mesh::domain::time::{Day, Hlc, WallTime};
-use clinic_mesh::domain::trust::TrustView;
+use clinic_mesh::domain::trust::{Credentials, TrustView};
 use clinic_mesh::node::engine::{
     Command, Commit, CommitId, Effect, Engine, Input, JobId, Load, Now, Reply, Room, Ticket,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Node {
     /// The furthest its clock said in this run, before it was put back.
     pub(crate) furthest: WallTime,
     pub(crate) trust: Option<Arc<TrustView>>,
+    /// The changes of the root key that it shows.
+    pub(crate) chain: Vec<Step>,
     pub(crate) wanted: BTreeSet<DeviceId>,
     pub(crate) in_flight: Option<Commit>,
     pub(crate) snapshots: Vec<Disk>,
@@ -62,6 +64,13 @@ pub(crate) struct Node {
     pub(crate) peer_clocks: BTreeMap<u64, (u64, WallTime)>,
     /// Whether its clock was ever so wrong that it may have ended days too early.
     pub(crate) horizon_off: bool,
+}
+
+impl Node {
+    fn note_chain(&mut self, shown: &Credentials, clinic: &ClinicId) {
+        let chain = shown.chain.as_deref().unwrap_or_default();
+        self.chain = rotation::open_chain(chain, clinic).unwrap_or_default();
+    }
 }
 
 /// A message that was answered with "sent".
@@ -279,6 +288,7 @@ impl World {
             stepped: false,
             furthest: WallTime(0),
             trust: None,
+            chain: Vec::new(),
             wanted: BTreeSet::new(),
             in_flight: None,
             snapshots: Vec::new(),
@@ -402,8 +412,8 @@ impl World {
             // Its disk destroyed them with the commit.
             Effect::Destroy { entries } => self.input(node, Input::Destroyed { entries }),
             Effect::Trust(view) => self.nodes[node].trust = Some(view),
-            // What a machine shows is what an admin gave it last; see `renew_all`.
-            Effect::Credentials(_) => {}
+            // The certificate that a machine shows is what an admin gave it last; see `renew_all`.
+            Effect::Credentials(shown) => self.nodes[node].note_chain(&shown, &self.authority.id),
             Effect::Wanted(wanted) => {
                 self.nodes[node].wanted = wanted.into_keys().collect();
             }
@@ -598,9 +608,7 @@ impl World {
     pub(crate) fn ever(&mut self) -> Arc<Model> {
         if self.ever.is_none() {
             let said = self.authority.said.values();
-            let ends = |act: &Act| matches!(act, Act::AdminEnded { .. });
-            let said = said.filter(|said| !ends(&said.statement.act));
-            self.ever = Some(Arc::new(Model::of(&self.authority.id, said)));
+            self.ever = Some(Arc::new(Model::without_ends(&self.authority.id, said)));
         }
         self.ever.clone().expect("it was just made")
     }

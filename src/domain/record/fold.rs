@@ -10,11 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::roots::Refused;
 use super::{Admin, Clinic, Item, VoidReason};
-use crate::domain::cert::Grant;
+use crate::domain::cert::{Certificate, Grant};
 use crate::domain::id::AuthorId;
 use crate::domain::renewal::RenewalItem;
+use crate::domain::rotation::RootPlace;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{Act, Right, StatementId};
+use crate::domain::trust::Withdrawn;
 use crate::planted::planted;
 
 /// The clinic that these statements make.
@@ -71,8 +73,12 @@ impl Clinic {
     }
 
     /// `grant` is the one in the act, if it is valid.
-    fn apply_root(&mut self, act: &Act, grant: Option<&Grant>) -> Result<(), VoidReason> {
-        match act {
+    fn apply_root(&mut self, item: &Item, grant: Option<&Grant>) -> Result<(), VoidReason> {
+        let place = RootPlace {
+            root: self.roots.len().saturating_sub(1),
+            seq: item.id.seq,
+        };
+        match &item.statement.act {
             Act::Founded { name } if self.name.is_none() => {
                 self.name = Some(name.clone());
                 Ok(())
@@ -80,11 +86,12 @@ impl Clinic {
             Act::Founded { .. } => Err(VoidReason::DoesNotFit),
             Act::AdminGranted { grant: signed } => {
                 let grant = grant.ok_or(VoidReason::InvalidInside)?;
-                self.apply_grant(grant, signed)
+                self.apply_grant(grant, signed, place)
             }
             Act::AdminEnded { admin, last } => {
                 let admin = self.admins.get_mut(admin).ok_or(VoidReason::DoesNotFit)?;
                 admin.last = Some(admin.last.map_or(*last, |earlier| earlier.min(*last)));
+                admin.ended = admin.ended.or(Some(place));
                 Ok(())
             }
             // The root appoints and removes; everything else is an admin's.
@@ -93,7 +100,12 @@ impl Clinic {
     }
 
     /// The first grant of a key holds: who was ended is never granted again.
-    fn apply_grant(&mut self, grant: &Grant, signed: &Signed) -> Result<(), VoidReason> {
+    fn apply_grant(
+        &mut self,
+        grant: &Grant,
+        signed: &Signed,
+        appointed: RootPlace,
+    ) -> Result<(), VoidReason> {
         // A root's log is not an admin's: nobody is both.
         if self.is_root(&grant.admin.into()) {
             return Err(VoidReason::DoesNotFit);
@@ -105,7 +117,10 @@ impl Clinic {
                 place.insert(Admin {
                     grant,
                     signed,
+                    appointed,
                     last: None,
+                    ended: None,
+                    withdrawn: Withdrawn::default(),
                 });
                 Ok(())
             }
@@ -118,10 +133,26 @@ impl Clinic {
             Ok(()) => true,
             Err(reason) => {
                 self.void(item, reason);
+                self.note_once_listed(item);
                 false
             }
         };
         items.into_iter().filter(judge).collect()
+    }
+
+    /// Whom a statement that does not count enrolled, if its signer ever was somebody's admin.
+    fn note_once_listed(&mut self, item: &Item) {
+        let Act::DeviceEnrolled { certificate, .. } = &item.statement.act else {
+            return;
+        };
+        let is_own = certificate.signer == item.id.author && self.signers.contains(&item.id.author);
+        let Some(read) = is_own
+            .then(|| Certificate::read_listed(certificate, &self.id).ok())
+            .flatten()
+        else {
+            return;
+        };
+        self.once_listed.entry(read.device).or_default().push(read);
     }
 
     fn judge(&self, item: &Item, refused: &Refused) -> Result<(), VoidReason> {

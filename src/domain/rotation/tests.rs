@@ -79,8 +79,12 @@ fn a_rotation_of_another_clinic_version_number_or_to_no_new_key_is_refused() {
 #[test]
 fn a_chain_leads_from_the_first_root_without_a_gap() {
     let chain: Vec<SignedRotation> = (1..=ROTATIONS_MAX).map(|n| signed(&rotation(n))).collect();
-    let reached = open_chain(&chain, &clinic()).expect("whole");
-    assert_eq!(reached, rotation(ROTATIONS_MAX));
+    let steps = open_chain(&chain, &clinic()).expect("whole");
+    for (step, number) in steps.iter().zip(1..=ROTATIONS_MAX) {
+        let rotation = rotation(number);
+        assert_eq!((step.key, step.rank.last), (rotation.new, rotation.last));
+    }
+    assert_eq!(steps.len(), chain.len());
     let refused = |chain: &[SignedRotation]| open_chain(chain, &clinic()).is_err();
     assert!(refused(&[]));
     assert!(refused(&chain[1..]), "not from the first root");

@@ -117,6 +117,7 @@ impl Task {
             link: link.id,
             peer: connection.device,
             certificate: connection.certificate.clone(),
+            issuer: connection.issuer.clone(),
             digest: connection.digest,
             address: connection.remote,
             role: connection.role,
@@ -251,7 +252,7 @@ impl Task {
             .filter_map(|(id, connection)| {
                 let address = Some(connection.remote.ip());
                 let judged =
-                    trust.still_admits(&connection.certificate, connection.issuer, address, now);
+                    trust.still_admits(&connection.certificate, &connection.issuer, address, now);
                 judged.err().map(|why| (*id, why))
             })
             .collect();
@@ -263,13 +264,13 @@ impl Task {
 
     /// The handshake refuses the revoked already; libp2p is told as well, before it even tries.
     ///
-    /// A revocation may turn out void, with the admin who signed it: then the device is let in again.
+    /// A revocation may turn out void, with the admin who signed it: then the device is let in again. One
+    /// that may turn out so by what the device itself can show is left to the handshake.
     fn block_revoked(&mut self, trust: &TrustView) {
         let revoked = &mut self.swarm.behaviour_mut().revoked;
-        let peers = |devices: &BTreeSet<DeviceId>| -> BTreeSet<PeerId> {
-            devices.iter().filter_map(address::peer_id).collect()
-        };
-        let now = peers(&trust.revoked_devices);
+        let devices = trust.revoked_devices.iter();
+        let out = devices.filter(|device| trust.is_out_for_good(device));
+        let now: BTreeSet<PeerId> = out.filter_map(address::peer_id).collect();
         let before: Vec<PeerId> = revoked.blocked_peers().iter().copied().collect();
         for void in before.into_iter().filter(|peer| !now.contains(peer)) {
             revoked.unblock_peer(void);

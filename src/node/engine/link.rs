@@ -7,6 +7,7 @@ use crate::domain::cert::Certificate;
 use crate::domain::id::DeviceId;
 use crate::domain::log::Log;
 use crate::domain::time::WallTime;
+use crate::domain::trust::Issuer;
 
 use super::pull::WANTS_MAX;
 use super::types::JobId;
@@ -41,7 +42,7 @@ pub(super) enum Stage {
     All,
     /// The peer used an old mesh key: nothing but the record.
     RecordOnly,
-    /// The peer shows a renewal that the record here does not list: its statements are taken, and
+    /// The record here does not know what the peer shows, and may come to: its statements are taken, and
     /// nothing is given.
     Unlisted,
 }
@@ -52,6 +53,8 @@ pub(super) struct Link {
     pub(super) peer: DeviceId,
     /// What the peer showed.
     pub(super) certificate: Certificate,
+    /// Who vouches for it.
+    pub(super) issuer: Issuer,
     pub(super) stage: Stage,
     /// Whether the peer used an old mesh key.
     pub(super) old_mesh_key: bool,
@@ -111,10 +114,16 @@ pub(super) struct Sending {
 
 impl Link {
     /// A channel that has just opened.
-    pub(super) fn new(certificate: Certificate, stage: Stage, now: Duration) -> Self {
+    pub(super) fn new(
+        certificate: Certificate,
+        issuer: Issuer,
+        stage: Stage,
+        now: Duration,
+    ) -> Self {
         Self {
             peer: certificate.device,
             certificate,
+            issuer,
             stage,
             old_mesh_key: stage == Stage::RecordOnly,
             since: now,
@@ -184,12 +193,14 @@ mod tests {
     use crate::domain::id::AuthorId;
     use crate::domain::log::Epoch;
     use crate::domain::space::Space;
-    use crate::domain::testing::SampleClinic;
+    use crate::domain::testing::{ADMIN, SampleClinic};
 
     #[test]
     fn a_peer_that_invents_logs_takes_no_more_memory_than_one_that_holds_many() {
-        let peer = SampleClinic::of([]).draft("ward-2");
-        let mut link = Link::new(peer, Stage::All, Duration::ZERO);
+        let clinic = SampleClinic::of([]);
+        let issuer = Issuer::admin(clinic.admins[ADMIN].id());
+        let peer = clinic.draft("ward-2");
+        let mut link = Link::new(peer, issuer, Stage::All, Duration::ZERO);
         let log = |epoch| Log {
             space: Space::Record,
             author: AuthorId::new([2; 32]),

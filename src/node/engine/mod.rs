@@ -28,6 +28,7 @@ mod retract;
 mod searching;
 mod send;
 mod sightings;
+mod standing;
 mod trail;
 mod types;
 mod views;
@@ -42,16 +43,15 @@ use rand::{Rng as _, SeedableRng as _};
 pub use types::*;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
-use crate::domain::cert::Certificate;
 use crate::domain::factor::Credentials;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, Serial, StaffId};
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Epoch, Log};
 use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::{Clock, Day, Hlc};
-use crate::domain::trust::{MESH_KEYS, MeshKey, Reach, Refusal};
+use crate::domain::trust::{self, MESH_KEYS, MeshKey, Reach, Refusal, TrustView};
 use crate::planted::planted;
 use crate::wire::{self, Frame};
 
@@ -140,8 +140,10 @@ pub struct Engine {
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     /// See [`Engine::certain_base`], in milliseconds since 1970.
     certain_base: u64,
-    /// The certificate that this device was last told to show.
-    shown: Option<Serial>,
+    /// What this device was last told to show in handshakes.
+    shown: Option<trust::Credentials>,
+    /// What handshakes are judged by.
+    trust: Arc<TrustView>,
     /// Devices whose renewal is signed here and not durable yet.
     renewing: BTreeSet<DeviceId>,
     next_tick: Duration,
@@ -194,6 +196,8 @@ impl Engine {
         let last_epoch = last_epoch.max().unwrap_or(Epoch(0));
         let holdings = Holdings::new(&boot);
         let record = RecordState::new(boot.clinic, boot.statements, boot.renewals);
+        let trust = record.clinic.trust(me, BTreeMap::new(), Hash::ZERO);
+        let trust = Arc::new(trust);
         let mut engine = Self {
             me,
             key: boot.key,
@@ -233,6 +237,7 @@ impl Engine {
             refusals: BTreeMap::new(),
             certain_base: 0,
             shown: None,
+            trust,
             renewing: BTreeSet::new(),
             next_tick: now.mono,
             tick: false,
@@ -268,6 +273,7 @@ impl Engine {
             Input::LinkUp {
                 link,
                 certificate,
+                issuer,
                 old_mesh_key,
                 reach,
             } => {
@@ -276,7 +282,9 @@ impl Engine {
                     (Reach::All, true) => Stage::RecordOnly,
                     (Reach::All, false) => Stage::Record,
                 };
-                self.on_link_up(link, *certificate, stage, old_mesh_key);
+                let mut opened = Link::new(*certificate, *issuer, stage, self.now.mono);
+                opened.old_mesh_key = old_mesh_key;
+                self.on_link_up(link, opened);
             }
             Input::LinkDown { link } => self.forget_link(link, None),
             Input::Frame { link, frame } => self.on_frame(link, frame),
@@ -340,27 +348,13 @@ impl Engine {
         }
     }
 
-    fn on_link_up(
-        &mut self,
-        id: LinkId,
-        certificate: Certificate,
-        stage: Stage,
-        old_mesh_key: bool,
-    ) {
-        let peer = certificate.device;
+    fn on_link_up(&mut self, id: LinkId, link: Link) {
+        let (peer, stage) = (link.peer, link.stage);
         self.shut_out_by = None;
-        let lenient = planted!("revoked-is-let-in");
-        if self.standing == DeviceStanding::Revoked
-            || !lenient && self.record.clinic.revoked_at(&peer.into()).is_some()
-        {
-            self.effects.push_back(Effect::Close {
-                link: id,
-                why: Refusal::Revoked,
-            });
+        if let Err(why) = self.verdict(&link.certificate, &link.issuer) {
+            self.effects.push_back(Effect::Close { link: id, why });
             return;
         }
-        let mut link = Link::new(certificate, stage, self.now.mono);
-        link.old_mesh_key = old_mesh_key;
         self.links.insert(id, link);
         self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
         self.effects
@@ -372,9 +366,10 @@ impl Engine {
                 now: self.now.wall,
             },
         );
-        match stage {
-            Stage::Unlisted => self.list_links(),
-            Stage::Record | Stage::RecordOnly | Stage::All => self.open_record(id),
+        // The record may have learnt more since the handshake.
+        self.judge_link(id);
+        if stage != Stage::Unlisted && self.links.contains_key(&id) {
+            self.open_record(id);
         }
     }
 

@@ -13,10 +13,11 @@ use crate::domain::renewal::{Renewal, RenewalId, RenewalItem, is_renewer};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, Statement, StatementId};
 use crate::domain::time::{Day, Hlc};
-use crate::domain::trust::{MeshKey, Refusal};
+use crate::domain::trust::MeshKey;
 use crate::planted::planted;
 use crate::wire::Frame;
 
+use super::link::Stage;
 use super::{
     Changed, CommandRefusal, DeviceStanding, Effect, Engine, Job, LinkId, Load, Reply, Ticket,
 };
@@ -245,27 +246,33 @@ impl Engine {
             Some(_) => DeviceStanding::Revoked,
         };
         self.holdings.forget_digests();
+        self.forget_void_mesh_keys();
         self.publish_trust();
         self.publish_credentials();
         self.publish_wanted();
-        self.cut_revoked();
-        self.list_links();
+        self.judge_links();
         self.find_ends();
         self.wants.release();
-        for id in self.links_where(|_| true) {
+        for id in self.links_where(|link| link.stage != Stage::Unlisted) {
             self.ask_for_mesh_keys(id);
         }
         self.compare_again();
         self.effects.push_back(Effect::Changed(Changed::Record));
     }
 
-    fn publish_trust(&mut self) {
-        let digest = self.holdings.record_digest();
-        let view = self
-            .record
-            .clinic
-            .trust(self.me, self.mesh_keys.clone(), digest);
-        self.effects.push_back(Effect::Trust(Arc::new(view)));
+    /// A mesh key that the record no longer commits to was a thief's: it would be dialled with, and would
+    /// stand in the place of the clinic's own of that number.
+    fn forget_void_mesh_keys(&mut self) {
+        let committed = &self.record.clinic.mesh_keys;
+        let Some((newest, _)) = committed.last_key_value() else {
+            return;
+        };
+        let clinic = &self.clinic_id;
+        self.mesh_keys
+            .retain(|epoch, key| match committed.get(epoch) {
+                Some(commitment) => key.matches(clinic, *epoch, commitment),
+                None => epoch < newest,
+            });
     }
 
     fn publish_wanted(&mut self) {
@@ -277,29 +284,9 @@ impl Engine {
         self.effects.push_back(Effect::Wanted(wanted));
     }
 
-    /// Closes every channel to a revoked device at once; all of them if it is this one.
-    fn cut_revoked(&mut self) {
-        if planted!("revoked-keeps-its-links") {
-            return;
-        }
-        let all = self.standing == DeviceStanding::Revoked;
-        let revoked: BTreeSet<DeviceId> = self
-            .links
-            .values()
-            .map(|link| link.peer)
-            .filter(|peer| all || self.record.clinic.revoked_at(&(*peer).into()).is_some())
-            .collect();
-        for id in self.links_where(|link| revoked.contains(&link.peer)) {
-            self.close(id, Refusal::Revoked);
-        }
-        if all {
-            self.effects.push_back(Effect::Changed(Changed::Revoked));
-        }
-    }
-
     /// Offers may have changed on every link: compare digests again.
     fn compare_again(&mut self) {
-        for id in self.links_where(|link| link.stage == super::link::Stage::All) {
+        for id in self.links_where(|link| link.stage == Stage::All) {
             self.send_spaces(id);
         }
     }

@@ -13,11 +13,12 @@ use crate::wire::Frame;
 
 use super::link::Stage;
 use super::record::renewals;
-use super::{CommandRefusal, DeviceStanding, Effect, Engine, LinkId, Reply, Ticket};
+use super::{CommandRefusal, DeviceStanding, Effect, Engine, Reply, Ticket};
 
-/// Whether a frame may explain why its sender's certificate counts: statements, and the end.
+/// Whether a frame may explain why its sender is a peer: statements, and the end.
 ///
-/// Nothing else is taken from a peer whose renewal the record here does not list, its clock included.
+/// Nothing else is taken from a peer whose renewal, or whose root, the record here does not know, its clock
+/// included.
 ///
 /// The explanation is in another device's log or in an admin's: what the peer itself signed explains nothing.
 pub(super) fn may_explain(frame: &Frame, peer: &DeviceId) -> bool {
@@ -135,7 +136,8 @@ impl Engine {
         }
     }
 
-    /// Shows the certificate that the record lists for this device, once it is another one.
+    /// Shows what the record says of this device, once it is something else: another certificate, or one
+    /// more change of the root key.
     pub(super) fn publish_credentials(&mut self) {
         let clinic = &self.record.clinic;
         let Some(own) = clinic.devices.get(&self.me) else {
@@ -144,51 +146,18 @@ impl Engine {
         let Some(admin) = clinic.admins.get(&own.enrolled_by) else {
             return;
         };
-        if self.shown == Some(own.certificate.serial) {
-            return;
-        }
         let credentials = Credentials {
             certificate: own.signed.clone(),
             grant: admin.signed.clone(),
-            chain: clinic.chain_to(&admin.signed.signer),
+            chain: clinic.chain(),
         };
         // The record lists what its signer's log vouches for. What nobody else would open is not shown in
         // the place of what they do.
-        if credentials.open(&self.clinic_id).is_err() {
+        if self.shown.as_ref() == Some(&credentials) || credentials.open(&self.clinic_id).is_err() {
             return;
         }
-        self.shown = Some(own.certificate.serial);
+        self.shown = Some(credentials.clone());
         self.effects
             .push_back(Effect::Credentials(Box::new(credentials)));
-    }
-
-    /// Channels whose peers showed a renewal that the record lists by now are like any other.
-    pub(super) fn list_links(&mut self) {
-        let clinic = self.record.clinic.clone();
-        for id in self.links_where(|link| link.stage == Stage::Unlisted) {
-            let Some(link) = self.links.get_mut(&id) else {
-                continue;
-            };
-            let known = clinic.devices.get(&link.peer).is_some_and(|found| {
-                found.certificate == link.certificate
-                    || found.former.as_ref() == Some(&link.certificate)
-            });
-            if !known {
-                continue;
-            }
-            link.stage = if link.old_mesh_key {
-                Stage::RecordOnly
-            } else {
-                Stage::Record
-            };
-            self.open_record(id);
-            self.check_stage(id);
-        }
-    }
-
-    /// Whether nothing is given on a channel yet.
-    pub(super) fn is_unlisted(&self, id: LinkId) -> bool {
-        let link = self.links.get(&id);
-        link.is_some_and(|link| link.stage == Stage::Unlisted)
     }
 }

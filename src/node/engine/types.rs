@@ -21,7 +21,7 @@ use crate::domain::sign::{Signature, Signed, SigningKey};
 use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, StatementId};
 use crate::domain::time::{Day, Hlc, WallTime};
-use crate::domain::trust::{Credentials, MeshKey, Reach, Refusal, TrustView};
+use crate::domain::trust::{Credentials, Issuer, MeshKey, Reach, Refusal, TrustView};
 use crate::domain::words::Query;
 use crate::wire::Frame;
 
@@ -110,6 +110,8 @@ pub enum Input {
         link: LinkId,
         /// The peer's certificate, judged good by the handshake.
         certificate: Box<Certificate>,
+        /// Who vouches for it.
+        issuer: Box<Issuer>,
         /// Whether the peer used an old mesh key; then only the clinic record is synced.
         old_mesh_key: bool,
         /// Whether the record known to the handshake lists the certificate.

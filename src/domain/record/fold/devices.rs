@@ -26,6 +26,9 @@ impl Clinic {
             };
             // Dated later than its own statement, a revocation would leave the device time to write.
             let at = revocation.at.min(item.time.wall());
+            if let Some(admin) = self.admins.get_mut(&item.id.author.as_admin()) {
+                admin.withdrawn.note(revocation);
+            }
             note_least(&mut self.revoked_serials, revocation.serial, at);
             note_least(&mut self.revoked_noise_keys, revocation.noise_key, at);
             let ends = ends.entry(revocation.device).or_default();

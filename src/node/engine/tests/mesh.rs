@@ -196,9 +196,6 @@ impl Mesh {
         for (at, a) in names.iter().enumerate() {
             for b in &names[at + 1..] {
                 let down = self.down.contains(a) || self.down.contains(b);
-                let verdicts = [self.judge(a, b), self.judge(b, a)];
-                let refused = self.times_count && verdicts.iter().any(Result::is_err);
-                let down = down || refused;
                 let open = self.links.values().any(|(x, y)| x == a && y == b);
                 if !down && !open && self.would_admit(a, b) && self.would_admit(b, a) {
                     self.link(a, b);
@@ -208,9 +205,11 @@ impl Mesh {
     }
 
     fn would_admit(&self, me: &str, peer: &str) -> bool {
-        let clinic = self.offices[me].engine.clinic();
-        let peer = self.clinic.device(peer).id;
-        clinic.revoked_at(&peer.into()).is_none()
+        match self.judge(me, peer) {
+            Ok(_) => true,
+            Err(Refusal::Expired | Refusal::NotYetValid) => !self.times_count,
+            Err(_) => false,
+        }
     }
 
     /// What one office says of what another shows in a handshake now.
@@ -247,9 +246,11 @@ impl Mesh {
         let id = LinkId(self.last_link);
         self.links.insert(id, (a.into(), b.into()));
         for (me, peer) in [(a, b), (b, a)] {
+            let shown = self.shown(peer);
             let input = Input::LinkUp {
                 link: id,
-                certificate: Box::new(self.shown(peer).certificate),
+                certificate: Box::new(shown.certificate),
+                issuer: Box::new(shown.issuer),
                 old_mesh_key: false,
                 reach: self.judge(me, peer).unwrap_or(Reach::All),
             };
