@@ -29,6 +29,7 @@ use crate::domain::trust::TrustView;
 mod advert;
 mod around;
 mod enrolment;
+pub mod reread;
 
 use advert::{Advert, Found};
 pub use around::{Patience, look_around};
@@ -311,7 +312,7 @@ impl Search {
                 let Some(found) = Found::read(service) else {
                     return;
                 };
-                let member = found.is_member(&trust, today);
+                let member = found.is_member(&trust.mesh_keys, today);
                 if !self.own.contains(&found.instance) {
                     let addresses = found.addresses.clone();
                     let announced = Announced { addresses, member };

@@ -1,174 +1,165 @@
-//! The handshake of two members, with somebody on the line who changes what passes.
+//! The three handshakes: of two members, of a machine that was invited, and of a device that asks to be
+//! renewed. Somebody on the line changes what passes.
 
-use std::time::Duration;
+use std::future::Future;
+use std::pin::Pin;
 
-use clinic_mesh::channel::{Attempt, Role, handshake};
+use clinic_mesh::channel::{
+    Attempt, HandshakeError, Role, StaticKey, enrolment, handshake, renewal,
+};
+use clinic_mesh::domain::invitation::InvitationSecret;
 use clinic_mesh::platform::clock::Clock;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
-use tokio_util::compat::TokioAsyncReadCompatExt as _;
 
+use crate::line::{Attack, Met, Tamper, over_a_line};
 use crate::offices::Clinic;
 
-/// Bytes in flight: more than a whole handshake.
-const WIRE: usize = 1 << 17;
-
-/// Longer than a handshake may take; the time is virtual.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Bytes of a handshake in one direction, at least: where changes fall.
-const REACH: usize = 1_200;
-
-/// What happens to the bytes of one direction.
-#[derive(Clone, Copy)]
-enum Tamper {
-    Nothing,
-    /// One byte is another.
-    Change(usize, u8),
-    /// Bytes are put in.
-    Insert(usize, u8),
-    /// The line breaks.
-    Cut(usize),
-    /// Everything from here on is noise.
-    Noise(usize, u64),
+/// One of the handshakes.
+pub(crate) struct Handshake {
+    pub(crate) name: &'static str,
+    meet: fn(&Clinic, [Tamper; 2]) -> Meeting<'_>,
 }
 
-/// Two enrolled devices.
+type Meeting<'a> = Pin<Box<dyn Future<Output = Met> + 'a>>;
+
+/// All of them.
+pub(crate) const ALL: &[Handshake] = &[
+    Handshake {
+        name: "handshake",
+        meet: |clinic, tampers| Box::pin(of_members(clinic, tampers)),
+    },
+    Handshake {
+        name: "enrolment-handshake",
+        meet: |_, tampers| Box::pin(of_newcomer(tampers)),
+    },
+    Handshake {
+        name: "renewal-handshake",
+        meet: |clinic, tampers| Box::pin(of_renewal(clinic, tampers)),
+    },
+];
+
+/// Two enrolled devices, of which the second renews the first, and one of the handshakes.
 pub(crate) struct Place {
     clinic: Clinic,
     runtime: tokio::runtime::Runtime,
+    handshake: &'static Handshake,
+    /// Bytes of each direction, left alone.
+    lengths: [usize; 2],
 }
 
 impl Place {
-    pub(crate) fn new() -> Self {
+    /// Left alone, the two meet: the target is not refusing everything for another reason.
+    pub(crate) fn new(handshake: &'static Handshake) -> Self {
         let mut clinic = Clinic::found();
         clinic.enrol("front-desk");
         clinic.enrol("ward-2");
+        let asking = clinic.local("front-desk").credentials.certificate.clone();
+        let renewer = &clinic.local("ward-2").renewer;
+        // What is signed is for the record to judge; here it only has to arrive.
+        renewer.serve(move |_| {
+            let signed = asking.clone();
+            Box::pin(async move { Ok(signed) })
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build();
-        Self {
+        let mut place = Self {
             clinic,
             runtime: runtime.expect("timers need nothing"),
-        }
-    }
-
-    /// Left alone, the two meet: the target is not refusing everything for another reason.
-    pub(crate) fn undisturbed(&mut self) {
-        assert_eq!(self.meet(Tamper::Nothing, Tamper::Nothing), (true, true));
+            handshake,
+            lengths: [0; 2],
+        };
+        let met = place.meet([Tamper::Nothing; 2]);
+        assert_eq!(met.ends, (true, true), "{} left alone", handshake.name);
+        place.lengths = met.passed;
+        place
     }
 
     /// One handshake with one direction changed; it ends, and never both sides take it for good when
     /// bytes that they exchanged were changed.
     pub(crate) fn tampered(&mut self, seed: u64) {
-        let mut random = StdRng::seed_from_u64(seed);
-        let at = random.random_range(0..REACH);
-        let tamper = match random.random_range(0..4) {
-            0 => Tamper::Change(at, random.random_range(1..=255)),
-            1 => Tamper::Insert(at, random.random()),
-            2 => Tamper::Cut(at),
-            _ => Tamper::Noise(at, random.random()),
-        };
-        let ends = if random.random() {
-            self.meet(tamper, Tamper::Nothing)
-        } else {
-            self.meet(Tamper::Nothing, tamper)
-        };
-        // A direction that is shorter than `at` was not touched at all.
-        let touched = at < 300;
+        let attack = Attack::new(seed, self.lengths);
+        let met = self.meet(attack.tampers);
         assert!(
-            !touched || ends != (true, true),
-            "seed {seed} was not noticed"
+            !attack.shows || met.ends != (true, true),
+            "{}: {attack:?} of seed {seed} was not noticed",
+            self.handshake.name
         );
     }
 
-    /// Whether the dialler and the listener each have a connection in the end.
-    fn meet(&mut self, out: Tamper, back: Tamper) -> (bool, bool) {
-        let (dialler, there) = tokio::io::duplex(WIRE);
-        let (listener, here) = tokio::io::duplex(WIRE);
-        let (one, other) = (
-            self.clinic.local("front-desk").clone(),
-            self.clinic.local("ward-2").clone(),
-        );
-        let now = Clock::start().now();
-        let attempt = |role| Attempt {
-            role,
-            address: None,
-            now,
-        };
-        let dial = attempt(Role::Dial {
-            device: None,
-            epoch: None,
-        });
-        self.runtime.block_on(async {
-            let (from_dialler, to_dialler) = tokio::io::split(there);
-            let (from_listener, to_listener) = tokio::io::split(here);
-            let pipes = [
-                tokio::spawn(pipe(from_dialler, to_listener, out)),
-                tokio::spawn(pipe(from_listener, to_dialler, back)),
-            ];
-            let both = async {
-                tokio::join!(
-                    handshake(dialler.compat(), &one, dial),
-                    handshake(listener.compat(), &other, attempt(Role::Listen)),
-                )
+    fn meet(&mut self, tampers: [Tamper; 2]) -> Met {
+        let meeting = (self.handshake.meet)(&self.clinic, tampers);
+        self.runtime.block_on(meeting)
+    }
+}
+
+fn attempt(role: Role) -> Attempt {
+    Attempt {
+        role,
+        address: None,
+        now: Clock::start().now(),
+    }
+}
+
+const DIAL: Role = Role::Dial {
+    device: None,
+    epoch: None,
+};
+
+/// Whether each of two members has a channel in the end.
+async fn of_members(clinic: &Clinic, tampers: [Tamper; 2]) -> Met {
+    let (one, other) = (clinic.local("front-desk"), clinic.local("ward-2"));
+    over_a_line(
+        tampers,
+        |io| async move { handshake(io, one, attempt(DIAL)).await.is_ok() },
+        |io| async move { handshake(io, other, attempt(Role::Listen)).await.is_ok() },
+    )
+    .await
+}
+
+/// Whether a newcomer with an invitation and the node that made it hear each other. What the node heard,
+/// it heard as it was said.
+async fn of_newcomer(tampers: [Tamper; 2]) -> Met {
+    let keys = [1, 2].map(|n| StaticKey::from_secret(&[n; 32]));
+    let psks = [5, 6, 7].map(|n| InvitationSecret::new([n; 16]).psk());
+    let request = [0x5a; 300];
+    let (keys, psks) = (&keys, &psks);
+    over_a_line(
+        tampers,
+        |io| async move {
+            enrolment::ask(io, &keys[0], &psks[2], &request)
+                .await
+                .is_ok()
+        },
+        |io| async move {
+            let Ok((asked, newcomer)) = enrolment::answer(io, &keys[1], psks).await else {
+                return false;
             };
-            let ended = tokio::time::timeout(PATIENCE, both).await;
-            pipes.iter().for_each(tokio::task::JoinHandle::abort);
-            let (dialled, heard) = ended.expect("a handshake ends");
-            (dialled.is_ok(), heard.is_ok())
-        })
-    }
+            assert_eq!((asked.invitation, &asked.request[..]), (2, &request[..]));
+            assert_eq!(newcomer.key, keys[0].public());
+            true
+        },
+    )
+    .await
 }
 
-/// Passes bytes on, changed.
-async fn pipe(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>, tamper: Tamper) {
-    let (mut buffer, mut passed) = ([0; 2048], 0);
-    while let Ok(count) = from.read(&mut buffer).await {
-        if count == 0 {
-            break;
-        }
-        let mut bytes = buffer[..count].to_vec();
-        let cut = change(&mut bytes, passed, tamper);
-        passed += count;
-        if to.write_all(&bytes).await.is_err() || cut {
-            break;
-        }
-    }
-    // The other end may be gone already.
-    let _ = to.shutdown().await;
-}
-
-/// Changes bytes that begin at `start` of the direction; whether the line breaks after them.
-fn change(bytes: &mut Vec<u8>, start: usize, tamper: Tamper) -> bool {
-    let place = |at: usize| at.checked_sub(start).filter(|at| *at < bytes.len());
-    match tamper {
-        Tamper::Nothing => {}
-        Tamper::Change(at, by) => {
-            if let Some(at) = place(at) {
-                bytes[at] ^= by;
-            }
-        }
-        Tamper::Insert(at, byte) => {
-            if let Some(at) = place(at) {
-                bytes.insert(at, byte);
-            }
-        }
-        Tamper::Cut(at) => {
-            if let Some(at) = place(at) {
-                bytes.truncate(at);
-                return true;
-            }
-        }
-        Tamper::Noise(at, seed) => {
-            let mut random = StdRng::seed_from_u64(seed);
-            let from = at.saturating_sub(start).min(bytes.len());
-            bytes[from..]
-                .iter_mut()
-                .for_each(|byte| *byte = random.random());
-        }
-    }
-    false
+/// Whether a device gets a certificate, and the node says that it gave one. What the device got is what
+/// was signed.
+async fn of_renewal(clinic: &Clinic, tampers: [Tamper; 2]) -> Met {
+    let (asking, node) = (clinic.local("front-desk"), clinic.local("ward-2"));
+    over_a_line(
+        tampers,
+        |io| async move {
+            let Ok(signed) = renewal::ask(io, asking, attempt(DIAL)).await else {
+                return false;
+            };
+            assert_eq!(signed, asking.credentials.certificate);
+            true
+        },
+        |io| async move {
+            let ended = handshake(io, node, attempt(Role::Listen)).await;
+            matches!(ended.map(drop), Err(HandshakeError::Renewed { .. }))
+        },
+    )
+    .await
 }

@@ -1,13 +1,14 @@
 //! Corpora that are made: what carries signatures or is sealed cannot be cut from a file.
 
 use std::io::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use clinic_mesh::domain::attest::{self, Attestation, Word};
+use clinic_mesh::domain::backup::{By, History, Made, Trouble};
 use clinic_mesh::domain::cert::DeviceKind;
 use clinic_mesh::domain::codec;
-use clinic_mesh::domain::enrol::{Promise, SealedAnswer, SharedMeshKey};
-use clinic_mesh::domain::id::{DeviceId, Hash, NoiseKey, RoomId, StaffId};
+use clinic_mesh::domain::enrol::{Promise, SealedAnswer, SharedMeshKey, SignedRequest};
+use clinic_mesh::domain::id::{self, DeviceId, Hash, NoiseKey, RoomId, StaffId};
 use clinic_mesh::domain::log::{self, Entry, Epoch, Head, Log, Payload, Segment};
 use clinic_mesh::domain::message::EntryId;
 use clinic_mesh::domain::retraction::{Retraction, Withdrawn};
@@ -18,9 +19,10 @@ use clinic_mesh::domain::statement::StatementId;
 use clinic_mesh::domain::time::{Day, Hlc, WallTime};
 use clinic_mesh::domain::trust::MeshKey;
 use clinic_mesh::platform::sealed::open_answer;
-use clinic_mesh::platform::vault::{BackupKey, Sealer};
+use clinic_mesh::platform::vault::{BackupKey, Recipient, Sealer};
 use clinic_mesh::wire::{Frame, LogHead, SpaceDigest};
 
+use mdns_sd::{ResolvedService, ServiceInfo, TxtProperty};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -43,6 +45,10 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
         "sighting" => vec![Sighting::default().to_bytes(), sighting()],
         "backup-head" => vec![backup()],
         "arp-answer" => vec![arp_answer()],
+        "mdns-advert" => vec![advert()],
+        "enrolment-request" => vec![request()],
+        "backup-history" => histories(),
+        "recipients" => vec![recipient(3).to_string().into_bytes()],
         "policy-document" => vec![clinic_mesh::cli::initial_policy().into_bytes()],
         _ => Vec::new(),
     }
@@ -61,12 +67,78 @@ fn sighting() -> Vec<u8> {
 
 /// A short backup, for two keys.
 fn backup() -> Vec<u8> {
-    let recipients = [3, 4].map(|seed| BackupKey::new([seed; 32].into()).recipient());
+    let recipients = [3, 4].map(recipient);
     let about = (clinic(), DeviceId::new([5; 32]), NOW);
     let mut random = StdRng::from_seed([6; 32]);
     let mut sealer = Sealer::begin(Vec::new(), about, &recipients, &mut random).expect("two keys");
     sealer.write_all(b"Bed 4 is free").expect("memory");
     sealer.finish().expect("memory")
+}
+
+fn recipient(seed: u8) -> Recipient {
+    BackupKey::new([seed; 32].into()).recipient()
+}
+
+/// What is remembered of no backup, of one, and of one after which another failed.
+fn histories() -> Vec<Vec<u8>> {
+    let (at, by, bytes) = (NOW, By::Schedule, 1 << 20);
+    let mut history = History::default();
+    let none = history.to_bytes();
+    history.made(Made { at, by, bytes });
+    let one = history.to_bytes();
+    history.fail(NOW, Trouble::NoRoom);
+    vec![none, one, history.to_bytes()]
+}
+
+/// The frozen request as a newcomer sends it.
+fn request() -> Vec<u8> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fuzz/corpus/request-file/machine-request"
+    );
+    let file = std::fs::read(path).expect("it is there");
+    codec::encode(&SignedRequest::from_file(&file).expect("a request"))
+}
+
+/// The day on which announcements are judged, and what they are judged by.
+pub(crate) const TODAY: Day = Day(20_000);
+pub(crate) const INSTANCE: &str = "0123456789abcdef";
+pub(crate) const INVITATION: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+pub(crate) fn mesh_key() -> MeshKey {
+    MeshKey::new([9; 32])
+}
+
+/// A member's announcement, whose tag is made with the mesh key.
+pub(crate) fn advert() -> Vec<u8> {
+    let (key, day) = (mesh_key(), TODAY.0.to_be_bytes());
+    let tag = Hash::of(
+        "discovery-tag/v1",
+        &[key.expose(), &day, INSTANCE.as_bytes()],
+    );
+    let tag = id::hex(&tag.as_bytes()[..8]);
+    format!("{INSTANCE}.{SERVICE}\n7846\n10.71.1.11 fd12::11\nv=1\nt={tag}\n").into_bytes()
+}
+
+const SERVICE: &str = "_clinic-mesh._tcp.local.";
+
+/// What the library makes of an announcement, written as lines: its full name, its port, its addresses,
+/// and what its TXT record says.
+pub(crate) fn announced(text: &str) -> Option<ResolvedService> {
+    let mut lines = text.lines();
+    let name = lines.next()?;
+    let port: u16 = lines.next()?.parse().ok()?;
+    let addresses = { lines.next()?.split(' ') }.filter_map(|ip| ip.parse::<IpAddr>().ok());
+    let addresses: Vec<IpAddr> = addresses.collect();
+    let txt = lines.map(|line| match line.split_once('=') {
+        Some(pair) => TxtProperty::from(pair),
+        None => TxtProperty::from(line),
+    });
+    let txt: Vec<TxtProperty> = txt.collect();
+    let info = ServiceInfo::new(SERVICE, "any", "any.local.", &addresses[..], port, txt);
+    let mut service = info.ok()?.as_resolved_service();
+    service.fullname = name.to_owned();
+    Some(service)
 }
 
 /// The address that the frame of the corpus answers for.

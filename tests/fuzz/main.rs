@@ -1,4 +1,4 @@
-//! Hostile bytes at every decoder and at the handshake.
+//! Hostile bytes at every decoder and at the handshakes.
 //!
 //! `cargo test --test fuzz` replays the corpora and a fixed number of changes to each of their files,
 //! the same ones every time. `cargo test --release --test fuzz -- --campaign SECONDS [TARGET]` goes on
@@ -14,6 +14,7 @@ mod offices;
 
 mod changes;
 mod handshake;
+mod line;
 mod made;
 mod targets;
 
@@ -26,7 +27,7 @@ use targets::Target;
 /// Changes to the files of each decoder's corpus in the ordinary test.
 const REPLAYED: u64 = 5_000;
 
-/// Handshakes tampered with in the ordinary test.
+/// Handshakes of each kind tampered with in the ordinary test.
 const HANDSHAKES: u64 = 300;
 
 /// The beginning of the ordinary test's changes.
@@ -69,14 +70,13 @@ fn replay() -> ExitCode {
         (0..REPLAYED).for_each(|_| one(target, &mut changes));
         passed += 1;
     }
-    println!("target handshake");
-    let mut place = handshake::Place::new();
-    place.undisturbed();
-    (0..HANDSHAKES).for_each(|seed| place.tampered(seed));
-    println!(
-        "\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
-        passed + 1
-    );
+    for handshake in handshake::ALL {
+        println!("target {}", handshake.name);
+        let mut place = handshake::Place::new(handshake);
+        (0..HANDSHAKES).for_each(|seed| place.tampered(seed));
+        passed += 1;
+    }
+    println!("\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
     ExitCode::SUCCESS
 }
 
@@ -112,15 +112,19 @@ fn campaign(time: Duration, only: Option<&str>) -> ExitCode {
         }
         println!("{}: {tried} inputs in {:?}", target.name, begun.elapsed());
     }
-    if only.is_none_or(|only| only == "handshake") {
+    for handshake in handshake::ALL {
+        if only.is_some_and(|only| only != handshake.name) {
+            continue;
+        }
         found = true;
-        let mut place = handshake::Place::new();
+        let mut place = handshake::Place::new(handshake);
         let (begun, mut tried) = (Instant::now(), 0_u64);
         while begun.elapsed() < time {
             place.tampered(seed.wrapping_add(tried));
             tried += 1;
         }
-        println!("handshake: {tried} handshakes in {:?}", begun.elapsed());
+        let name = handshake.name;
+        println!("{name}: {tried} handshakes in {:?}", begun.elapsed());
     }
     if found { ExitCode::SUCCESS } else { usage() }
 }

@@ -6,6 +6,7 @@ use clinic_mesh::authority::{self, WebCa};
 use clinic_mesh::cli;
 use clinic_mesh::domain::attest::Attestation;
 use clinic_mesh::domain::audit::AuditRecord;
+use clinic_mesh::domain::backup::History;
 use clinic_mesh::domain::cert::{Certificate, Grant};
 use clinic_mesh::domain::codec::{self, OBJECT_MAX};
 use clinic_mesh::domain::enrol::{EnrolmentAnswer, SealedAnswer, SharedMeshKey, SignedRequest};
@@ -24,6 +25,7 @@ use clinic_mesh::domain::statement::Statement;
 use clinic_mesh::domain::time::{Hlc, WallTime};
 use clinic_mesh::domain::trail::{self, TrailFile};
 use clinic_mesh::domain::trust::Credentials;
+use clinic_mesh::net::discovery::reread::{ADDRESSES_MAX, announcement};
 use clinic_mesh::platform::network::arp;
 use clinic_mesh::platform::vault;
 use clinic_mesh::store;
@@ -82,6 +84,10 @@ pub(crate) const ALL: &[Target] = &[
     target("sighting", sighting),
     target("backup-head", backup_head),
     target("arp-answer", arp_answer),
+    target("mdns-advert", mdns_advert),
+    target("enrolment-request", object::<SignedRequest>),
+    target("backup-history", backup_history),
+    target("recipients", recipients),
 ];
 
 /// The key that the keyring of the corpus is sealed under.
@@ -355,6 +361,34 @@ fn arp_answer(bytes: &[u8]) -> bool {
         assert!(bytes.windows(mac.len()).any(|six| six == mac));
     }
     answer.is_some()
+}
+
+/// An announcement as the library gives it: bounded, and a member's only if the tag is one that nobody
+/// can make without the mesh key.
+fn mdns_advert(bytes: &[u8]) -> bool {
+    let Some(service) = made::announced(&String::from_utf8_lossy(bytes)) else {
+        return false;
+    };
+    let keys = [(1, made::mesh_key())].into();
+    let found = announcement(&service, &keys, made::TODAY, made::INVITATION);
+    let Some(found) = found else {
+        return false;
+    };
+    assert!(found.addresses.len() <= ADDRESSES_MAX);
+    assert!(!found.member || found.instance == made::INSTANCE);
+    assert!(found.member || bytes != made::advert());
+    true
+}
+
+fn backup_history(bytes: &[u8]) -> bool {
+    let history = History::from_bytes(bytes).ok();
+    same(bytes, history.map(|history| history.to_bytes()))
+}
+
+/// Whom a backup is sealed to, as people type it.
+fn recipients(bytes: &[u8]) -> bool {
+    let recipient = |text: &str| Some(vault::Recipient::parse(text).ok()?.to_string());
+    settled(&String::from_utf8_lossy(bytes), recipient)
 }
 
 /// Lines that a scanner types: whatever comes of them is the file that one of them was a part of.

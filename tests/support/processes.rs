@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The program itself.
 const BINARY: &str = env!("CARGO_BIN_EXE_clinic-mesh");
 
+/// What everybody here chooses to sign in with.
+pub(crate) const PASSWORD: &str = "violet lamp on tuesday";
+
 /// How often a state is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -324,7 +327,7 @@ impl Clinic {
         let add = [&add[..], &["--role", "clinician", "--json"]].concat();
         let added = self.on(at, &add).said().done().json();
         let password = self.path(&format!("{name}.password"));
-        std::fs::write(&password, "violet lamp on tuesday").expect("written");
+        std::fs::write(&password, PASSWORD).expect("written");
         let person = Person {
             name: name.to_owned(),
             code: self.path(&format!("{name}.code")),

@@ -1,5 +1,6 @@
 //! What is announced, and how it is recognised. Pure.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use mdns_sd::{ResolvedService, ServiceInfo};
@@ -115,12 +116,12 @@ impl Found {
 
     /// Whether a member of this clinic announced it, by any mesh key that is still accepted and on a
     /// day next to ours: names live half a day, and clocks differ.
-    pub(super) fn is_member(&self, trust: &TrustView, today: Day) -> bool {
+    pub(super) fn is_member(&self, keys: &BTreeMap<u32, MeshKey>, today: Day) -> bool {
         let Some(shown) = &self.member else {
             return false;
         };
         let days = [Day(today.0.saturating_sub(1)), today, today.plus(1)];
-        trust.mesh_keys.values().any(|key| {
+        keys.values().any(|key| {
             days.iter().any(|day| {
                 let expected = member_tag(key, *day, &self.instance);
                 expected.as_bytes().ct_eq(shown.as_bytes()).into()

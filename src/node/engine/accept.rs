@@ -23,6 +23,7 @@ use crate::planted::planted;
 
 use super::holdings::RENEWALS_MAX;
 use super::pull::HELD_BACK;
+use super::voices::was_in;
 use super::{Changed, Effect, Engine, Fork, LinkId};
 
 /// What to do with a segment.
@@ -316,15 +317,7 @@ impl Engine {
     fn may_speak_for(&self, log: &Log, message: &Message) -> bool {
         let clinic = &self.record.clinic;
         let staff = message.staff();
-        let ever_in = match log.space {
-            Space::Direct(one, other) => staff == one || staff == other,
-            Space::Group(group) => group.has(&staff),
-            Space::Room(room) => clinic
-                .rooms
-                .get(&room)
-                .is_some_and(|room| room.ever_members.contains(&staff)),
-            Space::Record | Space::Staff(_) | Space::Audit(_) => false,
-        };
+        let ever_in = was_in(clinic, &log.space, &staff);
         (ever_in || planted!("speaks-for-outsiders")) && clinic.speaks_for(&log.author, &staff)
     }
 

@@ -118,6 +118,11 @@ impl Batch {
         self.replies.push((ticket, reply));
     }
 
+    /// The spaces in which entries of this node wait.
+    pub(super) fn own_spaces(&self) -> impl Iterator<Item = Space> {
+        self.own.keys().map(|log| log.space)
+    }
+
     /// Number of entries waiting in one of this node's own logs.
     fn waiting(&self, log: &Log) -> u64 {
         self.own.get(log).map_or(0, |entries| entries.len() as u64)

@@ -32,6 +32,7 @@ mod standing;
 mod trail;
 mod types;
 mod views;
+mod voices;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -98,7 +99,8 @@ pub struct Engine {
     clinic_id: ClinicId,
     /// The epoch that logs are written in, unless their space has one of its own.
     epoch: Epoch,
-    /// Epochs of spaces that were given up here and came back: no number is given twice.
+    /// Epochs of spaces that were given up here and came back (no number is given twice), and of those
+    /// where others stopped taking the log before.
     epochs: BTreeMap<Space, Epoch>,
     /// The newest epoch begun here.
     last_epoch: Epoch,

@@ -184,6 +184,7 @@ impl Engine {
         }
         self.note_newly_void(&before);
         self.forget_ends(&before);
+        self.leave_disbelieved_logs(&before);
         self.record_changed();
     }
 

@@ -17,6 +17,7 @@ mod renewal;
 mod roots;
 mod taking_back;
 mod talk;
+mod voided;
 
 use std::time::Duration;
 
