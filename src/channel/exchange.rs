@@ -98,7 +98,8 @@ pub(crate) async fn receive<S: AsyncRead + Unpin>(
 ) -> Result<Zeroizing<Vec<u8>>, HandshakeError> {
     let mut buffer = vec![0; FRAME_MAX];
     let message = frame::read(io, &mut buffer, stage).await?;
-    let mut payload = Zeroizing::new(vec![0; FRAME_MAX]);
+    // What is inside is shorter than the message. All of this is wiped, byte by byte: no more than needed.
+    let mut payload = Zeroizing::new(vec![0; message.len()]);
     let len = state
         .read_message(message, &mut payload)
         .map_err(|error| HandshakeError::of_noise(&error, stage))?;

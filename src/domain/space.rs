@@ -60,6 +60,18 @@ impl Space {
         matches!(self, Self::Direct(..) | Self::Group(_) | Self::Room(_))
     }
 
+    /// What kind of space it is, in one word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Direct(..) => "direct",
+            Self::Room(_) => "room",
+            Self::Staff(_) => "staff",
+            Self::Audit(_) => "audit",
+            Self::Group(_) => "group",
+        }
+    }
+
     /// The id of this space in this clinic.
     pub fn id(&self, clinic: &ClinicId) -> SpaceId {
         let hash = Hash::of("space/v1", &[clinic.as_bytes(), &codec::encode(self)]);

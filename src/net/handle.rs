@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::trace;
 
 use super::book::Source;
 use super::link::{Ended, Link, LinkId};
@@ -82,6 +83,8 @@ impl Handle {
         if bytes.len() > FRAME_MAX {
             return Err(SendError::TooLarge(bytes.len()));
         }
+        let (frame, space) = frame.kind();
+        trace!(frame, space, bytes = bytes.len(), "frame queued");
         link.outbox.push(&bytes).map_err(|error| match error {
             NotQueued::Finished => SendError::Down,
             NotQueued::Full => {

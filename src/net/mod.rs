@@ -31,6 +31,7 @@ mod limits;
 mod link;
 mod notebook;
 mod outbox;
+mod patience;
 mod redial;
 mod refused;
 mod roster;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{AsyncRead, AsyncWrite, FutureExt as _};
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::transport::{Boxed, Transport as _};
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -25,6 +24,7 @@ use super::Clock;
 use super::address;
 use super::limits::{DIAL_TIME, STREAMS_MAX};
 use super::link::Role;
+use super::patience::Patience;
 use super::socket::{self, Cut, Socket};
 use crate::channel::{
     self, Admission, Attempt, HandshakeError, Local, MeshKeyUse, PENDING_MAX, Peer, SecureStream,
@@ -383,16 +383,9 @@ pub(crate) fn transport(secure: Secure) -> Boxed<(PeerId, StreamMuxerBox)> {
             Either::Left(error) => Failure::Connection(error.kind()),
             Either::Right(failure) => failure,
         })
-        .map_err(io::Error::other);
-    TransportTimeout::with_outgoing_timeout(secured, DIAL_TIME)
-        .map_err(|error| match error {
-            libp2p::core::transport::timeout::TransportTimeoutError::Other(error) => error,
-            libp2p::core::transport::timeout::TransportTimeoutError::Timeout
-            | libp2p::core::transport::timeout::TransportTimeoutError::TimerError(_) => {
-                io::ErrorKind::TimedOut.into()
-            }
-        })
-        .boxed()
+        .map_err(io::Error::other)
+        .boxed();
+    Patience::new(secured, DIAL_TIME).boxed()
 }
 
 /// The failure inside what libp2p reports.

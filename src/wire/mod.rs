@@ -197,6 +197,26 @@ pub fn short(hash: &Hash) -> u64 {
 }
 
 impl Frame {
+    /// What the frame is and what kind of space it is about, for whoever counts; never which one.
+    pub fn kind(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Hello { .. } => ("hello", ""),
+            Self::Beat { .. } => ("beat", ""),
+            Self::Spaces { .. } => ("spaces", ""),
+            Self::Heads { space, .. } => ("heads", space.kind()),
+            Self::Want { log, .. } => ("want", log.space.kind()),
+            Self::More { log, .. } => ("more", log.space.kind()),
+            Self::Entries(segment) => ("entries", segment.log.space.kind()),
+            Self::Attest { .. } => ("attest", ""),
+            Self::WantMeshKey { .. } => ("want mesh key", ""),
+            Self::MeshKey { .. } => ("mesh key", ""),
+            Self::Bye { .. } => ("bye", ""),
+            Self::Retractions { .. } => ("retractions", ""),
+            Self::Here { .. } => ("here", ""),
+            Self::Typing { space, .. } => ("typing", space.kind()),
+        }
+    }
+
     /// The bytes of the frame, without the length that the stream puts before it.
     pub fn encode(&self) -> Vec<u8> {
         crate::domain::codec::encode(self)

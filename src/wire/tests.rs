@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::domain::id::{ClinicId, RoomId};
 use crate::domain::log::{Entry, Payload};
@@ -94,6 +96,8 @@ fn every_frame_is_read_back() {
             staff: StaffId::new([1; 16]),
         },
     ];
+    let kinds: BTreeSet<_> = frames.iter().map(|frame| frame.kind().0).collect();
+    assert_eq!(kinds.len(), frames.len(), "who counts tells them apart");
     for frame in frames {
         assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
     }
