@@ -425,7 +425,12 @@ fn two_admins_take_the_clinic_back_from_a_thief_who_changed_the_root_key_first()
 
     let asked = rotate_root(&clinic, &front, &own, "Robin", &[]).failed(4);
     assert!(asked.err.contains("--last"), "{}", asked.err);
-    let begun = rotate_root(&clinic, &front, &own, "Robin", &["--last", "3"]).done();
+    let (page, with_end) = (clinic.path("page-Robin"), ["--last", "3"]);
+    std::fs::write(&page, "something else").expect("room");
+    rotate_root(&clinic, &front, &own, "Robin", &with_end).failed(1);
+    assert!(!own.join("root-next.key").exists(), "no key without paper");
+    std::fs::remove_file(page).expect("just written");
+    let begun = rotate_root(&clinic, &front, &own, "Robin", &with_end).done();
     let begun = begun.json();
     assert_eq!((&begun["signed"], &begun["needed"]), (&1.into(), &2.into()));
     let step = |args: &[&str]| clinic.on(&front, args).said();

@@ -89,6 +89,34 @@ fn a_node_that_cannot_be_made_is_not_in_the_record() {
     assert!(history(&clinic).contains("ward-2"));
 }
 
+#[test]
+fn a_node_whose_making_was_interrupted_is_told_from_a_whole_one() {
+    let clinic = Clinic::found();
+    let dir = clinic.path("ward-2");
+    let on = |args: &[&str]| {
+        let mut command = clinic.command(args);
+        command
+            .env("CLINIC_MESH_DIR", &dir)
+            .env("CLINIC_MESH_KEY_FILE", clinic.path("ward-2.key"));
+        command
+    };
+    // What a power cut leaves of `node init` as well: a store with the machine's keys, and no settings.
+    let request = ["node", "request", "--name", "ward-2", "--out"];
+    on(&request).arg(clinic.path("request")).said().done();
+    std::fs::remove_file(dir.join("node.toml")).expect("it is written last");
+    let said = init(&clinic, &dir, "ward-2").failed(4);
+    assert!(said.err.contains("was interrupted"), "{}", said.err);
+    assert!(said.err.contains("device revoke"), "{}", said.err);
+    let run = on(&["node", "run"]).said();
+    assert_ne!(run.code, 0);
+    assert!(run.err.contains("not enrolled"), "{}", run.err);
+
+    std::fs::remove_dir_all(&dir).expect("ours");
+    init(&clinic, &dir, "ward-2").done();
+    let said = init(&clinic, &dir, "ward-2").failed(4);
+    assert!(said.err.contains("holds a node already"), "{}", said.err);
+}
+
 /// A file system of one MiB, or none where the test was told to go without.
 fn small_disk() -> Option<SmallDisk> {
     match SmallDisk::make(1) {

@@ -191,20 +191,7 @@ async fn a_backup_by_schedule_is_made_checked_and_said_and_so_is_one_that_fails(
             .iter()
             .any(|warning| warning.kind == "backup")
     );
-    let trail = desk
-        .operator()
-        .trail(&status.device)
-        .await
-        .expect("its own");
-    let epoch = trail.epochs.last().expect("this run's");
-    let records = desk
-        .operator()
-        .trail_records(&status.device, &epoch.epoch, 1)
-        .await;
-    let records = records.expect("its own").records.into_iter();
-    let deeds = records.filter(|record| record.deed == "backed_up");
-    let outcomes: Vec<String> = deeds.map(|record| record.outcome).collect();
-    assert_eq!(outcomes, ["done", "done", "refused"]);
+    assert_eq!(outcomes(&desk).await, ["done", "done", "refused"]);
 
     // And a node that starts anew remembers it.
     let clinic = desk.stop().await;
@@ -212,6 +199,52 @@ async fn a_backup_by_schedule_is_made_checked_and_said_and_so_is_one_that_fails(
     let status = desk.operator().status().await.expect("it runs");
     let shown = status.backup.expect("shown");
     assert!(shown.last.is_some() && shown.failed.is_some());
+    desk.stop().await;
+}
+
+/// What this run's trail says of backups.
+async fn outcomes(desk: &Desk) -> Vec<String> {
+    let operator = desk.operator();
+    let device = operator.status().await.expect("it runs").device;
+    let trail = operator.trail(&device).await.expect("its own");
+    let epoch = trail.epochs.last().expect("this run's");
+    let records = operator.trail_records(&device, &epoch.epoch, 1).await;
+    let records = records.expect("its own").records.into_iter();
+    let deeds = records.filter(|record| record.deed == "backed_up");
+    deeds.map(|record| record.outcome).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_backup_that_was_begun_and_failed_is_said_not_to_have_been_made() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().expect("a scratch directory");
+    let to = [key(1).recipient().to_string()];
+    let plan = Plan {
+        folder: folder.path(),
+        to: &to,
+        every_hours: 1,
+        keep: 1,
+    };
+    let schedule = Schedule::new(plan, Path::new("/nowhere")).expect("a schedule");
+    let running = &desk.office.running;
+    // The machine's settings cannot be read, which shows when the backup is being written.
+    let backups = running.backups.clone();
+    let backups = backups.with_settings(folder.path().to_owned());
+    let backups = backups.scheduled(Some(schedule));
+    let mut before = None;
+    for hours in [0, 4] {
+        let timepiece = Arc::new(move || Now {
+            wall: now().plus(Duration::from_secs(3600 * hours)),
+            mono: Duration::ZERO,
+        });
+        let _keeping = backups.keep(&running.handle, timepiece).expect("one");
+        let failed = until(|| backups.history().failed.filter(|f| Some(f.at) > before)).await;
+        assert_eq!(failed.why, Trouble::Source);
+        before = Some(failed.at);
+    }
+    // The second time it is no news, but it was begun.
+    let told = outcomes(&desk).await;
+    assert_eq!(told, ["done", "refused", "done", "refused"]);
     desk.stop().await;
 }
 

@@ -1,17 +1,16 @@
 //! `authority init`: founds the clinic.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::page::PagePlace;
 use crate::authority::{self, Cost, Founded, Founding, grouped};
 use crate::cli::admin::{AuthorityDir, RootKey, choose};
 use crate::cli::output::Style;
-use crate::cli::{Context, Failure, Format, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 use crate::domain::name::Name;
-use crate::platform::{entropy, files};
+use crate::platform::entropy;
 
 /// Found a clinic: make its root key and its first admin's key
 ///
@@ -65,10 +64,7 @@ struct Answer {
 
 impl Init {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        if context.output.format == Format::Json && self.recovery_page.is_none() {
-            return Err(Failure::usage("with --json the recovery page needs a file")
-                .remedy("add --recovery-page FILE"));
-        }
+        PagePlace::check(self.recovery_page.as_deref(), context)?;
         let path = self.dir.path();
         let root_passphrase = self.root.choose()?;
         let file = self.admin_passphrase_file.as_deref();
@@ -87,11 +83,16 @@ impl Init {
             admin_passphrase,
             cost: Cost::PRODUCT,
         };
-        // Made before the keys are: a page that cannot be written is a root key without paper.
-        let page = self.page_file()?;
+        let page = PagePlace::make(self.recovery_page.as_deref())?;
         let founded = authority::found(&path, &founding, context.clock.now(), entropy::os());
-        let founded = founded.inspect_err(|_| self.forget_page_file())?;
-        self.hand_out_page(context, page, &founded)
+        let founded = match founded {
+            Ok(founded) => founded,
+            Err(why) => {
+                page.forget();
+                return Err(why.into());
+            }
+        };
+        page.hand_out(context, &founded.recovery_page)
             .map_err(|why| self.without_page(why))?;
         let answer = Answer {
             clinic: founded.clinic.to_string(),
@@ -106,32 +107,6 @@ impl Init {
         context
             .output
             .answer(&answer, || self.text(&answer, &founded, style))
-    }
-
-    fn page_file(&self) -> Result<Option<File>, Failure> {
-        let Some(path) = &self.recovery_page else {
-            return Ok(None);
-        };
-        files::create(path).map(Some).map_err(Failure::error)
-    }
-
-    fn forget_page_file(&self) {
-        if let Some(path) = &self.recovery_page {
-            // It is empty; what matters is why there is no clinic.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
-    /// The page goes out before anything else is said: it cannot be had again.
-    fn hand_out_page(&self, context: &Context, file: Option<File>, founded: &Founded) -> Outcome {
-        let page = &founded.recovery_page;
-        match file {
-            Some(mut file) => {
-                file.write_all(page.as_bytes())?;
-                Ok(file.sync_all()?)
-            }
-            None => context.output.text(&format!("{}\n", page.as_str())),
-        }
     }
 
     fn without_page(&self, why: Failure) -> Failure {

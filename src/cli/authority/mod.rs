@@ -4,6 +4,7 @@ mod end_admin;
 mod grant_admin;
 mod history;
 mod init;
+mod page;
 pub(super) mod pending;
 mod recover;
 mod rotate_mesh_key;

@@ -1,21 +1,20 @@
 //! `authority rotate-root`: another root key in the place of one that somebody else may have.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::page::PagePlace;
 use crate::api::clinic::author_name;
 use crate::api::status::ForkView;
 use crate::authority::{self, Begun, Cost, Progress};
 use crate::cli::admin::{AdminKey, AuthorityDir, Desk, RootKey, choose};
 use crate::cli::secret::YesFlag;
-use crate::cli::{Context, Failure, Format, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 use crate::domain::log::Epoch;
 use crate::domain::record::PendingRotation;
 use crate::domain::rotation::SignedRotation;
-use crate::platform::files;
 
 /// Change the root key: when its paper was seen, a keeper left, or a stick is missing
 ///
@@ -78,14 +77,19 @@ struct Answer {
 
 impl Begin {
     fn run(&self, context: &Context) -> Outcome {
-        if context.output.format == Format::Json && self.recovery_page.is_none() {
-            return Err(Failure::usage("with --json the recovery page needs a file")
-                .remedy("add --recovery-page FILE"));
-        }
+        PagePlace::check(self.recovery_page.as_deref(), context)?;
         let path = self.key.dir.path();
         let root = self.root.open(&path)?;
-        let begun = context.block_on(self.begin(root, context))?;
-        self.hand_out_page(context, &begun)?;
+        let page = PagePlace::make(self.recovery_page.as_deref())?;
+        let begun = match context.block_on(self.begin(root, context)) {
+            Ok(begun) => begun,
+            Err(why) => {
+                page.forget();
+                return Err(why);
+            }
+        };
+        // Before anybody signs: without it the new key would hang on one file.
+        page.hand_out(context, &begun.recovery_page)?;
         let progress = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             sign_for(&mut desk, &begun.rotation, context).await?;
@@ -104,7 +108,10 @@ impl Begin {
         // The old root signs nothing into its log, of which the node may take nothing any more.
         let mut desk = Desk::reading(root, context).await?;
         if self.last.is_none() {
-            check_forks(&desk, &desk.client.status().await?.forks)?;
+            let (own, forks) = (desk.authority.id(), desk.client.status().await?.forks);
+            let root = author_name(desk.authority.clinic(), &own);
+            let parted = desk.authority.record().fork(&own).map(|fork| fork.seq);
+            check_forks(&root, parted, &forks)?;
         }
         let prompt = "Passphrase for the new root key (kept offline, seldom used)";
         let passphrase = choose(self.new_passphrase_file.as_deref(), prompt)?;
@@ -117,19 +124,6 @@ impl Begin {
             begun.last, begun.head
         ))?;
         Ok(begun)
-    }
-
-    /// The page goes out before anybody signs: without it the new key would hang on one file.
-    fn hand_out_page(&self, context: &Context, begun: &Begun) -> Outcome {
-        let page = &begun.recovery_page;
-        match &self.recovery_page {
-            Some(path) => {
-                let mut file = files::create(path).map_err(Failure::error)?;
-                file.write_all(page.as_bytes())?;
-                Ok(file.sync_all()?)
-            }
-            None => context.output.text(&format!("{}\n", page.as_str())),
-        }
     }
 
     fn text(&self, answer: &Answer, path: &Path) -> String {
@@ -184,16 +178,13 @@ impl Answer {
 }
 
 /// A root key that was used twice has no end that all nodes agree on, so a person has to name it.
-fn check_forks(desk: &Desk, forks: &[ForkView]) -> Result<(), Failure> {
-    let own = desk.authority.id();
-    let clinic = desk.authority.clinic();
-    let root = author_name(clinic, &own);
-    if !forks.iter().any(|fork| is_of_statements(fork, &root)) {
+fn check_forks(root: &str, parted: Option<u64>, forks: &[ForkView]) -> Result<(), Failure> {
+    if !forks.iter().any(|fork| is_of_statements(fork, root)) {
         return Ok(());
     }
-    let since = desk.authority.record().fork(&own).map_or_else(
+    let since = parted.map_or_else(
         || "the record here knows one of them".to_owned(),
-        |fork| format!("they part at statement {} or before", fork.seq),
+        |seq| format!("they part at statement {seq} or before"),
     );
     Err(Failure::refused(format!(
         "the node has two histories of {root} in the clinic record, and {since}"
@@ -359,13 +350,28 @@ impl Finish {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_roots_two_histories_are_told_from_those_of_others() {
-        let fork = |author: &str, epoch: &str| ForkView {
+    fn fork(author: &str, epoch: &str) -> ForkView {
+        ForkView {
             author: author.to_owned(),
             place: "the clinic record".to_owned(),
             epoch: epoch.to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_change_is_not_begun_on_two_histories_without_an_end_that_is_named() {
+        let two = [fork("admin Robin", "1"), fork("the root key", "1")];
+        for (parted, said) in [(Some(4), "at statement 4"), (None, "knows one of them")] {
+            let refused = check_forks("the root key", parted, &two).expect_err("two histories");
+            assert!(refused.message.contains(said), "{}", refused.message);
+            let remedy = refused.remedy.expect("a way on");
+            assert!(remedy.contains("--last"), "{remedy}");
+        }
+        assert!(check_forks("the root key", Some(4), &two[..1]).is_ok());
+    }
+
+    #[test]
+    fn a_roots_two_histories_are_told_from_those_of_others() {
         assert!(is_of_statements(&fork("the root key", "1"), "the root key"));
         for other in [
             fork("root key number 2", "1"),

@@ -52,9 +52,20 @@ pub(super) fn refuse_unfit(context: &Context) -> Outcome {
     Socket::check_place(context.dir()).map_err(Failure::refused)
 }
 
+/// Whoever makes a node writes its settings last: without them, the power may have gone before the end.
 fn taken(context: &Context) -> Failure {
-    Failure::refused(format!("{} holds a node already", context.dir().display()))
-        .remedy("name another directory with --dir DIR")
+    let dir = context.dir().display();
+    if settings::are_kept(context.dir()) {
+        return Failure::refused(format!("{dir} holds a node already"))
+            .remedy("name another directory with --dir DIR");
+    }
+    Failure::refused(format!(
+        "{dir} holds a node whose making was interrupted, or one that has lost its node.toml"
+    ))
+    .remedy(format!(
+        "try `clinic-mesh --dir {dir} node run`; if it says that this node is not enrolled, remove the \
+         directory, run `clinic-mesh device revoke NAME` should `device list` have it, and begin again"
+    ))
 }
 
 /// Makes the directories above the node's; the node's own is made with tight modes later.

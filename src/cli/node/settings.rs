@@ -113,6 +113,11 @@ const HEAD: &str = "\
 
 ";
 
+/// Whether a node's directory has its settings.
+pub(in crate::cli) fn are_kept(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
 impl Settings {
     /// Reads the file of a node's directory; without one everything is as usual.
     pub(in crate::cli) fn load(dir: &Path) -> Result<Self, Failure> {

@@ -112,7 +112,7 @@ impl Keeper {
     async fn turn(&self) -> Option<()> {
         let place = self.backups.wait_for_place().await?;
         let at = (self.now)().wall;
-        let ready = self.blocking(Job::prepare).await;
+        let ready = self.blocking(move |job| job.prepare(at)).await;
         let began = ready.is_ok();
         let turn = match ready {
             Ok(()) => {
@@ -254,11 +254,11 @@ impl Job {
     }
 
     /// Looks whether there is a folder with room for another backup, and clears away what a crash left.
-    fn prepare(&self) -> Result<(), Broken> {
+    fn prepare(&self, at: WallTime) -> Result<(), Broken> {
         let folder = |error: io::Error| Broken::of_folder(&error);
         let shelf = self.shelf();
         shelf.remove_parts().map_err(folder)?;
-        let newest = shelf.backups().map_err(folder)?.pop();
+        let newest = shelf.newest(at).map_err(folder)?;
         let size = |name: String| std::fs::metadata(shelf.whole(&name)).map(|meta| meta.len());
         let expected = newest.map_or(Ok(0), size).map_err(folder)?;
         check_room(&self.schedule.folder, expected).map_err(folder)

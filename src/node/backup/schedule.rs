@@ -148,6 +148,15 @@ impl<'a> Shelf<'a> {
         Ok(names)
     }
 
+    /// The newest whole backup of no later moment than this one.
+    ///
+    /// A later one is from a clock that was wrong, or somebody else's: it tells nothing of the next.
+    pub(super) fn newest(&self, at: WallTime) -> io::Result<Option<String>> {
+        let mut names = self.backups()?;
+        names.retain(|name| *name <= self.name(at));
+        Ok(names.pop())
+    }
+
     /// Takes away what was begun and never finished.
     pub(super) fn remove_parts(&self) -> io::Result<()> {
         for name in self.ending_with(PART)? {
@@ -168,9 +177,14 @@ impl<'a> Shelf<'a> {
     fn ending_with(&self, ending: &str) -> io::Result<Vec<String>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(self.folder)? {
-            let Ok(name) = entry?.file_name().into_string() else {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
+            // A folder or a link of such a name is nothing that a node has written.
+            if !entry.file_type()?.is_file() {
+                continue;
+            }
             let inner = name.strip_prefix(&self.prefix);
             let moment = inner.and_then(|rest| rest.strip_suffix(ending));
             if moment.is_some_and(is_moment) {
@@ -191,13 +205,21 @@ fn is_moment(text: &str) -> bool {
     text.len() == like.len() && text.bytes().zip(like).all(fits)
 }
 
-/// What is too many: the oldest ones, and never the one that was just made, whatever the clock said when
-/// the others were.
+/// What is too many: the oldest ones, and never the one that was just made.
+///
+/// What bears a later moment is counted apart, up to `keep` of them: a clock was wrong, then or now, and
+/// neither may such files push out those of every day, nor may a clock that was set back lose what was
+/// made before.
 fn surplus(names: Vec<String>, made: &str, keep: usize) -> Vec<String> {
-    let mut others: Vec<String> = names.into_iter().filter(|name| name != made).collect();
-    let kept = keep.saturating_sub(1).min(others.len());
-    others.truncate(others.len() - kept);
-    others
+    let others = names.into_iter().filter(|name| name != made);
+    let (mut later, mut earlier): (Vec<String>, Vec<String>) =
+        others.partition(|name| **name > *made);
+    let oldest = |names: &mut Vec<String>, keep: usize| {
+        names.truncate(names.len().saturating_sub(keep));
+    };
+    oldest(&mut earlier, keep.saturating_sub(1));
+    oldest(&mut later, keep);
+    earlier.into_iter().chain(later).collect()
 }
 
 #[cfg(test)]
@@ -276,8 +298,39 @@ mod tests {
         assert_eq!(shelf.backups().expect("read"), names[2..]);
         // The clock was set back: the newest by name is not the one that was just made.
         shelf.remove_surplus(&names[2], 1).expect("removed");
-        assert_eq!(shelf.backups().expect("read"), names[2..3]);
+        assert_eq!(shelf.backups().expect("read"), names[2..]);
         assert!(foreign.iter().all(|name| folder.path().join(name).exists()));
+    }
+
+    #[test]
+    fn backups_of_later_moments_neither_count_as_newest_nor_push_out_those_of_every_day() {
+        let folder = tempfile::tempdir().expect("a scratch directory");
+        let shelf = Shelf::new(folder.path(), &DEVICE);
+        let name = |day| shelf.name(NOON.plus(days(day)));
+        // A clock was a year ahead for three days, and is right again for three.
+        for day in [365, 366, 367, 1, 2, 3] {
+            std::fs::write(folder.path().join(name(day)), b"x").expect("written");
+        }
+        let newest = shelf.newest(NOON.plus(days(3))).expect("read");
+        assert_eq!(newest, Some(name(3)));
+        shelf.remove_surplus(&name(3), 2).expect("removed");
+        let left = shelf.backups().expect("read");
+        assert_eq!(left, [2, 3, 366, 367].map(name));
+    }
+
+    #[test]
+    fn a_folder_of_a_backups_name_is_no_backup_and_in_nobodys_way() {
+        let folder = tempfile::tempdir().expect("a scratch directory");
+        let shelf = Shelf::new(folder.path(), &DEVICE);
+        let name = shelf.name(NOON);
+        for path in [shelf.whole(&name), shelf.part(&name)] {
+            std::fs::create_dir(path).expect("room");
+        }
+        assert!(shelf.backups().expect("read").is_empty());
+        shelf.remove_parts().expect("nothing is there");
+        let made = shelf.name(NOON.plus(days(1)));
+        shelf.remove_surplus(&made, 1).expect("nothing is too many");
+        assert!(shelf.whole(&name).exists());
     }
 
     #[test]
