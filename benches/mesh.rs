@@ -140,6 +140,19 @@ async fn hint(hints: &mut Receiver<Changed>, wished: impl Fn(&Changed) -> bool) 
     }
 }
 
+/// When an office got its first channel; that may have been before anybody listened for hints.
+async fn connected(office: &Office, hints: &mut Receiver<Changed>) -> Instant {
+    let asked = Instant::now();
+    if !office.status().await.links.is_empty() {
+        return asked;
+    }
+    hint(hints, |changed| {
+        matches!(changed, Changed::Connected { .. })
+    })
+    .await;
+    Instant::now()
+}
+
 fn is_receipt(changed: &Changed, log: &Log, least: u64) -> bool {
     matches!(changed, Changed::Receipts { space, author, epoch, seq, .. }
         if *space == log.space && *author == log.author && *epoch == log.epoch && *seq >= least)
@@ -296,11 +309,7 @@ async fn catch_up() {
     let before = loopback_bytes();
     let ward = clinic.start("ward", &[address]);
     let mut hints = ward.running.handle.hints();
-    hint(&mut hints, |changed| {
-        matches!(changed, Changed::Connected { .. })
-    })
-    .await;
-    let start = Instant::now();
+    let start = connected(&ward, &mut hints).await;
     hint(&mut hints, |changed| {
         matches!(changed, Changed::Stored { log: stored, seq } if *stored == log && *seq >= last)
     })
@@ -385,11 +394,7 @@ async fn resume() {
     let before = loopback_bytes();
     frames::forget();
     let mut hints = ward.running.handle.hints();
-    hint(&mut hints, |changed| {
-        matches!(changed, Changed::Connected { .. })
-    })
-    .await;
-    let start = Instant::now();
+    let start = connected(&ward, &mut hints).await;
     hint(&mut hints, |changed| {
         matches!(changed, Changed::Stored { log: stored, seq } if *stored == log && *seq >= last)
     })
