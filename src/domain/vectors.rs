@@ -461,19 +461,13 @@ fn words() -> [(&'static str, Word); 2] {
     ]
 }
 
-fn printing_policy() -> Policy {
-    Policy {
-        printing: Switch::On,
-        ..Policy::initial()
-    }
-}
-
-/// A policy that says how long a node may hear no other.
-fn strict_policy() -> Policy {
-    let mut policy = Policy::initial();
-    policy.staleness.warning_hours = 24;
-    policy.staleness.read_only_hours = 300;
-    policy
+/// Policies that say what those of earlier versions left out.
+fn policies() -> [(&'static str, Policy); 2] {
+    let [mut strict, mut printing] = [Policy::initial(), Policy::initial()];
+    strict.staleness.warning_hours = 24;
+    strict.staleness.read_only_hours = 300;
+    printing.printing = Switch::On;
+    [("staleness", strict), ("printing", printing)]
 }
 
 fn sighting() -> Sighting {
@@ -555,14 +549,9 @@ fn all() -> Vectors {
     for (what, item) in staff_items() {
         put(format!("staff-item {what}"), item.to_body());
     }
-    put(
-        "policy with staleness".into(),
-        codec::encode(&strict_policy()),
-    );
-    put(
-        "policy with printing".into(),
-        codec::encode(&printing_policy()),
-    );
+    for (what, policy) in policies() {
+        put(format!("policy with {what}"), codec::encode(&policy));
+    }
     put("sighting".into(), sighting().to_bytes());
     found.extend(codes(&clinic));
     found
@@ -649,11 +638,11 @@ fn every_frozen_statement_record_and_message_is_read_back() {
 }
 
 #[test]
-fn a_frozen_policy_and_a_frozen_sighting_are_read_back() {
-    let policy = codec::strict::<Policy>(&frozen("policy with staleness"), 256);
-    assert_eq!(policy, Ok(strict_policy()));
-    let policy = codec::strict::<Policy>(&frozen("policy with printing"), 256);
-    assert_eq!(policy, Ok(printing_policy()));
+fn frozen_policies_and_a_frozen_sighting_are_read_back() {
+    for (what, policy) in policies() {
+        let read = codec::strict::<Policy>(&frozen(&format!("policy with {what}")), 256);
+        assert_eq!(read, Ok(policy), "{what}");
+    }
     let read = Sighting::from_bytes(&frozen("sighting"));
     assert_eq!(read, Ok(sighting()));
 }
