@@ -236,15 +236,21 @@ impl Directory {
         Ok(Some((file.head.clinic, file.head.public.as_admin())))
     }
 
+    /// A file without one byte that is not zero holds no key: it was being wiped, after the key had come
+    /// into its place, or begun, before anything was signed with it. What the power left is removed.
     fn read_next_root(&self) -> Result<Option<KeyFile>, AuthorityError> {
         let path = self.path.join(NEXT_ROOT);
-        let bytes = match files::read(&path, KEY_FILE.file_limit()) {
-            Err(FileError::Missing { .. }) => return Ok(None),
-            read => read?,
-        };
-        let file = KeyFile::from_bytes(&bytes);
-        file.map(Some)
-            .map_err(|source| AuthorityError::KeyFile { path, source })
+        let bytes = read_if_there(&path)?;
+        if bytes.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)) {
+            files::remove_and_scrub(&path)?;
+        }
+        read_key(path)
+    }
+
+    /// Clinic and public key of the root's file, if it is here.
+    pub(super) fn root_here(&self) -> Result<Option<(ClinicId, AdminId)>, AuthorityError> {
+        let found = read_key(self.path.join(key_name(&Holder::Root)))?;
+        Ok(found.map(|file| (file.head.clinic, file.head.public.as_admin())))
     }
 
     /// Opens the key of the coming root.
@@ -399,6 +405,22 @@ impl Directory {
             Holder::Admin { name } => Some(self.path.join(format!("mesh-{}.keys", slug(name)))),
         }
     }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, AuthorityError> {
+    match files::read(path, KEY_FILE.file_limit()) {
+        Err(FileError::Missing { .. }) => Ok(None),
+        read => Ok(Some(read?)),
+    }
+}
+
+fn read_key(path: PathBuf) -> Result<Option<KeyFile>, AuthorityError> {
+    let Some(bytes) = read_if_there(&path)? else {
+        return Ok(None);
+    };
+    let file = KeyFile::from_bytes(&bytes);
+    file.map(Some)
+        .map_err(|source| AuthorityError::KeyFile { path, source })
 }
 
 fn key_name(holder: &Holder) -> String {

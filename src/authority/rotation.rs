@@ -234,17 +234,22 @@ pub fn finish_rotation(
     segments: impl IntoIterator<Item = Segment>,
 ) -> Result<Progress, AuthorityError> {
     let directory = Directory::open(path)?;
-    let Some((clinic, next)) = directory.next_root()? else {
-        return Err(RotationRefusal::NotBegun.into());
-    };
+    let waiting = directory.next_root()?;
+    // Once the key is in its place nothing waits, also if the power went before that was said.
+    let begun = waiting.map_or_else(|| directory.root_here(), |next| Ok(Some(next)))?;
+    let (clinic, next) = begun.ok_or(RotationRefusal::NotBegun)?;
     let mut record = directory.load_record(clinic)?;
     record.merge(segments)?;
     directory.save_record(&record)?;
     let clinic = record.clinic();
-    if let Some(newest) = clinic.roots.last().filter(|root| root.key == next) {
-        let number = newest.rotation.as_ref().map_or(1, |one| one.number + 1);
+    let newest = clinic.roots.last().filter(|root| root.key == next);
+    if let Some(rotation) = newest.and_then(|root| root.rotation.as_ref()) {
+        let number = rotation.number + 1;
         directory.take_next_root()?;
         return Ok(Progress::Done { number });
+    }
+    if waiting.is_none() {
+        return Err(RotationRefusal::NotBegun.into());
     }
     let mut pending = clinic.pending_rotations.values();
     match pending.find(|one| one.rotation.new == next) {

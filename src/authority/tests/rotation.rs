@@ -377,3 +377,30 @@ fn of_a_long_record_an_answer_leaves_out_whom_a_thiefs_root_appointed() {
     let (_, clinic) = answer.check(&machine.promise(), NOW).expect("sound");
     assert_eq!(clinic.roots[1].key, begun.key);
 }
+
+#[test]
+fn what_a_power_cut_leaves_of_a_wiped_key_file_is_no_key_and_stops_nothing() {
+    let bench = Bench::new();
+    let next = bench.path().join("root-next.key");
+    let left = |bytes: &[u8]| crate::platform::files::replace(&next, bytes).expect("written");
+    left(&[]);
+    let nothing = finish(&bench).expect_err("nothing was begun");
+    assert!(
+        nothing.to_string().contains("rotate-root begin"),
+        "{nothing}"
+    );
+    assert!(!next.exists());
+
+    left(&[0; 300]);
+    let begun = begin(&bench, None).expect("begun");
+    sign(&bench, &begun.rotation).expect("signed");
+    assert_eq!(finish(&bench).expect("done"), Progress::Done { number: 2 });
+    left(&[0; 300]);
+    let again = finish(&bench).expect("done before the power went");
+    assert_eq!(again, Progress::Done { number: 2 });
+    assert!(!next.exists());
+
+    left(b"a line that somebody wrote");
+    finish(&bench).expect_err("neither a key nor nothing");
+    assert!(next.exists(), "what is not understood is left alone");
+}
