@@ -390,9 +390,9 @@ async fn resume() {
     pair.ward.stop().await;
     let (log, last) = pour(&pair.desk.running.handle, pair.ana, pair.space, 100).await;
     let address = pair.desk.address().await;
-    let ward = pair.clinic.start("ward", &[address]);
-    let before = loopback_bytes();
     frames::forget();
+    let before = loopback_bytes();
+    let ward = pair.clinic.start("ward", &[address]);
     let mut hints = ward.running.handle.hints();
     let start = connected(&ward, &mut hints).await;
     hint(&mut hints, |changed| {
