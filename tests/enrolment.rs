@@ -4,6 +4,7 @@
 mod processes;
 
 use processes::{Clinic, Say as _, Talk, eventually};
+use rustix::process::Signal;
 
 #[test]
 fn a_machine_joins_with_a_code_and_both_nodes_are_linked() {
@@ -250,6 +251,61 @@ fn an_invitation_whose_code_was_lost_is_listed_made_again_and_cancelled() {
     let told = clinic.on(&front, &status).said().done().json();
     assert_eq!(told["revocations"][0]["kind"], "invitation");
     assert_eq!(told["revocations"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn an_invitation_that_waits_keeps_nobody_from_revoking_and_lets_its_machine_in_afterwards() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let lost = clinic.join_by_files(&front, "lost", "Robin");
+    drop(lost);
+    clinic.staff(&front, "Ana", "front-desk");
+
+    let mut invite = clinic.invite(&front, "ward-2");
+    let code = invite.line()["code"].as_str().expect("a code").to_owned();
+    // Both go into the log that the invitation waits to continue; the first changes the mesh key.
+    let revoke = ["device", "revoke", "lost", "--yes"];
+    clinic.on(&front, &revoke).said().done();
+    clinic
+        .on(&front, &["staff", "suspend", "Ana"])
+        .said()
+        .done();
+    let mut ward = clinic.join_with(&front, "ward-2", invite, &code);
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+
+    let history = ["authority", "history", "--json"];
+    clinic.on(&front, &history).said().done();
+    let status = front.status(&clinic).expect("it answers");
+    assert_eq!(status["forks"], serde_json::json!([]), "{status}");
+    clinic
+        .on(&front, &["staff", "reinstate", "Ana"])
+        .said()
+        .done();
+}
+
+#[test]
+fn an_invitation_is_taken_back_by_whatever_ends_the_command_in_order() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    for (name, signal) in [
+        ("interrupted", Signal::INT),
+        ("told-to-end", Signal::TERM),
+        ("window-closed", Signal::HUP),
+    ] {
+        let mut invite = clinic.invite(&front, name);
+        invite.line();
+        invite.stopped_by(signal);
+        let complaint = invite.complaint();
+        assert!(complaint.contains("nobody was let in"), "{complaint}");
+        let listed = ["device", "invitations", "--json"];
+        let listed = clinic.on(&front, &listed).said().done().json();
+        let lines = listed.as_array().expect("a list");
+        let line = lines.iter().find(|line| line["name"] == name);
+        assert_eq!(line.expect("listed")["state"], "cancelled", "{listed}");
+    }
 }
 
 #[test]

@@ -150,11 +150,12 @@ pub(super) fn new_key(rng: &mut dyn CryptoRng) -> SigningKey {
     SigningKey::from_seed(&seed)
 }
 
-/// The directory while it is locked.
+/// The directory. It is written to only while it is locked.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: Lock,
+    /// None while its owner waits for something and others may work here.
+    lock: Option<Lock>,
 }
 
 impl Directory {
@@ -164,13 +165,31 @@ impl Directory {
         let lock = Lock::take(&path.join("lock"))?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock: Some(lock),
         })
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Where it is, for whoever is about to write there.
+    pub(super) fn held(&self) -> Result<&Path, AuthorityError> {
+        match self.lock {
+            Some(_) => Ok(&self.path),
+            None => Err(AuthorityError::LetGo),
+        }
+    }
+
+    /// Lets others work here.
+    pub(super) fn let_go(&mut self) {
+        self.lock = None;
+    }
+
+    /// Locks it again; whether others may have worked here meanwhile.
+    pub(super) fn hold_again(&mut self) -> Result<bool, AuthorityError> {
+        if self.lock.is_some() {
+            return Ok(false);
+        }
+        files::check_dir(&self.path)?;
+        self.lock = Some(Lock::take(&self.path.join("lock"))?);
+        Ok(true)
     }
 
     /// Writes a key file; refuses to overwrite one.
@@ -198,6 +217,7 @@ impl Directory {
     }
 
     fn write_key(&self, path: &Path, file: &KeyFile) -> Result<(), AuthorityError> {
+        self.held()?;
         if path.exists() {
             return Err(FileError::Exists {
                 path: path.to_owned(),
@@ -287,7 +307,7 @@ impl Directory {
         let Some(file) = self.read_next_root()? else {
             return Ok(());
         };
-        let path = self.path.join(key_name(&Holder::Root));
+        let path = self.held()?.join(key_name(&Holder::Root));
         files::replace_and_scrub(&path, &file.to_bytes())?;
         // What is known of shares is known of the old key's.
         for gone in [self.path.join("shares"), self.path.join(NEXT_ROOT)] {
@@ -326,7 +346,7 @@ impl Directory {
             forks: copy.forks().map(|fork| fork.proof.clone()).collect(),
         };
         Ok(files::replace(
-            &self.path.join("record"),
+            &self.held()?.join("record"),
             &RECORD_FILE.write(&file),
         )?)
     }
@@ -357,6 +377,7 @@ impl Directory {
         keys: &MeshKeys,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), AuthorityError> {
+        self.held()?;
         let path = self.mesh_path(holder).ok_or(AuthorityError::NotAnAdmin)?;
         let bytes = mesh_keys::seal(keys, clinic, key, rng);
         Ok(files::replace_and_scrub(&path, &bytes)?)
@@ -387,6 +408,7 @@ impl Directory {
         ca: &WebCa,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), AuthorityError> {
+        self.held()?;
         let path = self.web_path(holder).ok_or(AuthorityError::NotAnAdmin)?;
         let bytes = web_ca::seal(ca, clinic, key, rng);
         Ok(files::replace_and_scrub(&path, &bytes)?)

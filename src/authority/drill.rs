@@ -145,7 +145,7 @@ impl Authority {
             at: now,
         };
         save(
-            self.directory.path(),
+            self.directory.held()?,
             &KeptSet {
                 clinic,
                 set: set.0,
@@ -184,7 +184,7 @@ pub fn check_shares(
         let mut numbers: Vec<u8> = shares.iter().map(Share::number).collect();
         numbers.sort_unstable();
         save(
-            directory.path(),
+            directory.held()?,
             &KeptSet {
                 clinic,
                 set: first.set().0,

@@ -14,7 +14,7 @@
 //! | `web-<name>.ca` | the web CA, sealed under that admin's key |
 //! | `shares` | which shares of the root were made last, and when they were last tried; nothing secret |
 //! | `record` | the copy of the clinic record: public within the clinic, every byte signed |
-//! | `lock` | held while an [`Authority`] is open, so that no two of them continue one log |
+//! | `lock` | held while an [`Authority`] is open and not [let go](Authority::let_go), so that no two of them continue one log |
 //!
 //! # Old copies
 //!
@@ -29,6 +29,7 @@ mod drill;
 mod enrolment;
 mod found;
 mod keyfile;
+mod let_go;
 mod mesh_keys;
 mod passphrase;
 mod recovery;
@@ -85,6 +86,9 @@ pub enum AuthorityError {
     /// Another command works in the directory.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Others may be working in the directory, so nothing is signed or written.
+    #[error("the authority's directory was let go meanwhile; repeat the command")]
+    LetGo,
     /// There are keys in the directory already.
     #[error("{path} already holds an authority or other files; choose an empty place")]
     NotEmpty {
@@ -268,9 +272,7 @@ impl Authority {
         let (clinic, key) = directory.open_key(&holder, passphrase)?;
         let record = directory.load_record(clinic)?;
         let folded = record.clinic();
-        if holder == Holder::Root && !folded.roots.is_empty() && !folded.is_root(&key.id()) {
-            return Err(RotationRefusal::NoRoot.into());
-        }
+        check_root(&holder, &key, &folded)?;
         let mesh_keys = directory.load_mesh_keys(&holder, &key)?;
         let web_ca = directory.load_web_ca(&holder, &key)?;
         Ok(Self {
@@ -352,6 +354,14 @@ impl Authority {
         self.clinic = record.clinic();
         self.record = record;
         Ok(())
+    }
+}
+
+/// A root key that another has followed signs nothing more.
+fn check_root(holder: &Holder, key: &SigningKey, clinic: &Clinic) -> Result<(), AuthorityError> {
+    match *holder == Holder::Root && !clinic.roots.is_empty() && !clinic.is_root(&key.id()) {
+        true => Err(RotationRefusal::NoRoot.into()),
+        false => Ok(()),
     }
 }
 

@@ -466,9 +466,14 @@ impl Talk {
 
     /// Ctrl-C, and waits for the end.
     pub(crate) fn interrupt(&mut self) {
+        self.stopped_by(rustix::process::Signal::INT);
+    }
+
+    /// Sends the signal, and waits for the end.
+    pub(crate) fn stopped_by(&mut self, signal: rustix::process::Signal) {
         let id = self.child.id().try_into().expect("a process number");
         let id = rustix::process::Pid::from_raw(id).expect("not zero");
-        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("ours");
+        rustix::process::kill_process(id, signal).expect("ours");
         self.end();
     }
 

@@ -106,6 +106,44 @@ fn two_commands_never_work_in_one_directory() {
 }
 
 #[test]
+fn a_key_that_waits_lets_others_work_and_then_signs_behind_them() {
+    let bench = Bench::new();
+    let mut waiting = bench.admin();
+    waiting.let_go();
+    let mut other = bench.admin();
+    let refused = waiting.rotate_mesh_key(NOW);
+    assert!(matches!(refused, Err(AuthorityError::LetGo)), "{refused:?}");
+    let held = waiting.hold_again();
+    assert!(matches!(
+        held,
+        Err(AuthorityError::Lock(LockError::Held { .. }))
+    ));
+    let rotated = other.rotate_mesh_key(NOW).expect("signed");
+    let other_keys = other.mesh_keys();
+    drop(other);
+    let refused = waiting.rotate_mesh_key(NOW);
+    assert!(matches!(refused, Err(AuthorityError::LetGo)), "{refused:?}");
+
+    waiting.hold_again().expect("free");
+    assert_eq!(waiting.mesh_keys().len(), other_keys.len());
+    let next = waiting.rotate_mesh_key(NOW).expect("signed");
+    assert_eq!(next.segment.first, rotated.segment.last() + 1);
+    assert_eq!(next.made.epoch, rotated.made.epoch + 1);
+    waiting.hold_again().expect("it is held");
+    drop(waiting);
+
+    // An older copy of the directory that was put back meanwhile makes no fork either.
+    let old = bench.copied("old");
+    let mut waiting = bench.admin();
+    let last = waiting.rotate_mesh_key(NOW).expect("signed").segment.last();
+    waiting.let_go();
+    std::fs::copy(old.join("record"), bench.path().join("record")).expect("put back");
+    waiting.hold_again().expect("free");
+    let next = waiting.rotate_mesh_key(NOW).expect("signed");
+    assert_eq!(next.segment.first, last + 1);
+}
+
+#[test]
 fn a_wrong_passphrase_opens_nothing() {
     let bench = Bench::new();
     let refused = Authority::open_root(&bench.path(), &admin_words(), bench.rng());

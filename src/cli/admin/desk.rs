@@ -3,6 +3,7 @@
 mod catch_up;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::AdminKey;
 use crate::api::client::{Client, ClientError};
@@ -17,8 +18,12 @@ use crate::domain::id::AuthorId;
 use crate::domain::log::Segment;
 use crate::domain::statement::StatementId;
 use crate::domain::trust::MeshKey;
+use crate::platform::lock::LockError;
 
 use catch_up::{CatchUp, NotTaken};
+
+/// How often a lock that another command holds is tried again.
+const LOCK_LOOK: Duration = Duration::from_millis(100);
 
 /// An opened key, up to date with the node, and the node.
 pub(crate) struct Desk {
@@ -40,6 +45,37 @@ impl Desk {
         desk.check_own_log()?;
         desk.learn_mesh_keys(context).await?;
         Ok(desk)
+    }
+
+    /// Lets other commands of this authority work while this one waits: whoever waits for a machine keeps
+    /// nobody from revoking another.
+    pub(crate) fn let_go(&mut self) {
+        self.authority.let_go();
+    }
+
+    /// Takes the authority up again for the next signature, as soon as no other command works with it, and
+    /// brings both copies of the record up to date anew.
+    pub(crate) async fn take_up(&mut self, context: &Context) -> Result<(), Failure> {
+        let mut told = false;
+        loop {
+            match self.authority.hold_again() {
+                Ok(()) => break,
+                Err(AuthorityError::Lock(LockError::Held { pid, .. })) => {
+                    if !told {
+                        context.output.note(&format!(
+                            "note: another command (pid {pid}) works with this authority; waiting for it"
+                        ));
+                    }
+                    told = true;
+                    tokio::time::sleep(LOCK_LOOK).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let theirs = self.client.record().await?;
+        self.level_with(theirs, context).await?;
+        self.check_own_log()?;
+        self.learn_mesh_keys(context).await
     }
 
     /// Takes the mesh keys that another admin made, so that this one can enrol.
@@ -84,31 +120,39 @@ impl Desk {
     }
 
     async fn with(
-        mut authority: Authority,
+        authority: Authority,
         client: Client,
         theirs: Vec<Segment>,
         context: &Context,
     ) -> Result<Self, Failure> {
-        let mut known: BTreeMap<AuthorId, u64> = BTreeMap::new();
-        for segment in &theirs {
-            let last = known.entry(segment.log.author).or_default();
-            *last = (*last).max(segment.last());
-        }
-        authority.merge(theirs)?;
         let mut desk = Self {
             authority,
             client,
             not_taken: Vec::new(),
         };
-        desk.not_taken = desk.catch_up(&known).await?;
-        for log in &desk.not_taken {
+        desk.level_with(theirs, context).await?;
+        Ok(desk)
+    }
+
+    /// Brings both copies of the record up to date, each from the other.
+    async fn level_with(&mut self, theirs: Vec<Segment>, context: &Context) -> Result<(), Failure> {
+        let mut known: BTreeMap<AuthorId, u64> = BTreeMap::new();
+        for segment in &theirs {
+            let last = known.entry(segment.log.author).or_default();
+            *last = (*last).max(segment.last());
+        }
+        self.authority.merge(theirs)?;
+        let told = std::mem::take(&mut self.not_taken);
+        self.not_taken = self.catch_up(&known).await?;
+        let said = |log: &&NotTaken| told.iter().any(|before| before.author == log.author);
+        for log in self.not_taken.iter().filter(|log| !said(log)) {
             context.output.note(&format!(
                 "note: the node did not take all that {} signed: {}",
-                author_name(desk.authority.clinic(), &log.author),
+                author_name(self.authority.clinic(), &log.author),
                 log.why
             ));
         }
-        Ok(desk)
+        Ok(())
     }
 
     /// Gives the node what was signed while it could not be reached, and tells what it does not take.

@@ -116,6 +116,7 @@ impl Enrol {
         ));
         self.yes
             .confirm("Does the machine's screen show the same key?")?;
+        let now = context.clock.now();
         let enrolled = authority.approve(request, Arrival::Offline, terms, now)?;
         let device = enrolled.certificate.device;
         let file = authority.answer_file(device)?;

@@ -4,12 +4,12 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::stops::Stops;
 use super::waiting::{self, Alarm, Came};
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
-use crate::authority::INVITATION_LIFE;
+use crate::authority::{Changed, INVITATION_LIFE};
 use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::failure::Exit;
 use crate::cli::output::how_long;
@@ -91,6 +91,9 @@ pub(super) enum Comparing {
     Waived,
 }
 
+/// How long whoever ends the command waits for another one that works with the authority.
+const TAKE_BACK_WAIT: Duration = Duration::from_secs(5);
+
 /// First line of output for programs: the invitation is open.
 #[derive(Serialize)]
 struct Opened {
@@ -167,18 +170,18 @@ impl Invite {
 impl Place {
     /// Has one machine take the place: from the code to the certificate.
     pub(super) async fn invite(&self, context: &Context, desk: &mut Desk) -> Outcome {
-        let interrupted = || Failure::refused("interrupted; nobody was let in");
-        // Listened for before the code is shown: whoever interrupts as soon as it is there must not leave an
-        // invitation open, and a signal that comes while listening begins would be lost.
-        let mut interrupts = signal(SignalKind::interrupt())?;
-        let secret = tokio::select! {
-            opened = self.open(context, desk) => opened?,
-            _ = interrupts.recv() => return Err(interrupted()),
-        };
-        let invitation = secret.id();
+        // Listened for before anything is signed: whoever ends it as soon as the code is there must not leave
+        // an invitation open, and a signal that comes while listening begins would be lost.
+        let mut stops = Stops::listen()?;
+        let now = context.clock.now();
+        let (office, name) = (self.office.clone(), self.name.clone());
+        let invited = desk
+            .authority
+            .invite(office, name, self.kind, self.life(), now)?;
+        let invitation = invited.made.id();
         let enrolled = tokio::select! {
-            enrolled = self.enrol(context, desk, invitation) => enrolled,
-            _ = interrupts.recv() => Err(interrupted()),
+            enrolled = self.host(context, desk, &invited, now) => enrolled,
+            () = stops.any() => Err(interrupted(desk, &invitation)),
         };
         if enrolled.is_err() {
             take_back(context, desk, invitation).await;
@@ -186,15 +189,21 @@ impl Place {
         enrolled
     }
 
-    /// Signs the invitation, has the node host it, shows the code.
-    async fn open(&self, context: &Context, desk: &mut Desk) -> Result<InvitationSecret, Failure> {
-        let now = context.clock.now();
-        let life = Duration::from_secs(self.code.minutes * 60);
-        let (office, name) = (self.office.clone(), self.name.clone());
-        let invited = desk.authority.invite(office, name, self.kind, life, now)?;
+    const fn life(&self) -> Duration {
+        Duration::from_secs(self.code.minutes * 60)
+    }
+
+    /// Has the node host the invitation, shows the code, and lets in who comes.
+    async fn host(
+        &self,
+        context: &Context,
+        desk: &mut Desk,
+        invited: &Changed<InvitationSecret>,
+        now: WallTime,
+    ) -> Outcome {
         desk.submit(&invited.segment).await?;
-        let secret = invited.made;
-        let opened = desk.client.open_invitation(&secret, life.as_secs()).await?;
+        let (secret, life) = (&invited.made, self.life());
+        let opened = desk.client.open_invitation(secret, life.as_secs()).await?;
         let opened = Opened {
             event: "open",
             invitation: secret.id().to_string(),
@@ -206,7 +215,7 @@ impl Place {
             Format::Json => context.output.json_line(&opened)?,
             Format::Text => context.output.text(&self.code_text(&opened, life))?,
         }
-        Ok(secret)
+        self.enrol(context, desk, secret.id()).await
     }
 
     fn code_text(&self, opened: &Opened, life: Duration) -> String {
@@ -229,12 +238,15 @@ impl Place {
 
     async fn enrol(&self, context: &Context, desk: &mut Desk, invitation: InvitationId) -> Outcome {
         let mut alarm = Alarm::default();
+        desk.let_go();
         let came = waiting::for_machine(context, &desk.client, invitation, &mut alarm).await?;
+        take_up(context, desk, invitation, &mut alarm).await?;
         let now = context.clock.now();
         let (request, _) = desk
             .authority
             .judge(&came.request, came.arrival, None, now)?;
         self.show(context, &came, &request.device)?;
+        desk.let_go();
         tokio::select! {
             said = ask_person(self.comparing, came.short_code.clone()) => {
                 said.map_err(|no| sent_away(no, invitation))?;
@@ -243,7 +255,9 @@ impl Place {
                 return Err(gone);
             }
         }
+        take_up(context, desk, invitation, &mut alarm).await?;
         let (device, until) = self.certify(context, desk, &came, invitation).await?;
+        desk.let_go();
         let view = waiting::for_word(context, &desk.client, invitation, &mut alarm).await?;
         let enrolled = Enrolled {
             event: "done",
@@ -304,6 +318,33 @@ impl Place {
         };
         desk.client.let_in(invitation, &answer).await?;
         Ok((certificate.device, certificate.not_after))
+    }
+}
+
+/// The authority for the next signature, unless the machine hangs up while another command works with it.
+async fn take_up(
+    context: &Context,
+    desk: &mut Desk,
+    invitation: InvitationId,
+    alarm: &mut Alarm,
+) -> Outcome {
+    let client = desk.client.clone();
+    tokio::select! {
+        taken = desk.take_up(context) => taken,
+        gone = waiting::until_gone(context, &client, invitation, alarm) => Err(gone),
+    }
+}
+
+/// What it means that the command was ended.
+fn interrupted(desk: &Desk, invitation: &InvitationId) -> Failure {
+    let state = desk.authority.clinic().invitations.get(invitation);
+    match state.and_then(|state| state.by) {
+        None => Failure::refused("interrupted; nobody was let in"),
+        Some(device) => Failure::refused(format!(
+            "interrupted; the machine whose key begins {} has its place, and may not have heard of it",
+            fingerprint(&device)
+        ))
+        .remedy("if it does not run, revoke the device and invite it again"),
     }
 }
 
@@ -371,6 +412,13 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
         context
             .output
             .note("The node could not be told; the code expires by itself.");
+    }
+    let taken = tokio::time::timeout(TAKE_BACK_WAIT, desk.take_up(context));
+    if !matches!(taken.await, Ok(Ok(()))) {
+        context.output.note(&format!(
+            "The invitation could not be cancelled in the record: `clinic-mesh revoke invitation {invitation}`"
+        ));
+        return;
     }
     let open = desk
         .authority

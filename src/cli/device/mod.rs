@@ -8,6 +8,7 @@ mod list;
 mod renew;
 mod replace;
 mod revoke;
+mod stops;
 mod waiting;
 
 use clap::{Subcommand, ValueEnum};

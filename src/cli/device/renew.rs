@@ -31,7 +31,6 @@ struct Answer {
 
 impl Renew {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
@@ -43,6 +42,7 @@ impl Renew {
             let office = &known.certificate.office;
             self.yes
                 .confirm(&format!("Certify {name} of office {office} for 30 days?"))?;
+            let now = context.clock.now();
             let (until, segment) = desk.authority.renew_device(id, now)?;
             desk.submit(&segment).await?;
             Ok(Answer {

@@ -65,6 +65,8 @@ impl Revoke {
             ))?;
             let begun = Instant::now();
             cut_off(context, &mut desk, id, self.keep_mesh_key).await?;
+            // Nobody has to wait for the watch with another revocation.
+            desk.let_go();
             let answer = Answer::begin(id, name, !self.keep_mesh_key);
             self.watch(context, &desk, answer, begun).await
         })?;
