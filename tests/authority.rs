@@ -300,7 +300,16 @@ fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     let on = policy("Robin", &["two_admins=on"]).done().json();
     assert_eq!(on["proposal"], Value::Null);
 
-    let wanted = policy("Robin", &["room_days=7"]).done().json();
+    // Whatever is destroyed sooner takes its plan's digest, and a yes is none.
+    let unseen = policy("Robin", &["room_days=7"]).failed(4);
+    assert!(unseen.err.contains("--plan"), "{}", unseen.err);
+    let planned = ["policy", "plan", "room_days=7", "--json"];
+    let planned = clinic.on(&front, &planned).said().done().json();
+    let digest = planned["digest"].as_str().expect("a digest");
+    let other = policy("Robin", &["room_days=8", "--plan", digest]).failed(4);
+    assert!(other.err.contains("another plan's"), "{}", other.err);
+    let wanted = policy("Robin", &["room_days=7", "--plan", digest]);
+    let wanted = wanted.done().json();
     let (proposal, version) = (wanted["proposal"].as_str().expect("a name"), &on["version"]);
     assert_eq!(&wanted["version"], version, "the old one holds");
     let pending = ["authority", "pending", "--json", "--as", "Sam"];

@@ -112,6 +112,8 @@ pub struct PolicyView {
     pub stale_read_only_hours: u16,
     /// Networks that nodes may connect from; empty for any.
     pub networks: Vec<String>,
+    /// Whether keeping messages or audit records shorter takes a second admin.
+    pub two_admins: bool,
 }
 
 impl From<&Clinic> for ClinicView {
@@ -197,6 +199,7 @@ fn policy_view(clinic: &Clinic) -> PolicyView {
         stale_warning_hours: policy.staleness.warning_hours,
         stale_read_only_hours: policy.staleness.read_only_hours,
         networks: policy.networks.iter().map(ToString::to_string).collect(),
+        two_admins: policy.two_admins.is_some(),
     }
 }
 
@@ -283,5 +286,20 @@ pub fn space_name(clinic: &Clinic, space: &Space) -> String {
         }
         Space::Staff(staff) => format!("settings of {}", staff_name(clinic, staff)),
         Space::Audit(device) => format!("audit trail of {}", device_name(clinic, device)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::TwoAdmins;
+    use crate::domain::testing::SampleClinic;
+
+    #[test]
+    fn programs_are_told_whether_keeping_less_takes_two_admins() {
+        let mut clinic = SampleClinic::of(["front-desk"]).record();
+        assert!(!policy_view(&clinic).two_admins);
+        clinic.policy.two_admins = Some(TwoAdmins::ShorterRetention);
+        assert!(policy_view(&clinic).two_admins);
     }
 }

@@ -54,7 +54,7 @@ pub struct AssetView {
     pub version: Option<String>,
     /// When this node last heard it, by this node's clock.
     pub last_heard: Option<Moment>,
-    /// Where it may be reached besides discovery.
+    /// Where it may be reached besides discovery, as the record says; else where this node sees it.
     pub address: Option<String>,
     /// Who may sign in there.
     pub people: Vec<String>,
@@ -88,6 +88,8 @@ pub struct Known {
     pub connected: BTreeSet<DeviceId>,
     /// When it last heard each device.
     pub last_heard: BTreeMap<DeviceId, WallTime>,
+    /// Where it sees devices: of whoever dialled, the address without a port, which says nothing.
+    pub addresses: BTreeMap<DeviceId, String>,
 }
 
 impl InventoryView {
@@ -131,7 +133,10 @@ fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> Asse
         revoked: device.revocation.as_ref().map(|found| found.at.into()),
         version: own.then(|| known.version.clone()),
         last_heard: known.last_heard.get(id).map(|at| (*at).into()),
-        address: device.address.clone(),
+        address: device
+            .address
+            .clone()
+            .or_else(|| known.addresses.get(id).cloned()),
         people: if takes_logins(device) {
             names_at(clinic, &certificate.office)
         } else {
@@ -221,6 +226,7 @@ mod tests {
             version: "9.9".to_owned(),
             connected: [ward].into(),
             last_heard: [(ward, NOON)].into(),
+            addresses: [(ward, "192.168.1.7".to_owned())].into(),
         }
     }
 
@@ -247,6 +253,8 @@ mod tests {
         assert_eq!(ward.key_since, Some(NOON.plus(SKEW).into()));
         assert_eq!(ward.certified_until, NOON.plus(days(30)).into());
         assert_eq!(ward.last_heard, Some(NOON.into()));
+        assert_eq!(ward.address.as_deref(), Some("192.168.1.7"), "seen there");
+        assert_eq!(find(&view, "pharmacy").address, None);
         assert_eq!(ward.version, None, "nodes do not tell each other");
         assert_eq!(find(&view, "front-desk").version.as_deref(), Some("9.9"));
         assert!(

@@ -271,6 +271,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("stale_warning_hours", Number),
             ("stale_read_only_hours", Number),
             ("networks", Texts),
+            ("two_admins", Flag),
         ],
     ),
     (

@@ -284,6 +284,12 @@ pub(crate) fn when(at: WallTime, now: WallTime) -> String {
     at.strftime(format).to_string()
 }
 
+/// A moment to the minute with its year, in the machine's time zone: for what is looked at long before or after.
+pub(crate) fn date(at: WallTime) -> String {
+    let shown = local(at).map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
+    shown.unwrap_or_else(|| at.to_string())
+}
+
 /// A moment in full, in the machine's time zone.
 pub(crate) fn when_exactly(at: WallTime) -> String {
     let shown = local(at).map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());

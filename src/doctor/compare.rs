@@ -7,6 +7,14 @@ use super::facts::{
 };
 use super::{Cause, Diagnosis, Findings, Likelihood, diagnose};
 
+/// Whether what was observed "there" is of the very device that is here: somebody brought the wrong file.
+pub fn is_own(here: &Facts, there: &Facts) -> bool {
+    let (Some(ours), Some(theirs)) = (&here.node, &there.node) else {
+        return false;
+    };
+    is_same_id(&ours.device, &theirs.device)
+}
+
 /// Judges what was observed here and, with the doctor's bundle, on another machine.
 pub fn compare(here: &Facts, there: &Facts) -> Findings {
     let mut findings = diagnose(here);

@@ -16,7 +16,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use compare::compare;
+pub use compare::{compare, is_own};
 use facts::{Asked, Facts, Peer};
 
 /// What is the matter.

@@ -359,6 +359,17 @@ fn two_machines_together_know_what_each_alone_cannot() {
 }
 
 #[test]
+fn ones_own_bundle_is_told_from_the_other_machines() {
+    let here = sound();
+    assert!(is_own(&here, &here.clone().without_names()));
+    let mut there = sound();
+    node(&mut there).device = id(1);
+    assert!(!is_own(&here, &there.clone().without_names()));
+    there.node = None;
+    assert!(!is_own(&here, &there), "nobody knows whose it is");
+}
+
+#[test]
 fn a_bundle_names_nobody() {
     let mut facts = away(Outcome::TimedOut, Neighbour::Answers);
     facts.machine.key = Key::Refused("/home/ana/key: missing".to_owned());

@@ -206,6 +206,13 @@ pub struct OutOfBounds {
     actual: u32,
 }
 
+impl OutOfBounds {
+    /// The setting's name.
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
 impl Policy {
     /// The policy that a clinic begins with.
     pub const fn initial() -> Self {

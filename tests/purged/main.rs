@@ -195,14 +195,25 @@ fn purge(clinic: &Clinic, nodes: [&mut Node; 2]) {
     }
 }
 
+/// Messages are kept for a day after the one that they were written on.
+fn keep_for_a_day(clinic: &Clinic, node: &Node) {
+    let settings = ["room_days=1", "direct_days=1"];
+    let policy = |words: &[&str]| {
+        let mut command = clinic.on(node, &["policy"]);
+        command.args(words).args(settings).said().done()
+    };
+    let plan = policy(&["plan", "--json"]).json();
+    let digest = plan["digest"].as_str().expect("a digest");
+    policy(&["set", "--plan", digest]);
+}
+
 #[test]
 fn what_was_purged_is_in_no_file_of_a_node_and_without_the_keys_nothing_is() {
     let clinic = Clinic::found();
     let mut front = clinic.first_node("front-desk");
     front.log_level = Some("trace");
     front.start(&clinic);
-    let policy = ["policy", "set", "room_days=1", "direct_days=1", "--yes"];
-    clinic.on(&front, &policy).said().done();
+    keep_for_a_day(&clinic, &front);
     let mut ward = clinic.join(&front, "ward-2");
     ward.log_level = Some("trace");
     ward.start(&clinic);

@@ -117,11 +117,13 @@ impl Play {
         self.at(&self.desk, &args).await?;
         self.watch(&self.desk);
         self.desk.start(&self.secrets, 0).await?;
-        self.at(
-            &self.desk,
-            &["policy", "set", "room_days=1", "direct_days=1", "--yes"],
-        )
-        .await?;
+        let (rooms, direct) = ("room_days=1", "direct_days=1");
+        let plan = self
+            .at(&self.desk, &["policy", "plan", rooms, direct])
+            .await?;
+        let digest = plan["digest"].as_str().unwrap_or_default();
+        let set = ["policy", "set", rooms, direct, "--plan", digest];
+        self.at(&self.desk, &set).await?;
         self.stage.check(
             "the first office runs; policy keeps messages for one day",
             true,

@@ -124,6 +124,6 @@ fn text(answer: &Answer) -> String {
         when_exactly(answer.certified_from.wall()),
         when_exactly(answer.certified_until.wall()),
         answer.signed_by,
-        answer.address.as_deref().unwrap_or("found by discovery"),
+        answer.address.as_deref().unwrap_or("not known here"),
     )
 }

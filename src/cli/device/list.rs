@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::api::clinic::{ClinicView, DeviceView};
 use crate::api::status::StatusView;
-use crate::cli::output::{Style, Table, when};
+use crate::cli::output::{Style, Table, date};
 use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
 
@@ -28,7 +28,7 @@ impl List {
         let now = context.clock.now();
         let lines = lines(clinic, &status, now);
         let style = context.output.style();
-        context.output.answer(&lines, || text(&lines, style, now))
+        context.output.answer(&lines, || text(&lines, style))
     }
 }
 
@@ -55,7 +55,7 @@ fn lines(clinic: ClinicView, status: &StatusView, now: WallTime) -> Vec<Line> {
         .collect()
 }
 
-fn text(lines: &[Line], style: Style, now: WallTime) -> String {
+fn text(lines: &[Line], style: Style) -> String {
     let mut table = Table::new(["DEVICE", "OFFICE", "KIND", "CERTIFIED UNTIL", "STATE", "ID"]);
     for line in lines {
         let device = &line.device;
@@ -63,10 +63,34 @@ fn text(lines: &[Line], style: Style, now: WallTime) -> String {
             device.name.clone(),
             device.office.clone(),
             device.kind.clone(),
-            when(device.certified_until.wall(), now),
+            date(device.certified_until.wall()),
             line.state.to_owned(),
             device.id[..8].to_owned(),
         ]);
     }
     table.show(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_shown_with_its_year() {
+        let device = DeviceView {
+            id: "a1".repeat(32),
+            name: "front-pc".to_owned(),
+            office: "front-desk".to_owned(),
+            kind: "node".to_owned(),
+            certified_until: WallTime(1_795_262_400_000).into(),
+            revoked: None,
+            address: None,
+        };
+        let lines = [Line {
+            state: "this",
+            device,
+        }];
+        let text = text(&lines, Style::default());
+        assert!(text.contains("2026-11-2"), "{text}");
+    }
 }

@@ -104,7 +104,8 @@ fn of_settings(settings: &Settings) -> crate::doctor::facts::Settings {
     }
 }
 
-fn interfaces() -> Vec<Interface> {
+/// The interfaces of this machine.
+pub(in crate::cli) fn interfaces() -> Vec<Interface> {
     let found = network::interfaces().unwrap_or_default();
     let shown = found.into_iter().map(|interface| Interface {
         kind: match interface.kind {

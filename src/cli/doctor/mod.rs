@@ -7,6 +7,7 @@ mod probe;
 mod show;
 
 pub use bundle::reread as reread_bundle;
+pub(super) use machine::interfaces;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use serde::Serialize;
 use super::node::unlock::UnlockArgs;
 use super::{Context, Failure, Outcome};
 use crate::doctor::facts::Facts;
-use crate::doctor::{Findings, compare, diagnose};
+use crate::doctor::{Findings, compare, diagnose, is_own};
 
 /// Say why nodes do not find each other, and what helps
 ///
@@ -65,6 +66,7 @@ impl Doctor {
         let gathered = gather::facts(context, &self.unlock, &with);
         let facts = context.block_on(async { progress.during(gathered).await })?;
         let findings = match &with {
+            With::Machine(there) if is_own(&facts, there) => return Err(own_file()),
             With::Machine(there) => compare(&facts, there),
             With::Everyone | With::Address(_) | With::Named(_) => diagnose(&facts),
         };
@@ -102,6 +104,14 @@ impl Doctor {
             None => With::Named(with.clone()),
         })
     }
+}
+
+/// There is nothing to compare.
+fn own_file() -> Failure {
+    Failure::usage("that is this machine's own file").remedy(
+        "bring the other machine's: run `clinic-mesh doctor --bundle FILE` there. If it was made there, \
+         that machine is a copy of this one; empty its directory and invite it as its own device",
+    )
 }
 
 fn verdict_of(findings: &Findings) -> Outcome {

@@ -220,6 +220,9 @@ fn lines(device: &AssetView) -> Vec<(Look, String)> {
         (_, Some(at)) => lines.push((Look::Quiet, format!("last heard {}", minute(at)))),
         (_, None) => lines.push((Look::Quiet, "never heard".to_owned())),
     }
+    if let Some(address) = &device.address {
+        lines.push((Look::Quiet, shortened(&format!("at {address}"), LETTERS)));
+    }
     let until = device.certified_until.wall().day();
     lines.push((Look::Quiet, format!("certified until {until}")));
     if let Some(since) = &device.key_since {

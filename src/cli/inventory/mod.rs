@@ -5,7 +5,7 @@ mod map;
 use std::path::PathBuf;
 
 use crate::api::inventory::{AccessView, AssetView, InventoryView};
-use crate::cli::output::{Style, Table, how_long, when};
+use crate::cli::output::{Style, Table, date, how_long, when};
 use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
 use crate::platform::files;
@@ -59,6 +59,7 @@ fn machines(devices: &[AssetView], style: Style, now: WallTime) -> String {
         "KEY AGE",
         "CERTIFIED UNTIL",
         "LAST HEARD",
+        "ADDRESS",
         "VERSION",
         "ID",
     ]);
@@ -69,8 +70,9 @@ fn machines(devices: &[AssetView], style: Style, now: WallTime) -> String {
             device.kind.clone(),
             device.state.clone(),
             key_age(device, now),
-            when(device.certified_until.wall(), now),
+            date(device.certified_until.wall()),
             last_heard(device, now),
+            device.address.clone().unwrap_or_default(),
             device.version.clone().unwrap_or_default(),
             device.id[..8].to_owned(),
         ]);

@@ -20,7 +20,7 @@ fn device(office: &str, state: &str, people: &[&str]) -> AssetView {
         revoked: (state == "revoked").then(|| moment(20)),
         version: (state == "this").then(|| "0.1.0".to_owned()),
         last_heard: (state == "away").then(|| moment(3)),
-        address: None,
+        address: (state == "connected").then(|| "192.168.1.7".to_owned()),
         people: people.iter().map(|name| (*name).to_owned()).collect(),
     }
 }
@@ -48,12 +48,16 @@ fn the_list_says_of_each_machine_and_person_what_an_auditor_asks_for() {
     let view = view(vec![
         device("Front desk", "this", &["Ana"]),
         device("Ward 2", "away", &[]),
+        device("Lab", "connected", &[]),
     ]);
     let text = text(&view, Style::default(), moment(26).wall());
     for said in [
         "Front desk",
         "away",
         "1 days",
+        // With its year: a certificate's end may be in another one.
+        "2026-12-2",
+        "192.168.1.7",
         "0.1.0",
         "a1a1a1a1",
         "clinician",
@@ -79,7 +83,13 @@ fn the_map_shows_every_node_and_runs_nothing_whatever_names_say() {
     for refused in ["<script", "alert('", "\u{202e}", "href", "onload", "<style"] {
         assert!(!picture.contains(refused), "{refused} in {picture}");
     }
-    for said in ["Front desk", "&lt;script&gt;", "Revoked", "Lab pc"] {
+    for said in [
+        "Front desk",
+        "&lt;script&gt;",
+        "Revoked",
+        "Lab pc",
+        "at 192.168.1.7",
+    ] {
         assert!(picture.contains(said), "{said} in {picture}");
     }
     let open = picture.matches("<text").count();

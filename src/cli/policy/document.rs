@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::setting::{SETTINGS, apply};
+use super::setting::{SETTINGS, Setting, apply, remedy};
 use crate::cli::Failure;
 use crate::domain::policy::Policy;
 use crate::platform::files::FileError;
@@ -51,6 +51,20 @@ fn value(text: &str) -> String {
     }
 }
 
+/// What is wrong with a document.
+#[derive(Debug)]
+struct Wrong {
+    why: String,
+    /// The setting whose value it is.
+    setting: Option<&'static str>,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { why, setting: None }
+    }
+}
+
 /// Reads a file.
 pub(in crate::cli) fn read(path: &Path) -> Result<Document, Failure> {
     let shown = path.display();
@@ -61,9 +75,12 @@ pub(in crate::cli) fn read(path: &Path) -> Result<Document, Failure> {
         return Err(Failure::refused(why));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    parse(&text).map_err(|why| {
-        Failure::refused(format!("{shown}: {why}"))
-            .remedy("`clinic-mesh policy export` writes a whole document to begin with")
+    parse(&text).map_err(|Wrong { why, setting }| {
+        let remedy = setting.map_or_else(
+            || "`clinic-mesh policy export` writes a whole document to begin with".to_owned(),
+            remedy,
+        );
+        Failure::refused(format!("{shown}: {why}")).remedy(remedy)
     })
 }
 
@@ -79,7 +96,7 @@ pub fn reread(text: &str) -> Option<String> {
 }
 
 /// Reads a whole document: every setting once, nothing else, all inside the bounds.
-fn parse(text: &str) -> Result<Document, String> {
+fn parse(text: &str) -> Result<Document, Wrong> {
     let mut table: Table = text.parse().map_err(|why| format!("{why}"))?;
     let based_on = table
         .remove(BASED_ON)
@@ -92,21 +109,33 @@ fn parse(text: &str) -> Result<Document, String> {
     for setting in &SETTINGS {
         let name = setting.name;
         let value = table.remove(name).ok_or(format!("{name} is missing"))?;
-        let value = plain(&value).ok_or(format!("{name} is neither a number nor a text"))?;
-        apply(&mut policy, &format!("{name}={value}"))?;
+        let wrong = |why| Wrong {
+            why,
+            setting: Some(name),
+        };
+        let value = plain(setting, &value).ok_or_else(|| wrong(form(setting, &value)))?;
+        apply(&mut policy, &format!("{name}={value}")).map_err(wrong)?;
     }
     if let Some(unknown) = table.keys().next() {
-        return Err(format!("there is no setting {unknown:?}"));
+        return Err(format!("there is no setting {unknown:?}").into());
     }
     policy.version = based_on;
-    policy.check().map_err(|why| why.to_string())?;
+    policy.check().map_err(|why| Wrong {
+        why: why.to_string(),
+        setting: Some(why.setting()),
+    })?;
     Ok(Document { based_on, policy })
 }
 
-fn plain(value: &Value) -> Option<String> {
+/// A value as `policy set` takes it: also as TOML says a switch or a list by itself.
+fn plain(setting: &Setting, value: &Value) -> Option<String> {
     match value {
         Value::Integer(number) => Some(number.to_string()),
         Value::String(text) => Some(text.clone()),
+        Value::Boolean(on) if setting.is_switch() => {
+            Some(if *on { "on" } else { "off" }.to_owned())
+        }
+        Value::Array(items) if setting.is_list() => listed(items),
         Value::Float(_)
         | Value::Boolean(_)
         | Value::Datetime(_)
@@ -115,11 +144,29 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
+/// The texts of a list with commas between them; an empty list keeps nobody out.
+fn listed(items: &[Value]) -> Option<String> {
+    if items.is_empty() {
+        return Some("any".to_owned());
+    }
+    let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+    texts.map(|texts| texts.join(","))
+}
+
+/// How a setting is written that was written otherwise.
+fn form(setting: &Setting, value: &Value) -> String {
+    let Setting { name, bounds, .. } = setting;
+    let usual = self::value(&(setting.get)(&Policy::initial()));
+    let kind = value.type_str();
+    format!("{name} is {kind}; write it as in `{name} = {usual}`: {bounds}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::policy::Switch;
 
-    fn changed(from: &str, to: &str) -> Result<Document, String> {
+    fn changed(from: &str, to: &str) -> Result<Document, Wrong> {
         let text = write(&Policy::initial());
         assert!(text.contains(from), "{from} in {text}");
         parse(&text.replacen(from, to, 1))
@@ -153,7 +200,16 @@ mod tests {
             ("based_on = 1\n", "", "based_on is missing"),
             ("based_on = 1", "based_on = -1", "based_on is not a version"),
             ("room_days = 30\n", "", "room_days is missing"),
-            ("room_days = 30", "room_days = true", "room_days is neither"),
+            (
+                "room_days = 30",
+                "room_days = true",
+                "room_days is boolean; write it as in `room_days = 30`: 1 to 3653",
+            ),
+            (
+                "\"any\"",
+                "[7]",
+                "networks is array; write it as in `networks = \"any\"`",
+            ),
             ("room_days = 30", "room_days = 0", "between 1 and 3653"),
             (
                 "room_days = 30",
@@ -167,8 +223,44 @@ mod tests {
             ),
             ("\"any\"", "\"10.0.0.1\"", "network"),
         ] {
-            let why = changed(from, to).expect_err(said);
+            let why = changed(from, to).expect_err(said).why;
             assert!(why.contains(said), "{said:?} in {why:?}");
+        }
+    }
+
+    #[test]
+    fn a_switch_and_a_list_may_stand_as_toml_writes_them() {
+        let read = |from: &str, to: &str| changed(from, to).expect("natural").policy;
+        let printing = read("printing = \"off\"", "printing = true").printing;
+        assert_eq!(printing, Switch::On);
+        let receipts = read("opened_receipts = \"on\"", "opened_receipts = false");
+        assert_eq!(receipts.opened_receipts, Switch::Off);
+        let two = read("\"any\"", "[\"10.9.0.0/16\", \"fd00::/8\"]").networks;
+        assert_eq!(two.len(), 2);
+        assert!(read("\"any\"", "[]").networks.is_empty());
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused_with_the_bounds_of_that_setting() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let path = dir.path().join("policy.toml");
+        for (from, to, bounds) in [
+            ("room_days = 30", "room_days = 0", "1 to 3653"),
+            (
+                "idle_logoff_minutes = 10",
+                "idle_logoff_minutes = 1",
+                "2 to 120",
+            ),
+            (
+                "stale_read_only_hours = 336",
+                "stale_read_only_hours = 3",
+                "stale_warning_hours to 1440",
+            ),
+        ] {
+            let text = write(&Policy::initial()).replacen(from, to, 1);
+            std::fs::write(&path, text).expect("written");
+            let remedy = read(&path).expect_err(to).remedy.expect("one");
+            assert!(remedy.contains(bounds), "{remedy}");
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::document::{self, Document};
-use super::plan::{Plan, plan, text};
+use super::plan::{Known, Plan, known, plan, text, typed};
+use super::set::{self, Sign};
 use super::setting::SETTINGS;
-use crate::cli::admin::{AdminKey, Desk};
-use crate::cli::authority::pending;
+use crate::cli::admin::AdminKey;
 use crate::cli::output::Table;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
@@ -31,12 +31,12 @@ pub(in crate::cli) struct Check {
     file: PathBuf,
 }
 
-/// Show what a policy file would change, and what that would destroy
+/// Show what a policy file, or single settings, would change, and what that would destroy
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct PlanFile {
-    /// The file
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    file: PathBuf,
+    /// The file, or settings as for `policy set`
+    #[arg(value_name = "FILE|NAME=VALUE", value_hint = clap::ValueHint::FilePath, required = true)]
+    what: Vec<String>,
 }
 
 /// Sign a policy file, for the whole clinic
@@ -65,16 +65,20 @@ struct Exported {
 
 #[derive(Serialize)]
 struct Checked {
+    /// Always: what is not valid is refused.
+    valid: bool,
     based_on: u32,
+    settings: Vec<CheckedSetting>,
 }
 
 #[derive(Serialize)]
-struct Applied {
-    /// The version in force.
-    version: u32,
-    /// What another admin has to approve, where it takes two.
-    proposal: Option<String>,
-    plan: Plan,
+struct CheckedSetting {
+    setting: &'static str,
+    value: String,
+    /// What a clinic begins with.
+    initial: String,
+    /// Whether the file says something else than that.
+    differs: bool,
 }
 
 impl Export {
@@ -95,7 +99,12 @@ impl Check {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let Document { based_on, policy } = document::read(&self.file)?;
         let style = context.output.style();
-        context.output.answer(&Checked { based_on }, || {
+        let checked = Checked {
+            valid: true,
+            based_on,
+            settings: compared(&policy),
+        };
+        context.output.answer(&checked, || {
             let mut table = Table::new(["SETTING", "VALUE", "WHAT IT IS", "BOUNDS"]);
             for setting in &SETTINGS {
                 table.row([
@@ -111,51 +120,81 @@ impl Check {
     }
 }
 
+/// Every setting beside what a clinic begins with, for no node is asked what is in force.
+fn compared(policy: &Policy) -> Vec<CheckedSetting> {
+    let first = Policy::initial();
+    let compared = SETTINGS.iter().map(|setting| {
+        let (value, initial) = ((setting.get)(policy), (setting.get)(&first));
+        CheckedSetting {
+            setting: setting.name,
+            differs: value != initial,
+            value,
+            initial,
+        }
+    });
+    compared.collect()
+}
+
 impl PlanFile {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let document = document::read(&self.file)?;
+        let document = match self.file() {
+            Some(path) => Some(document::read(path)?),
+            None => None,
+        };
         let client = context.client();
         let plan = context.block_on(async {
             let (policy, _) = super::show::in_force(&client).await?;
-            let status = client.status().await?;
-            judge(&document, &policy, status.entries)
+            let known = known(&client).await?;
+            match &document {
+                Some(document) => judge(document, &policy, &known),
+                None => Ok(plan(&policy, &set::changed(&policy, &self.what)?, &known)),
+            }
         })?;
         context
             .output
-            .answer(&plan, || text(&plan, &typed(&self.file)))
+            .answer(&plan, || text(&plan, Some(&self.command())))
+    }
+
+    /// The file, unless settings were given: these have a sign of equality, and no file is called so.
+    fn file(&self) -> Option<&Path> {
+        match self.what.as_slice() {
+            [one] if !one.contains('=') || Path::new(one).exists() => Some(Path::new(one)),
+            _ => None,
+        }
+    }
+
+    /// The command that signs what was planned.
+    fn command(&self) -> String {
+        match self.file() {
+            Some(file) => command(file),
+            None => set::command(&self.what),
+        }
     }
 }
 
 impl Apply {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let document = document::read(&self.file)?;
-        let now = context.clock.now();
-        let answer = context.block_on(async {
-            let mut desk = Desk::open(&self.key, context).await?;
-            let held = desk.client.status().await?.entries;
-            let plan = judge(&document, &desk.authority.clinic().policy, held)?;
-            agreed(&plan, self.plan.as_deref())?;
-            context.output.note(&text(&plan, &typed(&self.file)));
-            self.yes.confirm("Set this policy?")?;
-            let changed = desk.authority.change_policy(document.policy, now)?;
-            desk.submit(&changed.segment).await?;
-            let clinic = desk.authority.clinic();
-            let version = clinic.policy.version;
-            let proposal = pending::name_of(clinic, &changed.made);
-            Ok(Applied {
-                version,
-                proposal,
-                plan,
-            })
-        })?;
-        context.output.answer(&answer, || {
-            pending::outcome(answer.version, answer.proposal.as_deref())
+        let sign = Sign {
+            key: &self.key,
+            yes: self.yes,
+            digest: self.plan.as_deref(),
+            command: &command(&self.file),
+        };
+        set::sign(context, &sign, |in_force, known| {
+            let plan = judge(&document, in_force, known)?;
+            Ok((document.policy.clone(), plan))
         })
     }
 }
 
+fn command(file: &Path) -> String {
+    let file = typed(&file.display().to_string());
+    format!("clinic-mesh policy apply {file}")
+}
+
 /// The plan of a document, if it was made from the policy in force.
-fn judge(document: &Document, in_force: &Policy, entries: u64) -> Result<Plan, Failure> {
+fn judge(document: &Document, in_force: &Policy, known: &Known) -> Result<Plan, Failure> {
     let (based_on, version) = (document.based_on, in_force.version);
     if based_on != version {
         let why = format!(
@@ -166,34 +205,7 @@ fn judge(document: &Document, in_force: &Policy, entries: u64) -> Result<Plan, F
              yours into that",
         ));
     }
-    Ok(plan(in_force, &document.policy, entries))
-}
-
-/// Whether what is destroyed was looked at by whoever signs.
-fn agreed(plan: &Plan, digest: Option<&str>) -> Result<(), Failure> {
-    if plan.changes.is_empty() {
-        return Err(Failure::usage("that is the policy in force already"));
-    }
-    match digest {
-        Some(digest) if digest == plan.digest => Ok(()),
-        None if !plan.destructive => Ok(()),
-        Some(_) => Err(Failure::refused("the digest is another plan's")
-            .remedy("look at `clinic-mesh policy plan FILE` and give its digest")),
-        None => Err(Failure::refused(
-            "this destroys something sooner than so far, or cuts somebody off",
-        )
-        .remedy("look at `clinic-mesh policy plan FILE` and give its digest with --plan")),
-    }
-}
-
-/// A path as it is typed: in quotation marks where a shell would take it apart.
-fn typed(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
-    match text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
+    Ok(plan(in_force, &document.policy, known))
 }
 
 #[cfg(test)]
@@ -215,44 +227,43 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_named_as_one_types_it() {
-        assert_eq!(typed(Path::new("/tmp/new-1.toml")), "/tmp/new-1.toml");
-        assert_eq!(typed(Path::new("Ana's new.toml")), r"'Ana'\''s new.toml'");
-    }
-
-    #[test]
     fn an_older_document_is_refused_and_it_is_said_why() {
-        let refused = judge(&document(3, 7), &in_force(5), 0).expect_err("older");
+        let refused = judge(&document(3, 7), &in_force(5), &Known::default()).expect_err("older");
         assert_eq!(refused.exit, Exit::Refused);
         for said in ["version 3", "version 5"] {
             assert!(refused.message.contains(said), "{refused}");
         }
         assert!(
-            judge(&document(6, 7), &in_force(5), 0).is_err(),
+            judge(&document(6, 7), &in_force(5), &Known::default()).is_err(),
             "nor one from nowhere"
         );
-        assert!(judge(&document(5, 7), &in_force(5), 0).is_ok());
+        assert!(judge(&document(5, 7), &in_force(5), &Known::default()).is_ok());
     }
 
     #[test]
-    fn what_destroys_needs_its_own_plans_digest() {
-        let shorter = judge(&document(5, 7), &in_force(5), 0).expect("a plan");
-        let other = judge(&document(5, 8), &in_force(5), 0).expect("a plan");
-        assert!(agreed(&shorter, None).is_err());
-        assert!(agreed(&shorter, Some(&other.digest)).is_err());
-        assert!(agreed(&shorter, Some(&shorter.digest)).is_ok());
+    fn settings_are_told_from_a_file() {
+        let asked = |what: &[&str]| PlanFile {
+            what: what.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let file = asked(&["new.toml"]);
+        assert_eq!(file.file(), Some(Path::new("new.toml")));
+        assert_eq!(file.command(), "clinic-mesh policy apply new.toml");
+        let settings = asked(&["room_days=7", "networks=10.0.0.0/8"]);
+        assert_eq!(settings.file(), None);
+        assert_eq!(
+            settings.command(),
+            "clinic-mesh policy set room_days=7 networks=10.0.0.0/8"
+        );
     }
 
     #[test]
-    fn what_destroys_nothing_needs_none_and_takes_no_wrong_one() {
-        let longer = judge(&document(5, 90), &in_force(5), 0).expect("a plan");
-        assert!(agreed(&longer, None).is_ok());
-        assert!(agreed(&longer, Some("0000000000000000")).is_err());
-    }
-
-    #[test]
-    fn nothing_to_change_is_no_statement() {
-        let same = judge(&document(5, 30), &in_force(5), 0).expect("a plan");
-        assert_eq!(agreed(&same, None).expect_err("nothing").exit, Exit::Usage);
+    fn a_checked_file_tells_what_differs_from_what_a_clinic_begins_with() {
+        let checked = compared(&document(1, 7).policy);
+        let differs = checked.iter().filter(|setting| setting.differs);
+        let differs: Vec<_> = differs
+            .map(|one| (one.setting, &*one.value, &*one.initial))
+            .collect();
+        assert_eq!(differs, [("room_days", "7", "30")]);
+        assert_eq!(checked.len(), SETTINGS.len());
     }
 }

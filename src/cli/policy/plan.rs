@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
+use super::places::{Place, Reach, places, reach};
 use super::setting::SETTINGS;
+use crate::api::client::Client;
+use crate::cli::Failure;
 use crate::domain::codec;
 use crate::domain::id::Hash;
 use crate::domain::policy::{Policy, Switch};
@@ -20,7 +23,9 @@ pub(super) struct Plan {
     entries_held: u64,
     /// How many of them are destroyed by the change itself.
     entries_destroyed: u64,
-    /// Names this plan and no other; `policy apply` asks for it.
+    /// Whom changed networks keep out; nothing where they stay.
+    networks: Option<Reach>,
+    /// Names this plan and no other; `policy apply` and `policy set` ask for it.
     pub(super) digest: String,
 }
 
@@ -36,8 +41,26 @@ pub(super) struct Change {
     pub(super) destructive: bool,
 }
 
-/// The plan of replacing one policy by another at a node that holds so many entries.
-pub(super) fn plan(now: &Policy, then: &Policy, entries_held: u64) -> Plan {
+/// What a node knows that a plan is made with.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Entries that it holds.
+    pub(super) entries: u64,
+    /// Where the clinic's nodes are.
+    pub(super) places: Vec<Place>,
+}
+
+/// Asks the running node.
+pub(super) async fn known(client: &Client) -> Result<Known, Failure> {
+    Ok(Known {
+        entries: client.status().await?.entries,
+        // A node that cannot tell just then keeps nobody from setting days: the plan says that none is known.
+        places: places(client).await.unwrap_or_default(),
+    })
+}
+
+/// The plan of replacing one policy by another, by what a node knows.
+pub(super) fn plan(now: &Policy, then: &Policy, known: &Known) -> Plan {
     let differs = |setting: &&super::setting::Setting| (setting.get)(now) != (setting.get)(then);
     let changes: Vec<Change> = SETTINGS
         .iter()
@@ -56,8 +79,12 @@ pub(super) fn plan(now: &Policy, then: &Policy, entries_held: u64) -> Plan {
     Plan {
         from_version: now.version,
         destructive: changes.iter().any(|change| change.destructive),
+        networks: changes
+            .iter()
+            .any(|change| change.setting == "networks")
+            .then(|| reach(then, &known.places)),
         changes,
-        entries_held,
+        entries_held: known.entries,
         // Each entry has carried its last day, signed, since it was written: no policy moves that.
         entries_destroyed: 0,
         digest: digest(now, then),
@@ -109,6 +136,10 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
         "networks" if then.networks.is_empty() => {
             ("Nodes may connect from any address.".to_owned(), false)
         }
+        "networks" if grows(now, then) => (
+            "Nodes may connect from more networks than so far.".to_owned(),
+            false,
+        ),
         "networks" => (
             "Nodes at addresses outside these networks are cut off at once.".to_owned(),
             true,
@@ -119,6 +150,12 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
         ),
         _ => ("It holds from the next act on.".to_owned(), false),
     }
+}
+
+/// Whether every network that is let in stays so.
+fn grows(now: &Policy, then: &Policy) -> bool {
+    let kept = |network| then.networks.contains(network);
+    !now.networks.is_empty() && now.networks.iter().all(kept)
 }
 
 fn kept(what: &str, from: u16, to: u16) -> (String, bool) {
@@ -134,8 +171,9 @@ fn kept(what: &str, from: u16, to: u16) -> (String, bool) {
 
 /// The plan for people.
 ///
-/// `file` is the document as it was named, in words that a shell reads as one.
-pub(super) fn text(plan: &Plan, file: &str) -> String {
+/// `agree` is the command that signs it, in words that a shell reads as they are meant; without it nothing is
+/// said of how to agree, for whoever did.
+pub(super) fn text(plan: &Plan, agree: Option<&str>) -> String {
     if plan.changes.is_empty() {
         return format!(
             "That is policy version {}, in force already.\n",
@@ -152,32 +190,98 @@ pub(super) fn text(plan: &Plan, file: &str) -> String {
             ..
         } = change;
         text.push_str(&format!("{setting}: {from} → {to}\n    {means}\n"));
+        if let Some(reach) = plan.networks.as_ref().filter(|_| *setting == "networks") {
+            text.push_str(&format!("    {}\n", reach.text()));
+        }
     }
     text.push_str(&format!(
-        "\nOf {} entries that this node holds, {} are destroyed by this.\n",
+        "\nOf {} entries that this node holds (messages of direct conversations and rooms, what belongs to \
+         them,\naudit records, the clinic record), {} are destroyed by this: each keeps the last day that it \
+         was signed with.\n",
         plan.entries_held, plan.entries_destroyed
     ));
-    if plan.destructive {
-        text.push_str(&format!(
-            "What comes later is destroyed sooner, or somebody is cut off. To agree:\n\n    \
-             clinic-mesh policy apply {file} --plan {}\n",
-            plan.digest
-        ));
-    } else {
+    if !plan.destructive {
         text.push_str("Nothing is destroyed sooner and nobody is cut off.\n");
+        return text;
     }
+    text.push_str("What comes later is destroyed sooner, or somebody is cut off.");
+    if let Some(command) = agree {
+        let digest = &plan.digest;
+        text.push_str(&format!(" To agree:\n\n    {command} --plan {digest}"));
+    }
+    text.push('\n');
     text
+}
+
+/// How it stands with whoever wants to sign a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agreed {
+    /// They gave the plan's digest: nothing is left to ask.
+    ByDigest,
+    /// Nothing is destroyed sooner: a plain yes is enough.
+    Asking,
+}
+
+/// Whether what is destroyed was looked at by whoever signs.
+pub(super) fn agreed(plan: &Plan, digest: Option<&str>) -> Result<Agreed, Failure> {
+    if plan.changes.is_empty() {
+        return Err(Failure::usage("that is the policy in force already"));
+    }
+    match digest {
+        Some(digest) if digest == plan.digest => Ok(Agreed::ByDigest),
+        None if !plan.destructive => Ok(Agreed::Asking),
+        Some(_) => Err(Failure::refused("the digest is another plan's").remedy(
+            "look at `clinic-mesh policy plan`, with the same file or settings, and give its digest",
+        )),
+        None => Err(Failure::refused(
+            "this destroys something sooner than so far, or cuts somebody off",
+        )
+        .remedy(
+            "look at `clinic-mesh policy plan`, with the same file or settings, and give its digest \
+             with --plan",
+        )),
+    }
+}
+
+/// What is asked before a plan that destroys nothing is signed.
+pub(super) fn question(plan: &Plan) -> String {
+    let changes = plan.changes.iter();
+    let changes =
+        changes.map(|change| format!("{} from {} to {}", change.setting, change.from, change.to));
+    let changes: Vec<String> = changes.collect();
+    format!("Set {} for the whole clinic?", changes.join(", "))
+}
+
+/// A word as it is typed: in quotation marks where a shell would take it apart.
+pub(super) fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=,:".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::failure::Exit;
+
+    fn known() -> Known {
+        Known {
+            entries: 100,
+            places: vec![Place {
+                name: "front-desk".to_owned(),
+                own: true,
+                addresses: vec!["192.168.1.5".parse().expect("an address")],
+            }],
+        }
+    }
 
     fn changed(change: impl FnOnce(&mut Policy)) -> Plan {
         let now = Policy::initial();
         let mut then = now.clone();
         change(&mut then);
-        plan(&now, &then, 100)
+        plan(&now, &then, &known())
     }
 
     #[test]
@@ -196,8 +300,11 @@ mod tests {
                 shorter.changes[0].means.contains("7 days sooner"),
                 "{shorter:?}"
             );
-            let agreed = format!("policy apply new.toml --plan {}", shorter.digest);
-            assert!(text(&shorter, "new.toml").contains(&agreed));
+            let agree = format!("policy apply new.toml --plan {}", shorter.digest);
+            let shown = text(&shorter, Some("clinic-mesh policy apply new.toml"));
+            assert!(shown.contains(&agree), "{shown}");
+            let agreed = text(&shorter, None);
+            assert!(!agreed.contains("To agree"), "{agreed}");
             let longer = changed(|policy| set(policy, before + 7));
             assert!(!longer.destructive, "{setting}");
             assert!(
@@ -213,16 +320,75 @@ mod tests {
         assert!(changed(some).destructive);
         let mut now = Policy::initial();
         some(&mut now);
-        assert!(!plan(&now, &Policy::initial(), 0).destructive);
+        assert!(!plan(&now, &Policy::initial(), &known()).destructive);
+    }
+
+    #[test]
+    fn a_plan_for_networks_names_whom_they_keep_out_and_one_for_others_names_nobody() {
+        let away = changed(|policy| policy.networks = vec!["10.9.0.0/16".parse().expect("one")]);
+        let shown = text(&away, None);
+        assert!(
+            shown.contains("front-desk, this very node, at 192.168.1.5"),
+            "{shown}"
+        );
+        assert_eq!(changed(|policy| policy.room_days = 7).networks, None);
+    }
+
+    #[test]
+    fn networks_that_only_grow_cut_nobody_off() {
+        let one = |policy: &mut Policy| policy.networks = vec!["10.0.0.0/8".parse().expect("one")];
+        let (mut now, mut then) = (Policy::initial(), Policy::initial());
+        one(&mut now);
+        one(&mut then);
+        then.networks.push("192.168.0.0/16".parse().expect("one"));
+        assert!(!plan(&now, &then, &known()).destructive);
+        assert!(plan(&then, &now, &known()).destructive);
+    }
+
+    #[test]
+    fn what_destroys_needs_its_own_plans_digest_and_is_then_agreed_to() {
+        let shorter = changed(|policy| policy.room_days = 7);
+        let other = changed(|policy| policy.room_days = 8);
+        let refused = agreed(&shorter, None).expect_err("no digest");
+        assert_eq!(refused.exit, Exit::Refused);
+        assert!(
+            refused
+                .remedy
+                .is_some_and(|remedy| remedy.contains("--plan"))
+        );
+        assert!(agreed(&shorter, Some(&other.digest)).is_err());
+        assert_eq!(
+            agreed(&shorter, Some(&shorter.digest)),
+            Ok(Agreed::ByDigest)
+        );
+    }
+
+    #[test]
+    fn what_destroys_nothing_is_asked_in_plain_words_and_takes_no_wrong_digest() {
+        let longer = changed(|policy| policy.room_days = 90);
+        assert_eq!(agreed(&longer, None), Ok(Agreed::Asking));
+        assert!(agreed(&longer, Some("0000000000000000")).is_err());
+        assert!(question(&longer).contains("room_days from 30 to 90"));
+    }
+
+    #[test]
+    fn a_word_is_shown_as_one_types_it() {
+        assert_eq!(typed("/tmp/new-1.toml"), "/tmp/new-1.toml");
+        assert_eq!(typed("room_days=7"), "room_days=7");
+        assert_eq!(typed("Ana's new.toml"), r"'Ana'\''s new.toml'");
     }
 
     #[test]
     fn what_is_written_already_is_not_destroyed_and_the_plan_says_so_in_numbers() {
         let plan = changed(|policy| policy.room_days = 1);
-        assert!(
-            text(&plan, "new.toml")
-                .contains("Of 100 entries that this node holds, 0 are destroyed")
-        );
+        let text = text(&plan, None);
+        for said in [
+            "Of 100 entries",
+            "0 are destroyed by this",
+            "Messages in rooms that are written from now on",
+        ] {
+            assert!(text.contains(said), "{said} in {text}");
+        }
     }
 
     #[test]
@@ -235,7 +401,7 @@ mod tests {
         then.room_days = 7;
         assert_ne!(
             one.digest,
-            plan(&now, &then, 100).digest,
+            plan(&now, &then, &known()).digest,
             "another policy was in force"
         );
     }
@@ -244,6 +410,8 @@ mod tests {
     fn the_policy_in_force_is_no_change() {
         let nothing = changed(|_| {});
         assert!(nothing.changes.is_empty() && !nothing.destructive);
-        assert!(text(&nothing, "new.toml").contains("in force already"));
+        let failed = agreed(&nothing, None).expect_err("nothing to sign");
+        assert_eq!(failed.exit, Exit::Usage);
+        assert!(text(&nothing, None).contains("in force already"));
     }
 }

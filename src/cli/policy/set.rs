@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::setting::{SETTINGS, apply};
+use super::plan::{Agreed, Known, Plan, agreed, known, plan, question, text, typed};
+use super::setting::{apply, remedy};
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::authority::pending;
 use crate::cli::secret::YesFlag;
@@ -16,19 +17,15 @@ pub(in crate::cli) struct Set {
     #[arg(value_name = "NAME=VALUE", required = true)]
     settings: Vec<String>,
 
+    /// The plan's digest, where something is destroyed sooner or somebody is cut off
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<String>,
+
     #[command(flatten)]
     key: AdminKey,
 
     #[command(flatten)]
     yes: YesFlag,
-}
-
-/// One setting that changes.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Change {
-    setting: &'static str,
-    from: String,
-    to: String,
 }
 
 #[derive(Serialize)]
@@ -37,71 +34,94 @@ struct Answer {
     version: u32,
     /// What another admin has to approve, where it takes two.
     proposal: Option<String>,
-    changes: Vec<Change>,
+    plan: Plan,
+}
+
+/// Who signs a policy, and how they agreed to it.
+pub(super) struct Sign<'a> {
+    pub(super) key: &'a AdminKey,
+    pub(super) yes: YesFlag,
+    pub(super) digest: Option<&'a str>,
+    /// The command that was given, without the digest.
+    pub(super) command: &'a str,
 }
 
 impl Set {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
-        let answer = context.block_on(async {
-            let mut desk = Desk::open(&self.key, context).await?;
-            let before = desk.authority.clinic().policy.clone();
-            let after = changed(&before, &self.settings)?;
-            let changes = changes(&before, &after);
-            if changes.is_empty() {
-                return Err(Failure::usage("that is the policy in force already"));
-            }
-            for change in &changes {
-                let Change { setting, from, to } = change;
-                context.output.note(&format!("  {setting}: {from} → {to}"));
-            }
-            self.yes.confirm(&question(&before, &after))?;
-            let changed = desk.authority.change_policy(after, now)?;
-            desk.submit(&changed.segment).await?;
-            let clinic = desk.authority.clinic();
-            let version = clinic.policy.version;
-            let proposal = pending::name_of(clinic, &changed.made);
-            Ok(Answer {
-                version,
-                proposal,
-                changes,
-            })
-        })?;
-        context.output.answer(&answer, || {
-            pending::outcome(answer.version, answer.proposal.as_deref())
+        let sign = Sign {
+            key: &self.key,
+            yes: self.yes,
+            digest: self.plan.as_deref(),
+            command: &command(&self.settings),
+        };
+        self::sign(context, &sign, |in_force, known| {
+            let after = changed(in_force, &self.settings)?;
+            let plan = plan(in_force, &after, known);
+            Ok((after, plan))
         })
     }
 }
 
-fn changed(before: &Policy, settings: &[String]) -> Result<Policy, Failure> {
+/// Signs the policy that `wanted` makes of the one in force, once its plan was agreed to.
+pub(super) fn sign(
+    context: &Context,
+    how: &Sign<'_>,
+    wanted: impl Fn(&Policy, &Known) -> Result<(Policy, Plan), Failure>,
+) -> Outcome {
+    let answer = context.block_on(async {
+        let client = context.client();
+        let known = known(&client).await?;
+        // Before the passphrase is asked for: nobody should type it in vain.
+        let (in_force, _) = super::show::in_force(&client).await?;
+        look(context, how, &wanted(&in_force, &known)?.1)?;
+        let mut desk = Desk::open(how.key, context).await?;
+        // The admin's copy of the record may know a later policy than the node did.
+        let (policy, plan) = wanted(&desk.authority.clinic().policy, &known)?;
+        if agreed(&plan, how.digest)? == Agreed::Asking {
+            how.yes.confirm(&question(&plan))?;
+        }
+        // Just before the signature: whoever was asked took their time.
+        let now = context.clock.now();
+        let changed = desk.authority.change_policy(policy, now)?;
+        desk.submit(&changed.segment).await?;
+        let clinic = desk.authority.clinic();
+        Ok(Answer {
+            version: clinic.policy.version,
+            proposal: pending::name_of(clinic, &changed.made),
+            plan,
+        })
+    })?;
+    context.output.answer(&answer, || {
+        pending::outcome(answer.version, answer.proposal.as_deref())
+    })
+}
+
+/// Shows a plan, and how to agree to it where nobody did.
+fn look(context: &Context, how: &Sign<'_>, plan: &Plan) -> Outcome {
+    let outcome = agreed(plan, how.digest);
+    if !plan.changes.is_empty() {
+        let agree = outcome.is_err().then_some(how.command);
+        context.output.note(&text(plan, agree));
+    }
+    outcome.map(drop)
+}
+
+/// The command that sets these.
+pub(super) fn command(settings: &[String]) -> String {
+    let settings: Vec<String> = settings.iter().map(|word| typed(word)).collect();
+    format!("clinic-mesh policy set {}", settings.join(" "))
+}
+
+/// The policy with these settings changed.
+pub(super) fn changed(before: &Policy, settings: &[String]) -> Result<Policy, Failure> {
     let mut after = before.clone();
     for assignment in settings {
         apply(&mut after, assignment).map_err(Failure::usage)?;
     }
-    after.check().map_err(Failure::refused)?;
+    after
+        .check()
+        .map_err(|why| Failure::refused(&why).remedy(remedy(why.setting())))?;
     Ok(after)
-}
-
-fn changes(before: &Policy, after: &Policy) -> Vec<Change> {
-    let differs =
-        |setting: &&super::setting::Setting| (setting.get)(before) != (setting.get)(after);
-    let change = |setting: &super::setting::Setting| Change {
-        setting: setting.name,
-        from: (setting.get)(before),
-        to: (setting.get)(after),
-    };
-    SETTINGS.iter().filter(differs).map(change).collect()
-}
-
-/// What a shorter retention means is said before anything is signed.
-fn question(before: &Policy, after: &Policy) -> String {
-    let shorter = after.direct_days < before.direct_days || after.room_days < before.room_days;
-    if shorter {
-        return "What is written from now on is destroyed sooner; what was written before keeps its \
-                day. Set this policy?"
-            .to_owned();
-    }
-    "Set this policy?".to_owned()
 }
 
 #[cfg(test)]
@@ -110,17 +130,12 @@ mod tests {
     use crate::cli::failure::Exit;
 
     #[test]
-    fn only_what_differs_is_shown_as_a_change() {
+    fn networks_that_cut_nodes_off_are_not_set_without_their_plans_digest() {
         let before = Policy::initial();
-        let after = changed(&before, &["room_days=7".into(), "direct_days=30".into()]);
-        let after = after.expect("inside the bounds");
-        let expected = Change {
-            setting: "room_days",
-            from: "30".into(),
-            to: "7".into(),
-        };
-        assert_eq!(changes(&before, &after), [expected]);
-        assert!(question(&before, &after).contains("destroyed sooner"));
+        let after = changed(&before, &["networks=10.9.0.0/16".into()]).expect("inside the bounds");
+        let plan = plan(&before, &after, &Known::default());
+        let refused = agreed(&plan, None).expect_err("no digest");
+        assert_eq!(refused.exit, Exit::Refused);
     }
 
     #[test]
@@ -130,5 +145,10 @@ mod tests {
         for said in ["audit_days", "365", "3653", "30"] {
             assert!(refused.message.contains(said), "{refused}");
         }
+        let remedy = refused.remedy.expect("one");
+        assert!(
+            remedy.contains("audit_days") && remedy.contains("365 to 3653"),
+            "{remedy}"
+        );
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::domain::policy::{Network, Policy, Switch, TwoAdmins};
 
+/// What a switch may be.
+const SWITCH: &str = "on or off";
+
 /// One setting: how it is called, shown and read.
 pub(super) struct Setting {
     /// Its name on the command line and in errors.
@@ -41,14 +44,14 @@ pub(super) const SETTINGS: [Setting; 10] = [
     Setting {
         name: "opened_receipts",
         about: "whether writers see who opened their messages",
-        bounds: "on or off",
+        bounds: SWITCH,
         get: |policy| shown(policy.opened_receipts),
         set: |policy, text| switch(text).map(|switch| policy.opened_receipts = switch),
     },
     Setting {
         name: "printing",
         about: "whether the page in a browser prints what is on the screen",
-        bounds: "on or off",
+        bounds: SWITCH,
         get: |policy| shown(policy.printing),
         set: |policy, text| switch(text).map(|switch| policy.printing = switch),
     },
@@ -90,7 +93,7 @@ pub(super) const SETTINGS: [Setting; 10] = [
     Setting {
         name: "two_admins",
         about: "whether keeping messages or audit records shorter takes a second admin",
-        bounds: "on or off",
+        bounds: SWITCH,
         get: |policy| match policy.two_admins {
             Some(TwoAdmins::ShorterRetention) => "on".to_owned(),
             None => "off".to_owned(),
@@ -117,6 +120,27 @@ pub(super) fn apply(policy: &mut Policy, assignment: &str) -> Result<(), String>
         )
     })?;
     (setting.set)(policy, value).map_err(|why| format!("{name}: {why}"))
+}
+
+/// What to do about a setting that is outside its bounds.
+pub(super) fn remedy(name: &str) -> String {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.map_or_else(
+        || "give another value".to_owned(),
+        |Setting { about, bounds, .. }| format!("{name} ({about}) may be {bounds}"),
+    )
+}
+
+impl Setting {
+    /// Whether it is on or off.
+    pub(super) fn is_switch(&self) -> bool {
+        self.bounds == SWITCH
+    }
+
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.name == "networks"
+    }
 }
 
 fn number(text: &str) -> Result<u16, String> {

@@ -1,5 +1,7 @@
 //! The node itself, and signing in to it.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 
 use crate::api::backup::BackupView;
@@ -12,6 +14,7 @@ use crate::domain::health;
 use crate::domain::id::DeviceId;
 use crate::domain::record::{Clinic, Device};
 use crate::node::engine::{Command, DeviceStanding, Reply, Status};
+use crate::node::observe::{Observed, Role};
 use crate::web::answer::{Answer, Json};
 use crate::web::state::{Api, unexpected};
 
@@ -135,8 +138,28 @@ pub(super) async fn inventory(State(api): State<Api>) -> Answer<InventoryView> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         connected: status.links.iter().map(|link| link.peer).collect(),
         last_heard: status.last_heard,
+        addresses: api
+            .observer()
+            .map(|observer| addresses(status.device, &observer.seen()))
+            .unwrap_or_default(),
     };
     Ok(Json(InventoryView::of(&clinic, &known)))
+}
+
+/// Where devices are seen: this one where it listens at an address of its own, others where they are connected.
+fn addresses(me: DeviceId, seen: &Observed) -> BTreeMap<DeviceId, String> {
+    let others = seen.links.iter().map(|link| {
+        let address = match link.role {
+            Role::Dialler => link.address.to_string(),
+            // The port that a connection comes from leads nowhere.
+            Role::Listener => link.address.ip().to_canonical().to_string(),
+        };
+        (link.device, address)
+    });
+    let mut listeners = seen.listeners.iter();
+    let own = listeners.find(|address| !address.ip().is_unspecified());
+    let own = own.map(|address| (me, address.to_string()));
+    others.chain(own).collect()
 }
 
 /// The store is open: whoever waited for it can go on.
@@ -147,4 +170,33 @@ pub(super) async fn unlock() -> Problem {
 pub(super) async fn stop(State(api): State<Api>) -> Answer<Done> {
     api.ask(Command::Stop).await?;
     Ok(Json(Done {}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::observe::Linked;
+
+    #[test]
+    fn who_dialled_is_seen_at_an_address_and_who_was_dialled_at_a_port_too() {
+        let device = |number| DeviceId::new([number; 32]);
+        let link = |number, address: &str, role| Linked {
+            device: device(number),
+            address: address.parse().expect("an address"),
+            role,
+        };
+        let mut seen = Observed {
+            links: vec![
+                link(1, "[::ffff:192.168.1.7]:40123", Role::Listener),
+                link(2, "192.168.1.8:7846", Role::Dialler),
+            ],
+            listeners: vec!["0.0.0.0:7846".parse().expect("an address")],
+            ..Observed::default()
+        };
+        let found = addresses(device(9), &seen);
+        let found: Vec<_> = found.values().map(String::as_str).collect();
+        assert_eq!(found, ["192.168.1.7", "192.168.1.8:7846"]);
+        seen.listeners = vec!["192.168.1.5:7846".parse().expect("an address")];
+        assert_eq!(addresses(device(9), &seen)[&device(9)], "192.168.1.5:7846");
+    }
 }
