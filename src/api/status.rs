@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backup::{self, BackupView};
-use super::clinic::device_name;
+use super::clinic::{author_name, device_name};
 use super::moment::Moment;
 use crate::domain::health::Concern;
 use crate::domain::record::Clinic;
@@ -60,7 +60,8 @@ pub struct StatusView {
 /// Something that somebody should look at before it becomes an outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
-    /// `revoked`, `contact`, `certificate`, `renewers`, `mesh_key`, `clock`, `disk` or `backup`.
+    /// `revoked`, `disk`, `contact`, `certificate`, `grant`, `renewers`, `web_certificate`, `web_ca`,
+    /// `mesh_key`, `clock` or `backup`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -83,10 +84,11 @@ impl WarningView {
             Concern::ShutOut { by } => (
                 "revoked",
                 format!(
-                    "{} refuses this machine: it was revoked, and gets and gives nothing any more.",
-                    device_name(clinic, by)
+                    "{} says that this machine was revoked: it gets and gives nothing there any more.",
+                    by.map_or_else(|| "An office".to_owned(), |by| device_name(clinic, &by))
                 ),
-                "`clinic-mesh doctor` says more. If the machine is to be used again, an admin invites it anew.",
+                "Ask an admin whether that is so; `clinic-mesh doctor` says more. If the machine is to be \
+                 used again, an admin invites it anew.",
             ),
             Concern::Certificate {
                 device,
@@ -101,6 +103,35 @@ impl WarningView {
                 "renewers",
                 format!("Only {count} of the clinic's nodes can renew certificates."),
                 "Enrol a second node, so that no certificate ends while one office is closed.",
+            ),
+            Concern::Grant {
+                admin,
+                until,
+                over,
+                alone,
+            } => {
+                let name = author_name(clinic, &(*admin).into());
+                let (message, remedy) = grant(&name, ends(*until, *over), *alone);
+                ("grant", message, remedy)
+            }
+            Concern::Web {
+                device,
+                until,
+                over,
+                others,
+            } => (
+                "web_certificate",
+                web(&device_name(clinic, device), ends(*until, *over), *others),
+                "Have an admin run `clinic-mesh web certify`: it makes all of them anew, for every office.",
+            ),
+            Concern::WebCa { until, over } => (
+                "web_ca",
+                format!(
+                    "The web CA that this clinic's browsers trust {}.",
+                    ends(*until, *over)
+                ),
+                "Have an admin put the file `web-NAME.ca` aside, run `clinic-mesh authority web-ca` and \
+                 `clinic-mesh web certify`, and make every PC trust the new one (`clinic-mesh web trust`).",
             ),
             Concern::OldMeshKey { since } => (
                 "mesh_key",
@@ -163,6 +194,39 @@ fn contact(clinic: &Clinic, since: WallTime, read_only: bool) -> (String, String
 fn minute(at: WallTime) -> String {
     let text: String = at.to_string().chars().take(16).collect();
     format!("{} UTC", text.replace('T', " "))
+}
+
+/// When something ends, or that it has.
+fn ends(until: WallTime, over: bool) -> String {
+    let verb = if over { "ended" } else { "ends" };
+    format!("{verb} on {}", until.day())
+}
+
+fn grant(name: &str, ends: String, alone: bool) -> (String, &'static str) {
+    let message = format!("The grant of {name} {ends}: what is signed after that does not count.");
+    if alone {
+        return (
+            format!("{message} No other admin may do all of the same."),
+            "Whoever keeps the root key appoints an admin anew: `clinic-mesh authority grant-admin`, then \
+             `end-admin` for the old one.",
+        );
+    }
+    (
+        message,
+        "Whoever keeps the root key appoints this person anew (`clinic-mesh authority grant-admin`) and \
+         ends the old grant (`clinic-mesh authority end-admin`), or only ends it.",
+    )
+}
+
+fn web(name: &str, ends: String, others: usize) -> String {
+    let too = match others {
+        0 => String::new(),
+        1 => ", and another node's soon or before now".to_owned(),
+        _ => format!(", and those of {others} other nodes soon or before now"),
+    };
+    format!(
+        "The certificate of {name} for browsers {ends}{too}: browsers refuse its page from then on."
+    )
 }
 
 fn certificate(name: &str, freshness: Freshness, until: WallTime) -> (String, &'static str) {
@@ -238,4 +302,44 @@ pub struct WitnessView {
     pub name: String,
     /// Up to which number.
     pub seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{ADMIN, NOON, SampleClinic};
+
+    fn warning(clinic: &SampleClinic, concern: &Concern) -> WarningView {
+        WarningView::of(&clinic.record(), concern)
+    }
+
+    #[test]
+    fn whoever_refuses_a_machine_as_revoked_is_quoted_and_not_believed() {
+        let clinic = SampleClinic::of(["ward-2"]);
+        let by = Some(clinic.device("ward-2").id);
+        for (by, who) in [(by, "ward-2"), (None, "An office")] {
+            let view = warning(&clinic, &Concern::ShutOut { by });
+            let begin = format!("{who} says that this machine was revoked");
+            assert!(view.message.starts_with(&begin), "{}", view.message);
+        }
+    }
+
+    #[test]
+    fn a_grant_that_ends_is_named_with_what_helps() {
+        let clinic = SampleClinic::of(["ward-2"]);
+        let grant = |over, alone| Concern::Grant {
+            admin: clinic.admins[ADMIN].id(),
+            until: NOON,
+            over,
+            alone,
+        };
+        let last = warning(&clinic, &grant(false, true));
+        let expected = format!("The grant of admin {ADMIN} ends on 2026-11-21");
+        assert!(last.message.starts_with(&expected), "{}", last.message);
+        assert!(last.message.contains("No other admin"));
+        assert!(last.remedy.contains("authority grant-admin"));
+        let other = warning(&clinic, &grant(true, false));
+        assert!(other.message.contains("ended on"), "{}", other.message);
+        assert!(!other.message.contains("No other admin"));
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::cert::SKEW;
 use super::id::{AdminId, AuthorId, DeviceId, InvitationId, StaffId};
-use super::record::{Clinic, Device, Item, Status};
+use super::record::{Clinic, Item, Status};
 use super::renewal;
 use super::sighting::Sighting;
 use super::statement::{Act, StatementId};
@@ -119,11 +119,8 @@ impl Node {
             let words = revoked.statements.iter();
             let heard = words.filter_map(|id| self.sighting.heard_of(id)).min();
             // Who was enrolled later was given the revocation with the record.
-            let enrolled = clinic
-                .devices
-                .get(&self.device)
-                .and_then(Device::first_held);
-            let later = enrolled.is_some_and(|enrolled| enrolled > revoked.at);
+            let device = clinic.devices.get(&self.device);
+            let later = device.is_some_and(|device| device.enrolled_at > revoked.at);
             Standing::Enforced {
                 heard: heard.filter(|_| !later),
             }

@@ -1,14 +1,16 @@
 //! What a person should look at before it becomes an outage.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::backup::{History, Trouble};
 use super::cert::DeviceKind;
 use super::contact::Contact;
-use super::id::DeviceId;
-use super::record::Clinic;
+use super::id::{AdminId, DeviceId};
+use super::record::{Admin, Clinic};
 use super::renewal::{self, Freshness};
 use super::time::WallTime;
+use super::web;
 
 /// How far this node's clock may be from its peers' median before every face says so.
 ///
@@ -22,6 +24,22 @@ pub const OFFSET_WORTH_A_WARNING: u64 = 2 * 60 * 1000;
 /// names for so long and no longer.
 pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
+/// How long before its end an admin's grant is a concern.
+///
+/// 90 days: a new one takes the root key, and its sheets may lie with people who are away for a month.
+pub const GRANT_ENDS_SOON: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long before its end a node's certificate for browsers is a concern.
+///
+/// Thirty days: an admin can make it anew from sixty on, so whoever does it once a year in time is never
+/// asked, and whoever is asked can do it at once.
+pub const WEB_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long before its end the web CA is a concern.
+///
+/// Half a year: somebody has to go to every PC and make it trust the next one.
+pub const WEB_CA_ENDS_SOON: Duration = Duration::from_secs(182 * 24 * 3600);
+
 /// Something that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
@@ -32,10 +50,10 @@ pub enum Concern {
         /// Whether it takes nothing more for people of other offices.
         read_only: bool,
     },
-    /// Another node refuses this one as revoked.
+    /// Another node refuses this one as revoked: its word, and no proof.
     ShutOut {
-        /// Which.
-        by: DeviceId,
+        /// Which, where the handshake got far enough to know.
+        by: Option<DeviceId>,
     },
     /// A device's certificate was not renewed in time, or has ended.
     Certificate {
@@ -50,6 +68,35 @@ pub enum Concern {
     FewRenewers {
         /// How many there are.
         count: usize,
+    },
+    /// An admin's grant ends soon, or has ended, and nobody ended the admin.
+    Grant {
+        /// Whose.
+        admin: AdminId,
+        /// When it ends, or ended.
+        until: WallTime,
+        /// Whether it has ended.
+        over: bool,
+        /// Whether no admin whose grant holds on may do all that this one may.
+        alone: bool,
+    },
+    /// Certificates for browsers end soon, or have ended.
+    Web {
+        /// The node whose certificate ends first.
+        device: DeviceId,
+        /// When.
+        until: WallTime,
+        /// Whether it has ended.
+        over: bool,
+        /// How many other nodes' certificates end soon or have ended.
+        others: usize,
+    },
+    /// The web CA ends soon, or has ended: browsers believe nothing it signed after that.
+    WebCa {
+        /// When.
+        until: WallTime,
+        /// Whether it has ended.
+        over: bool,
     },
     /// The mesh key has been in use for long.
     OldMeshKey {
@@ -104,7 +151,10 @@ pub fn concerns(
     let now = off.map_or(now, |offset_ms| shifted(now, offset_ms));
     let mut found: Vec<Concern> = out_of_contact(contact).into_iter().collect();
     found.extend(certificates(clinic, now));
+    found.extend(grants(clinic, now));
     found.extend(few_renewers(clinic));
+    found.extend(web(clinic, now));
+    found.extend(web_ca(clinic, now));
     found.extend(old_mesh_key(clinic, now));
     found.extend(off.map(|offset_ms| Concern::Clock { offset_ms }));
     found
@@ -146,6 +196,58 @@ fn certificates(clinic: &Clinic, now: WallTime) -> Vec<Concern> {
     late.into_iter().map(|(_, concern)| concern).collect()
 }
 
+/// The grants that end soon or have ended; first those that leave nobody to do what their admin may.
+fn grants(clinic: &Clinic, now: WallTime) -> Vec<Concern> {
+    let in_office = || clinic.admins.iter().filter(|(_, one)| one.last.is_none());
+    let ends_soon = |one: &Admin| now.plus(GRANT_ENDS_SOON) > one.grant.not_after;
+    let may_all = |one: &Admin, other: &Admin| {
+        let mut scopes = other.grant.scopes.iter();
+        scopes.all(|scope| one.grant.scopes.has(scope))
+    };
+    let ending = in_office().filter(|(_, one)| ends_soon(one));
+    let mut found: Vec<(bool, WallTime, AdminId)> = ending
+        .map(|(id, one)| {
+            let stays = in_office().any(|(_, other)| !ends_soon(other) && may_all(other, one));
+            (stays, one.grant.not_after, *id)
+        })
+        .collect();
+    found.sort();
+    let concern = |(stays, until, admin): (bool, WallTime, AdminId)| Concern::Grant {
+        admin,
+        until,
+        over: now > until,
+        alone: !stays,
+    };
+    found.into_iter().map(concern).collect()
+}
+
+/// The certificates for browsers, of which an admin renews all at once: so they are one concern.
+fn web(clinic: &Clinic, now: WallTime) -> Option<Concern> {
+    let ends = clinic
+        .members()
+        .filter_map(|(device, found)| Some((found.web.as_ref()?.not_after, *device)));
+    let soon = ends.filter(|(until, _)| now.plus(WEB_ENDS_SOON) > *until);
+    let soon: Vec<(WallTime, DeviceId)> = soon.collect();
+    let (until, device) = *soon.iter().min()?;
+    Some(Concern::Web {
+        device,
+        until,
+        over: now > until,
+        others: soon.len() - 1,
+    })
+}
+
+/// The web CA, or, while some nodes show one and some another, the one that ends first.
+fn web_ca(clinic: &Clinic, now: WallTime) -> Option<Concern> {
+    let shown = clinic.members().filter_map(|(_, found)| found.web.as_ref());
+    let authorities: BTreeSet<&[u8]> = shown.map(|web| web.authority.as_slice()).collect();
+    let until = authorities.into_iter().filter_map(web::ends_at).min()?;
+    (now.plus(WEB_CA_ENDS_SOON) > until).then_some(Concern::WebCa {
+        until,
+        over: now > until,
+    })
+}
+
 /// Where there are three nodes, two have to be able to renew: one may be away when it is needed.
 fn few_renewers(clinic: &Clinic) -> Option<Concern> {
     let nodes = clinic
@@ -166,8 +268,10 @@ fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::cert::{Scope, Scopes};
     use crate::domain::statement::Act;
-    use crate::domain::testing::{NOON, SampleClinic, days};
+    use crate::domain::testing::{ADMIN, NOON, SampleClinic, days};
+    use crate::domain::web::WebCertificate;
 
     fn concerns(clinic: &Clinic, now: WallTime, offset: Option<i64>) -> Vec<Concern> {
         super::concerns(clinic, now, offset, Contact::Fresh)
@@ -239,6 +343,89 @@ mod tests {
         clinic.enrol("lab");
         let few = Concern::FewRenewers { count: 1 };
         assert_eq!(concerns(&clinic.record(), NOON, None), [few]);
+    }
+
+    /// Of whom a grant is a concern, and whether nobody else may do the same, at so many days.
+    fn grants_at(clinic: &SampleClinic, day: u64) -> Vec<(AdminId, bool, bool)> {
+        let found = concerns(&clinic.record(), NOON.plus(days(day)), None);
+        let grants = found.into_iter().filter_map(|concern| match concern {
+            Concern::Grant {
+                admin, over, alone, ..
+            } => Some((admin, over, alone)),
+            _ => None,
+        });
+        grants.collect()
+    }
+
+    #[test]
+    fn the_last_grant_is_a_concern_for_ninety_days_before_its_end_and_for_ever_after() {
+        let clinic = SampleClinic::of([]);
+        let robin = clinic.admins[ADMIN].id();
+        assert_eq!(grants_at(&clinic, 3650 - 90), []);
+        assert_eq!(grants_at(&clinic, 3650 - 89), [(robin, false, true)]);
+        assert_eq!(grants_at(&clinic, 3651), [(robin, true, true)]);
+    }
+
+    #[test]
+    fn a_grant_that_ends_is_less_of_a_concern_where_another_admin_may_do_the_same() {
+        let mut clinic = SampleClinic::of([]);
+        let robin = clinic.admins[ADMIN].id();
+        clinic.now = NOON.plus(days(3000));
+        let few = clinic.admin("Kim", Scopes::of([Scope::Staff]));
+        assert_eq!(grants_at(&clinic, 3600), [(robin, false, true)]);
+        let all = clinic.admin("Sam", Scopes::of(Scopes::ALL));
+        assert_eq!(grants_at(&clinic, 3600), [(robin, false, false)]);
+        clinic.say_root(Act::AdminEnded {
+            admin: robin,
+            last: 1_000,
+        });
+        assert_eq!(
+            grants_at(&clinic, 3651),
+            [],
+            "whoever was ended is missed by nobody"
+        );
+        assert_eq!(grants_at(&clinic, 6600).len(), 2);
+        assert!(grants_at(&clinic, 6600).contains(&(all, false, true)));
+        assert!(grants_at(&clinic, 6600).contains(&(few, false, true)));
+    }
+
+    #[test]
+    fn certificates_for_browsers_are_one_concern_from_thirty_days_before_the_first_one_ends() {
+        let mut clinic = clinic();
+        for (office, lasts) in [("lab", 397), ("front-desk", 400), ("ward-2", 500)] {
+            let device = clinic.device(office).id;
+            let certificate = WebCertificate {
+                names: vec!["node.sample.internal".to_owned()],
+                key: [4; 65],
+                leaf: vec![1],
+                authority: vec![2],
+                not_after: NOON.plus(days(lasts)),
+            };
+            clinic.say(Act::WebCertified {
+                device,
+                certificate,
+            });
+        }
+        let at = |day| {
+            let found = concerns(&clinic.record(), NOON.plus(days(day)), None);
+            found.into_iter().find_map(|concern| match concern {
+                Concern::Web {
+                    device,
+                    until,
+                    over,
+                    others,
+                } => {
+                    assert_eq!(until, NOON.plus(days(397)));
+                    assert_eq!(device, clinic.device("lab").id);
+                    Some((over, others))
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(at(367), None);
+        assert_eq!(at(368), Some((false, 0)));
+        assert_eq!(at(371), Some((false, 1)));
+        assert_eq!(at(398), Some((true, 1)));
     }
 
     #[test]

@@ -132,6 +132,9 @@ pub struct Device {
     pub signed: Signed,
     /// The admin who enrolled it.
     pub enrolled_by: AdminId,
+    /// When it was first enrolled, by the signer's clock. Its certificate begins earlier, for machines whose
+    /// clock is behind.
+    pub enrolled_at: WallTime,
     /// When it held a certificate, in order and apart from each other.
     pub held: Vec<Span>,
     /// Where it may be reached besides discovery.

@@ -1,8 +1,8 @@
 //! What browsers are shown to believe that a node is the clinic's: names, and certificates that the
 //! clinic's web CA has signed.
 //!
-//! The certificates themselves (X.509) are bytes here. Browsers judge them; the mesh believes nothing
-//! because of them.
+//! The certificates themselves (X.509) are bytes here, of which nothing is read but when the web CA's ends.
+//! Browsers judge them; the mesh believes nothing because of them.
 
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
@@ -63,6 +63,15 @@ pub fn fingerprint(certificate: &[u8]) -> String {
     let digest = Sha256::digest(certificate);
     let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
+}
+
+/// When a certificate says that it ends; nothing if it cannot be read.
+///
+/// Good for a warning and for nothing else: no signature is looked at.
+pub fn ends_at(certificate: &[u8]) -> Option<WallTime> {
+    let (_, read) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(read.validity().not_after.timestamp()).ok()?;
+    Some(WallTime(seconds.saturating_mul(1000)))
 }
 
 /// Whether a text is a name that browsers look up, in its one spelling: small letters, digits and

@@ -8,6 +8,8 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::*;
+use crate::domain::contact::Contact;
+use crate::domain::health::{self, Concern};
 use crate::domain::web::WebCertificate;
 use crate::platform::web_key::WebKey;
 
@@ -134,6 +136,25 @@ fn certificates_are_made_anew_in_their_last_two_months_with_the_same_names_and_k
     let after = after.expect("renewed");
     assert_eq!((&after.names, after.key), (&before.names, before.key));
     assert!(after.not_after > before.not_after && after.leaf != before.leaf);
+}
+
+#[test]
+fn a_web_ca_is_a_concern_half_a_year_before_its_end() {
+    let bench = Bench::new();
+    certified(&bench);
+    let admin = bench.admin();
+    let at = |days: u64| {
+        let now = NOW.plus(Duration::from_secs(days * 24 * 3600));
+        let found = health::concerns(admin.clinic(), now, None, Contact::Fresh);
+        found.into_iter().find_map(|concern| match concern {
+            Concern::WebCa { until, over } => Some((until, over)),
+            _ => None,
+        })
+    };
+    let end = NOW.plus(Duration::from_secs(3650 * 24 * 3600));
+    assert_eq!(at(3650 - 182), None);
+    assert_eq!(at(3650 - 181), Some((end, false)));
+    assert_eq!(at(3651), Some((end, true)));
 }
 
 #[test]

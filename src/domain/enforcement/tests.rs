@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::testing::{NOON, SampleClinic, days};
+use crate::domain::testing::{NOON, SampleClinic, days, minutes};
 
 /// A node that has said nothing and is away.
 fn silent(clinic: &SampleClinic, office: &str) -> Node {
@@ -100,8 +100,12 @@ fn what_is_enforced_everywhere_is_shown_for_a_week_and_what_is_not_as_long_as_it
 fn whoever_was_enrolled_later_had_it_from_the_start() {
     let mut clinic = SampleClinic::of(["lab"]);
     let statement = clinic.revoke("lab");
-    clinic.now = NOON.plus(days(2));
-    clinic.enrol("ward-2");
+    // So soon after that its certificate begins before: an authority dates it five minutes back.
+    clinic.now = NOON.plus(minutes(2));
+    clinic.enrol_as("ward-2", |certificate| {
+        certificate.not_before = certificate.not_before.minus(SKEW);
+        certificate.not_after = certificate.not_after.minus(SKEW);
+    });
     let mut ward = level(&clinic, "ward-2");
     ward.sighting.hear_of(statement, clinic.now);
     let report = only(&clinic, &[ward], clinic.now);

@@ -45,6 +45,7 @@ pub use types::*;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
+use crate::domain::health::Concern;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
 use crate::domain::log::{Epoch, Log};
 use crate::domain::message::EntryId;
@@ -108,9 +109,9 @@ pub struct Engine {
     clock: Clock,
     rng: StdRng,
     standing: DeviceStanding,
-    /// Who refused this node as revoked, since it was last let in anywhere. A node that was away learns of
-    /// its revocation in no other way.
-    shut_out_by: Option<DeviceId>,
+    /// That a peer refused this node as revoked, since it was last let in anywhere. A node that was away
+    /// learns of its revocation in no other way.
+    shut_out: Option<Concern>,
     stopping: Option<Ticket>,
     stopped: bool,
     room: Room,
@@ -211,7 +212,7 @@ impl Engine {
             clock: Clock::resume(boot.clock),
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
-            shut_out_by: None,
+            shut_out: None,
             stopping: None,
             stopped: false,
             room: Room::Enough,
@@ -291,8 +292,9 @@ impl Engine {
             Input::LinkDown { link } => self.forget_link(link, None),
             Input::Frame { link, frame } => self.on_frame(link, frame),
             Input::PeerRefused { why, peer, by_peer } => {
-                let peers_word = by_peer && why == Refusal::Revoked;
-                self.shut_out_by = peer.filter(|_| peers_word).or(self.shut_out_by);
+                if by_peer && why == Refusal::Revoked {
+                    self.on_shut_out(peer);
+                }
                 self.count_refusal(peer, why);
             }
             Input::Committed { id } => self.on_committed(id),
@@ -352,7 +354,7 @@ impl Engine {
 
     fn on_link_up(&mut self, id: LinkId, link: Link) {
         let (peer, stage) = (link.peer, link.stage);
-        self.shut_out_by = None;
+        self.shut_out = None;
         if let Err(why) = self.verdict(&link.certificate, &link.issuer) {
             self.effects.push_back(Effect::Close { link: id, why });
             return;

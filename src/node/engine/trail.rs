@@ -132,10 +132,21 @@ impl Engine {
         }
     }
 
+    /// A peer says that this node was revoked.
+    ///
+    /// Whoever names nobody is believed only where no other node lets this one in: it is one byte, from
+    /// whoever answers at an address. A name that is known already stays.
+    pub(super) fn on_shut_out(&mut self, by: Option<DeviceId>) {
+        let counts = by.is_some() || (self.links.is_empty() && self.shut_out.is_none());
+        if counts {
+            self.shut_out = Some(Concern::ShutOut { by });
+        }
+    }
+
     /// What somebody should look at: first what comes before everything else, then a full disk, since
     /// nobody can write for it.
     fn concerns(&self, offset: Option<i64>) -> Vec<Concern> {
-        let shut_out = self.shut_out_by.map(|by| Concern::ShutOut { by });
+        let shut_out = self.shut_out.clone();
         let full = (self.room == Room::NearlyFull).then_some(Concern::DiskNearlyFull);
         let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
         shut_out.into_iter().chain(full).chain(others).collect()

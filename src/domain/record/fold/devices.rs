@@ -178,6 +178,7 @@ impl Clinic {
             former: None,
             signed: signed.clone(),
             enrolled_by: item.id.author.as_admin(),
+            enrolled_at: item.time.wall(),
             held: vec![held],
             address: address.clone(),
             ever_offices: office.into_iter().collect(),
@@ -198,6 +199,7 @@ impl Clinic {
                 let known = held.get_mut();
                 known.ever_offices.append(&mut device.ever_offices);
                 known.enrolled_by = device.enrolled_by;
+                known.enrolled_at = known.enrolled_at.min(device.enrolled_at);
                 known.address = device.address;
                 known.renewed(device.certificate, device.signed);
             }

@@ -7,7 +7,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
+use crate::domain::cert::Scopes;
+use crate::domain::contact::Contact;
+use crate::domain::health::{self, Concern};
+use crate::domain::id::AdminId;
 use crate::domain::time::Clock;
+use crate::domain::web::WebCertificate;
 
 /// Days of ten years.
 const TEN_YEARS: u64 = 3653;
@@ -157,4 +162,55 @@ fn when_the_whole_clinic_was_closed_for_too_long_an_admin_certifies_one_node_and
     years.meet(0, 1, back.plus(minutes(1)));
     years.meet(0, 2, back.plus(minutes(1)));
     assert!((0..3).all(|n| years.certificate(n).not_after > back));
+}
+
+/// Makes the certificate for browsers of the one office anew.
+fn certify_for_browsers(clinic: &mut SampleClinic) {
+    let device = clinic.device("front-desk").id;
+    let certificate = WebCertificate {
+        names: vec!["front-desk.sample.internal".to_owned()],
+        key: [4; 65],
+        leaf: vec![1],
+        authority: vec![2],
+        not_after: clinic.now.plus(days(397)),
+    };
+    clinic.say(Act::WebCertified {
+        device,
+        certificate,
+    });
+}
+
+/// The root appoints somebody in the place of an admin whose grant ends.
+fn follow(clinic: &mut SampleClinic, admin: AdminId) {
+    clinic.admin("Robin 2", Scopes::of(Scopes::ALL));
+    clinic.say_root(Act::AdminEnded { admin, last: 1_000 });
+}
+
+#[test]
+fn in_ten_years_whoever_does_what_a_warning_says_sees_no_grant_and_no_browser_certificate_end() {
+    let mut clinic = SampleClinic::of(["front-desk"]);
+    certify_for_browsers(&mut clinic);
+    let mut record = clinic.record();
+    let mut told = 0;
+    for day in 0..TEN_YEARS {
+        clinic.now = NOON.plus(days(day));
+        for concern in health::concerns(&record, clinic.now, None, Contact::Fresh) {
+            let (over, admin) = match concern {
+                Concern::Grant { over, admin, .. } => (over, Some(admin)),
+                Concern::Web { over, .. } => (over, None),
+                _ => continue,
+            };
+            assert!(!over, "day {day}: it ended before anybody was told");
+            match admin {
+                Some(admin) => follow(&mut clinic, admin),
+                None => certify_for_browsers(&mut clinic),
+            }
+            record = clinic.record();
+            told += 1;
+        }
+        let web = record.devices[&clinic.device("front-desk").id].web.as_ref();
+        assert!(web.is_some_and(|web| web.not_after > clinic.now));
+    }
+    // Browsers' certificates nine times, and one grant.
+    assert_eq!(told, 10);
 }

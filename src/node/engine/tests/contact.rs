@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::health::Concern;
+use crate::domain::id::DeviceId;
 use crate::domain::policy::Policy;
 use crate::domain::statement::Act;
 use crate::node::engine::{Reply, Room};
@@ -21,6 +22,9 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
         Concern::ShutOut { .. }
         | Concern::Certificate { .. }
         | Concern::FewRenewers { .. }
+        | Concern::Grant { .. }
+        | Concern::Web { .. }
+        | Concern::WebCa { .. }
         | Concern::OldMeshKey { .. }
         | Concern::Clock { .. }
         | Concern::DiskNearlyFull
@@ -206,21 +210,29 @@ fn a_node_that_is_refused_as_revoked_says_so_until_it_is_let_in_again() {
     let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
     clinic.staff("Ana", ["front-desk"]);
     let mut mesh = Mesh::of(clinic);
-    let shut_out = |mesh: &mut Mesh| {
-        let ticket = mesh.ask("ward-2", Command::Status);
-        match mesh.answer("ward-2", ticket) {
-            Some(Reply::Status(status)) => status
-                .concerns
-                .iter()
-                .any(|concern| matches!(concern, Concern::ShutOut { .. })),
-            _ => panic!("no status"),
-        }
-    };
+    let front_desk = mesh.clinic.device("front-desk").id;
+    mesh.shut_out("ward-2", None);
+    assert_eq!(shut_out(&mut mesh), None, "somebody lets it in");
     mesh.cut("ward-2");
-    assert!(!shut_out(&mut mesh));
-    mesh.shut_out("ward-2", "front-desk");
-    assert!(shut_out(&mut mesh));
+    assert_eq!(shut_out(&mut mesh), None);
+    mesh.shut_out("ward-2", None);
+    assert_eq!(shut_out(&mut mesh), Some(None), "whoever it was");
+    mesh.shut_out("ward-2", Some("front-desk"));
+    mesh.shut_out("ward-2", None);
+    assert_eq!(shut_out(&mut mesh), Some(Some(front_desk)));
     mesh.heal("ward-2");
     mesh.run_for(Duration::from_secs(5));
-    assert!(!shut_out(&mut mesh), "it is connected");
+    assert_eq!(shut_out(&mut mesh), None, "it is connected");
+}
+
+/// Who, if anybody, says that ward 2 was revoked.
+fn shut_out(mesh: &mut Mesh) -> Option<Option<DeviceId>> {
+    let ticket = mesh.ask("ward-2", Command::Status);
+    let Some(Reply::Status(status)) = mesh.answer("ward-2", ticket) else {
+        panic!("no status");
+    };
+    status.concerns.iter().find_map(|concern| match concern {
+        Concern::ShutOut { by } => Some(*by),
+        _ => None,
+    })
 }

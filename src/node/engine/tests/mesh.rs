@@ -167,11 +167,11 @@ impl Mesh {
         self.settle();
     }
 
-    /// `by` tells an office in a handshake that it was revoked.
-    pub(super) fn shut_out(&mut self, name: &str, by: &str) {
+    /// `by`, or whoever answers at an address, tells an office in a handshake that it was revoked.
+    pub(super) fn shut_out(&mut self, name: &str, by: Option<&str>) {
         let refused = Input::PeerRefused {
             why: Refusal::Revoked,
-            peer: Some(self.clinic.device(by).id),
+            peer: by.map(|by| self.clinic.device(by).id),
             by_peer: true,
         };
         self.queue.push_back((name.to_owned(), refused));
