@@ -5,11 +5,12 @@
 mod processes;
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
-use processes::{Clinic, Node, Say as _, eventually};
+use processes::{Clinic, Node, Say as _, Talk, eventually};
 use serde_json::Value;
 
 /// A clinic with one running node, and the words of its three recovery shares.
@@ -66,6 +67,116 @@ fn grant(clinic: &Clinic, at: &Node, name: &str, with: &[&str]) {
         .arg(passphrase)
         .said()
         .done();
+}
+
+#[test]
+fn a_withdrawal_is_dated_by_its_signature_and_not_by_when_somebody_began_to_type() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    clinic.staff(&front, "Ana", "front-desk");
+    let mut invite = clinic.invite(&front, "ward-2");
+    invite.line();
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    let (admin, root) = ("--admin-passphrase-file", "--root-passphrase-file");
+    for (number, (act, option, secret)) in [
+        (
+            &["staff", "suspend", "Ana", "--as", "Robin"][..],
+            admin,
+            "admin",
+        ),
+        (
+            &["revoke", "invitation", "ward-2", "--as", "Robin"],
+            admin,
+            "admin",
+        ),
+        (&["revoke", "admin", "Sam"], root, "root"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let hand = clinic.path(&format!("hand-{number}"));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &hand,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .expect("a pipe with a name");
+        let mut command = clinic.on(&front, act);
+        let mut typing = Talk::begin(command.args(["--yes", "--json", option]).arg(&hand));
+        // There is nobody to write to until the command waits for the passphrase, and so is past its beginning.
+        let mut keys = eventually("the passphrase is asked for", || {
+            let mut open = std::fs::File::options();
+            open.write(true)
+                .custom_flags(WITHOUT_WAITING)
+                .open(&hand)
+                .ok()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let typed_at = now_ms();
+        let words = std::fs::read(clinic.path(secret)).expect("the passphrase");
+        keys.write_all(&words).expect("room in the pipe");
+        drop(keys);
+        assert!(typing.end().success(), "{act:?}");
+
+        let status = ["revoke", "status", "--json"];
+        let told = clinic.on(&front, &status).said().done().json();
+        let revoked = told["revocations"].as_array().expect("a list");
+        assert_eq!(revoked.len(), number + 1, "{told}");
+        let newest = revoked
+            .iter()
+            .filter_map(|one| one["signed_at"]["ms"].as_u64());
+        assert!(newest.max() >= Some(typed_at), "{act:?}: {told}");
+    }
+}
+
+const WITHOUT_WAITING: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(since.expect("after 1970").as_millis()).expect("not so far")
+}
+
+#[test]
+fn a_name_that_an_admin_bears_is_granted_to_nobody_else() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    let again = |extra: &[&str]| {
+        let mut command = clinic.on(&front, &["authority", "grant-admin", "Sam"]);
+        command.args(extra).arg("--new-passphrase-file");
+        command.arg(clinic.path("admin")).said()
+    };
+    let refused = again(&["--as", "Robin"]).failed(4);
+    assert!(
+        refused.err.contains("there is an admin Sam already"),
+        "{}",
+        refused.err
+    );
+    assert!(refused.err.contains("end-admin \"Sam\""), "{}", refused.err);
+    // Nor where the key's file was moved away, and the record with it.
+    let own = clinic.path("authority");
+    for file in std::fs::read_dir(&own).expect("there") {
+        let file = file.expect("there").path();
+        let name = file.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name == "record" || name.starts_with("admin-sam")) {
+            std::fs::remove_file(&file).expect("moved away");
+        }
+    }
+    let refused = again(&["--from-node"]).failed(4);
+    assert!(
+        refused.err.contains("there is an admin Sam already"),
+        "{}",
+        refused.err
+    );
+    let by_admin = ["revoke", "admin", "Sam", "--as", "Robin", "--yes"];
+    let refused = clinic.on(&front, &by_admin).said().failed(2);
+    assert!(refused.err.contains("the root key"), "{}", refused.err);
+    end(&clinic, &front, "Sam");
+    grant(&clinic, &front, "Sam", &["--from-node"]);
 }
 
 fn end(clinic: &Clinic, at: &Node, name: &str) {

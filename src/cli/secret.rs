@@ -33,7 +33,7 @@ impl SecretSource {
     pub(crate) fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         match &self.passphrase_file {
             Some(path) => from_file(path),
-            None => typed(prompt),
+            None => typed(prompt, NODE_OPTION),
         }
     }
 
@@ -42,17 +42,29 @@ impl SecretSource {
     pub(crate) fn at_hand(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.passphrase_file {
             Some(path) => path.exists().then(|| from_file(path)).transpose(),
-            None if std::io::stdin().is_terminal() => typed(prompt).map(Some),
+            None if std::io::stdin().is_terminal() => typed(prompt, NODE_OPTION).map(Some),
             None => Ok(first_line(std::io::stdin().lock()).ok()),
         }
     }
 
     /// A secret being chosen: typed twice at the terminal, or once from the file.
     pub(crate) fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
-        let Some(path) = &self.passphrase_file else {
-            return typed_twice(prompt);
-        };
-        from_file(path)
+        chosen(self.passphrase_file.as_deref(), prompt, NODE_OPTION)
+    }
+}
+
+/// What gives a node's secret besides the terminal.
+const NODE_OPTION: &str = "--passphrase-file FILE, or a key with --key-file FILE";
+
+/// A secret being chosen: typed twice at the terminal, or once from the file.
+pub(crate) fn chosen(
+    file: Option<&Path>,
+    prompt: &str,
+    option: &str,
+) -> Result<Zeroizing<String>, Failure> {
+    match file {
+        Some(path) => from_file(path),
+        None => typed_twice(prompt, option),
     }
 }
 
@@ -65,10 +77,11 @@ pub(crate) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 
 /// Types a secret at the terminal without echo.
 ///
-/// Without a terminal the first line of standard input is taken, so that a script can pipe it in.
-pub(crate) fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+/// Without a terminal the first line of standard input is taken, so that a script can pipe it in; `option`
+/// is what the script might have given instead.
+pub(crate) fn typed(prompt: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Ok(first_line(std::io::stdin().lock())?);
+        return piped(std::io::stdin().lock(), prompt, option);
     }
     eprint_now(&format!("{prompt}: "));
     let secret = Zeroizing::new(rpassword::read_password()?);
@@ -79,16 +92,28 @@ pub(crate) fn typed(prompt: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// Types a secret twice, so that a mistake is found while it still costs nothing.
-pub(crate) fn typed_twice(prompt: &str) -> Result<Zeroizing<String>, Failure> {
-    let first = typed(prompt)?;
+fn typed_twice(prompt: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
+    let first = typed(prompt, option)?;
     if !std::io::stdin().is_terminal() {
         return Ok(first);
     }
-    let second = typed("The same again")?;
+    let second = typed("The same again", option)?;
     if *first == *second {
         return Ok(first);
     }
     Err(Failure::usage("the two were not the same").remedy("run the command again"))
+}
+
+/// The next line of a script's input; where there is none, which secret is missing and what gives it.
+fn piped(
+    reader: impl std::io::BufRead,
+    prompt: &str,
+    option: &str,
+) -> Result<Zeroizing<String>, Failure> {
+    first_line(reader).map_err(|error| {
+        Failure::error(format!("{prompt}: {error}"))
+            .remedy(format!("run it at a terminal, or give {option}"))
+    })
 }
 
 fn first_line(reader: impl std::io::BufRead) -> std::io::Result<Zeroizing<String>> {
@@ -168,6 +193,15 @@ impl YesFlag {
     }
 }
 
+/// The same flag where nothing is asked, because everything can be undone: scripts give it to every command
+/// of a family.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct NeedlessYes {
+    /// Taken as by the commands beside it; this one asks nothing
+    #[arg(long = "yes", short = 'y')]
+    _yes: bool,
+}
+
 fn eprint_now(text: &str) {
     let mut out = std::io::stderr().lock();
     // A prompt that cannot be shown is no reason not to go on: the answer is read all the same.
@@ -206,6 +240,21 @@ pub(crate) fn make_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_that_gives_no_secret_hears_which_and_how() {
+        let missing = piped("".as_bytes(), "Passphrase of the root key", "--root FILE");
+        let missing = missing.expect_err("nothing was given");
+        assert!(missing.message.contains("of the root key"), "{missing}");
+        assert!(missing.message.contains("no secret was given"), "{missing}");
+        assert!(
+            missing
+                .remedy
+                .is_some_and(|remedy| remedy.contains("--root FILE"))
+        );
+        let given = piped("open\nrest".as_bytes(), "Passphrase", "--root FILE");
+        assert_eq!(given.expect("a line").as_str(), "open");
+    }
 
     #[test]
     fn a_secret_is_the_first_line_without_its_end() {

@@ -7,6 +7,7 @@ mod desk;
 mod find;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -16,6 +17,7 @@ use crate::authority::{self, Authority, AuthorityError, KeyFileError, Passphrase
 use crate::domain::name::Name;
 use crate::platform::entropy;
 use crate::platform::files::FileError;
+use crate::platform::lock::LockError;
 
 pub(crate) use desk::Desk;
 pub(crate) use find::{device, invitation, room, staff};
@@ -69,13 +71,9 @@ impl AdminKey {
         let passphrase = ask(
             self.admin_passphrase_file.as_deref(),
             &format!("Passphrase of admin {name}"),
+            "--admin-passphrase-file FILE",
         )?;
-        Ok(Authority::open_admin(
-            &path,
-            &name,
-            &passphrase,
-            entropy::os(),
-        )?)
+        patiently(|| Authority::open_admin(&path, &name, &passphrase, entropy::os()))
     }
 
     /// Whether nobody was named and the directory holds no admin's key.
@@ -125,8 +123,8 @@ impl RootKey {
     /// Opens the root key with the passphrase.
     pub(crate) fn open(&self, path: &Path) -> Result<Authority, Failure> {
         let file = self.root_passphrase_file.as_deref();
-        let passphrase = ask(file, "Passphrase of the root key")?;
-        Ok(Authority::open_root(path, &passphrase, entropy::os())?)
+        let passphrase = ask(file, "Passphrase of the root key", ROOT_OPTION)?;
+        patiently(|| Authority::open_root(path, &passphrase, entropy::os()))
     }
 
     /// A passphrase for a root key that is about to be made.
@@ -135,25 +133,50 @@ impl RootKey {
         choose(
             file,
             "Passphrase for the root key (kept offline, seldom used)",
+            ROOT_OPTION,
         )
     }
 }
 
+/// How long a command waits for another one of the same authority that is about to be done: longer than it
+/// takes to open a key, sign and give the statement to the node.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Opens the authority once no other command works with it; whoever holds it for longer is named.
+fn patiently(open: impl Fn() -> Result<Authority, AuthorityError>) -> Result<Authority, Failure> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(AuthorityError::Lock(LockError::Held { .. })) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(LOOK);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// What gives the root key's passphrase besides the terminal.
+const ROOT_OPTION: &str = "--root-passphrase-file FILE";
+
 /// An existing passphrase, from the file or typed.
-fn ask(file: Option<&Path>, prompt: &str) -> Result<Passphrase, Failure> {
+fn ask(file: Option<&Path>, prompt: &str, option: &str) -> Result<Passphrase, Failure> {
     let typed: Zeroizing<String> = match file {
         Some(file) => secret::from_file(file)?,
-        None => secret::typed(prompt)?,
+        None => secret::typed(prompt, option)?,
     };
     Ok(Passphrase::typed(&typed))
 }
 
-/// A passphrase being chosen: from the file, or typed twice.
-pub(crate) fn choose(file: Option<&Path>, prompt: &str) -> Result<Passphrase, Failure> {
-    let source = secret::SecretSource {
-        passphrase_file: file.map(Path::to_owned),
-    };
-    let chosen = source.choose(prompt)?;
+/// A passphrase being chosen: from the file that `option` gives, or typed twice.
+pub(crate) fn choose(
+    file: Option<&Path>,
+    prompt: &str,
+    option: &str,
+) -> Result<Passphrase, Failure> {
+    let chosen = secret::chosen(file, prompt, option)?;
     Passphrase::chosen(&chosen).map_err(Failure::usage)
 }
 

@@ -26,6 +26,10 @@ pub(in crate::cli) struct EndAdmin {
 
     #[command(flatten)]
     yes: YesFlag,
+
+    /// What the commands beside this one take; refused here with the reason
+    #[arg(long = "as", value_name = "ADMIN", hide = true)]
+    admin_signs: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -37,8 +41,13 @@ struct Answer {
 
 impl EndAdmin {
     pub(in crate::cli) fn run(&self, context: &Context) -> Outcome {
+        if self.admin_signs.is_some() {
+            return Err(Failure::usage(
+                "an admin is removed by the root key; no admin signs for it",
+            )
+            .remedy("leave --as out, and have the root key's passphrase at hand"));
+        }
         let root = self.root.open(&self.dir.path())?;
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::of(root, context).await?;
             let (admin, name) = find(desk.authority.clinic(), &self.admin)?;
@@ -47,6 +56,7 @@ impl EndAdmin {
             self.yes.confirm(&format!(
                 "Remove admin {name} for good, counting {last} of {known} statements?"
             ))?;
+            let now = context.clock.now();
             let segment = desk.authority.end_admin(admin, Some(last), now)?;
             desk.submit(&segment).await?;
             let admin = admin.to_string();

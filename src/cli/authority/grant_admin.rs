@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::authority::{Cost, NewAdmin, WebCa};
+use crate::authority::{self, Cost, NewAdmin, WebCa};
 use crate::cli::admin::{AdminKey, Desk, RootKey, choose};
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::{Scope, Scopes};
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::id::AdminId;
 use crate::domain::name::Name;
+use crate::domain::record::Clinic;
 use crate::domain::time::WallTime;
 
 /// Appoint an admin: make a key and have the root key sign what it may do
@@ -66,24 +67,30 @@ struct Answer {
 
 impl GrantAdmin {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let path = self.key.dir.path();
+        // Before anything is typed, as far as is known here.
+        if let Ok(known) = authority::record(&path) {
+            self.check_name(&known.clinic())?;
+        }
         let passed_on = self.passed_on(&path)?;
         let file = self.new_passphrase_file.as_deref();
-        let passphrase = choose(file, &format!("Passphrase for admin {}", self.name))?;
+        let prompt = format!("Passphrase for admin {}", self.name);
+        let passphrase = choose(file, &prompt, "--new-passphrase-file FILE")?;
         let root = self.root.open(&path)?;
-        let not_after = now.plus(Duration::from_secs(u64::from(self.days) * 86_400));
         let scopes = if self.may.is_empty() {
             Scopes::of(Scopes::ALL)
         } else {
             Scopes::of(self.may.iter().copied())
         };
-        let admin = context.block_on(async {
+        let (admin, not_after) = context.block_on(async {
             let mut desk = Desk::of(root, context).await?;
+            self.check_name(desk.authority.clinic())?;
             let (mesh_keys, web_ca) = match passed_on {
                 Some(kept) => kept,
                 None => (desk.client.mesh_keys().await?, None),
             };
+            let now = context.clock.now();
+            let not_after = now.plus(Duration::from_secs(u64::from(self.days) * 86_400));
             let new = NewAdmin {
                 name: self.name.clone(),
                 scopes,
@@ -95,9 +102,28 @@ impl GrantAdmin {
                 .authority
                 .grant_admin(new, &passphrase, Cost::PRODUCT, now)?;
             desk.submit(&changed.segment).await?;
-            Ok::<_, Failure>(changed.made)
+            Ok::<_, Failure>((changed.made, not_after))
         })?;
         self.say(context, &path, admin, not_after)
+    }
+
+    /// Two admins of one name could not be told apart, neither by people nor by `--as`.
+    fn check_name(&self, clinic: &Clinic) -> Outcome {
+        let mut admins = clinic.admins.values();
+        let Some(there) =
+            admins.find(|admin| admin.last.is_none() && admin.grant.name == self.name)
+        else {
+            return Ok(());
+        };
+        let name = &self.name;
+        Err(Failure::refused(format!(
+            "there is an admin {name} already, granted until {}",
+            there.grant.not_after
+        ))
+        .remedy(format!(
+            "for a new key, grant it under another name, such as \"{name} 2\", then remove the old one \
+             with `clinic-mesh authority end-admin \"{name}\"`"
+        )))
     }
 
     /// What an admin's files hold for the next; nothing where none is left, and the node is asked.

@@ -68,7 +68,8 @@ impl Init {
         let path = self.dir.path();
         let root_passphrase = self.root.choose()?;
         let file = self.admin_passphrase_file.as_deref();
-        let admin_passphrase = choose(file, &format!("Passphrase for admin {}", self.admin))?;
+        let prompt = format!("Passphrase for admin {}", self.admin);
+        let admin_passphrase = choose(file, &prompt, "--admin-passphrase-file FILE")?;
         if let Some(parent) = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())

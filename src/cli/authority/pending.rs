@@ -76,7 +76,6 @@ impl Pending {
 
 impl Approve {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let clinic = desk.authority.clinic();
@@ -84,6 +83,7 @@ impl Approve {
             let Line { by, what, .. } = line(clinic, id, what);
             context.output.note(&format!("  {by} wants to {what}"));
             self.yes.confirm("Approve this?")?;
+            let now = context.clock.now();
             let segment = desk.authority.approve_proposal(id, now)?;
             desk.submit(&segment).await?;
             let version = desk.authority.clinic().policy.version;

@@ -114,7 +114,11 @@ impl Begin {
             check_forks(&root, parted, &forks)?;
         }
         let prompt = "Passphrase for the new root key (kept offline, seldom used)";
-        let passphrase = choose(self.new_passphrase_file.as_deref(), prompt)?;
+        let passphrase = choose(
+            self.new_passphrase_file.as_deref(),
+            prompt,
+            "--new-passphrase-file FILE",
+        )?;
         let now = context.clock.now();
         let begun = desk
             .authority

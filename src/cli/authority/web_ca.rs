@@ -18,8 +18,8 @@ pub(in crate::cli) struct WebCa {
 
 impl WebCa {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
-        let domain = self.key.open()?.make_web_ca(self.domain.clone(), now)?;
+        let mut authority = self.key.open()?;
+        let domain = authority.make_web_ca(self.domain.clone(), context.clock.now())?;
         context
             .output
             .answer(&serde_json::json!({ "domain": domain }), || {

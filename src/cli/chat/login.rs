@@ -32,15 +32,16 @@ impl PasswordSource {
     fn ask(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         match &self.password_file {
             Some(path) => secret::from_file(path),
-            None => secret::typed(prompt),
+            None => secret::typed(prompt, "--password-file FILE"),
         }
     }
 
     fn choose(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
-        match &self.password_file {
-            Some(path) => secret::from_file(path),
-            None => secret::typed_twice(prompt),
-        }
+        secret::chosen(
+            self.password_file.as_deref(),
+            prompt,
+            "--password-file FILE",
+        )
     }
 }
 
@@ -57,7 +58,10 @@ impl FactorSource {
     fn ask(&self) -> Result<FactorRequest, Failure> {
         let typed = match &self.totp_file {
             Some(path) => secret::from_file(path)?,
-            None => secret::typed("Code of your authenticator, or a recovery code")?,
+            None => secret::typed(
+                "Code of your authenticator, or a recovery code",
+                "--totp-file FILE",
+            )?,
         };
         let typed = typed.trim();
         let is_totp = typed.len() == 6 && typed.bytes().all(|byte| byte.is_ascii_digit());
@@ -130,7 +134,7 @@ impl Login {
         }
         let code = match &self.code_file {
             Some(path) => secret::from_file(path)?,
-            None => secret::typed("One-time code")?,
+            None => secret::typed("One-time code", "--code-file FILE")?,
         };
         let password = self
             .password
@@ -214,14 +218,14 @@ impl Password {
         let mut me = Me::find(context, &self.whose)?;
         let password = self.password.ask("Password so far")?;
         self.step_up(&mut me, &password)?;
-        let coming = PasswordSource {
-            password_file: self.new_password_file.clone(),
-        };
+        let coming = secret::chosen(
+            self.new_password_file.as_deref(),
+            "New password (12 characters or more)",
+            "--new-password-file FILE",
+        )?;
         let change = PasswordChange {
             password: password.to_string(),
-            new_password: coming
-                .choose("New password (12 characters or more)")?
-                .to_string(),
+            new_password: coming.to_string(),
         };
         me.ask("changing the password", me.client.change_password(&change))?;
         context

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cli::admin::{AdminKey, Desk, invitation};
 use crate::cli::device::withdraw;
+use crate::cli::secret::NeedlessYes;
 use crate::cli::{Context, Failure, Outcome};
 
 /// Cancel an invitation: its code lets nobody in any more
@@ -14,6 +15,9 @@ pub(in crate::cli) struct Withdraw {
 
     #[command(flatten)]
     key: AdminKey,
+
+    #[command(flatten)]
+    _yes: NeedlessYes,
 }
 
 #[derive(Serialize)]
@@ -25,7 +29,6 @@ struct Answer {
 
 impl Withdraw {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, state) = invitation(desk.authority.clinic(), &self.invitation)?;
@@ -40,7 +43,7 @@ impl Withdraw {
                 office: state.terms.office.to_string(),
                 name: state.terms.name.to_string(),
             };
-            withdraw(&mut desk, id, now).await?;
+            withdraw(&mut desk, id, context.clock.now()).await?;
             Ok(answer)
         })?;
         context.output.answer(&answer, || {

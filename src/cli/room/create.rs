@@ -44,7 +44,6 @@ struct Answer {
 
 impl Create {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let history = match self.history {
             Past::All => History::All,
             Past::Nothing => History::Nothing,
@@ -53,6 +52,7 @@ impl Create {
             let mut desk = Desk::open(&self.key, context).await?;
             let members = people(desk.authority.clinic(), &self.members)?;
             let count = members.len();
+            let now = context.clock.now();
             let made = desk
                 .authority
                 .create_room(self.name.clone(), history, members, now)?;

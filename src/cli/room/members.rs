@@ -60,7 +60,6 @@ impl Remove {
 
 impl Change {
     fn run(&self, context: &Context, way: Way) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let clinic = desk.authority.clinic();
@@ -71,6 +70,7 @@ impl Change {
                 Way::In => (people, Vec::new()),
                 Way::Out => (Vec::new(), people),
             };
+            let now = context.clock.now();
             let segment = desk.authority.change_members(id, add, remove, now)?;
             desk.submit(&segment).await?;
             Ok::<_, Failure>(Answer {

@@ -26,10 +26,10 @@ pub(in crate::cli) struct Add {
 
 impl Add {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             check_homes(desk.authority.clinic(), &self.homes)?;
+            let now = context.clock.now();
             let added = desk.authority.add_staff(
                 self.name.clone(),
                 self.roles.clone(),

@@ -44,7 +44,6 @@ impl Change {
         if self.name.is_none() && self.homes.is_empty() && self.roles.is_empty() {
             return Err(Failure::usage("nothing to change").remedy("give --name, --home or --role"));
         }
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let clinic = desk.authority.clinic();
@@ -68,6 +67,7 @@ impl Change {
                 roles: roles.iter().map(|role| role_name(*role)).collect(),
                 homes: homes.iter().map(ToString::to_string).collect(),
             };
+            let now = context.clock.now();
             let segment = desk.authority.change_staff(id, name, roles, homes, now)?;
             desk.submit(&segment).await?;
             Ok::<_, Failure>(answer)

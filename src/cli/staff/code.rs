@@ -16,11 +16,11 @@ pub(in crate::cli) struct Code {
 
 impl Code {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = staff(desk.authority.clinic(), &self.staff)?;
             let name = known.facts.name.to_string();
+            let now = context.clock.now();
             let reset = desk.authority.reset_sign_in(id, now)?;
             desk.submit(&reset.segment).await?;
             Ok::<_, Failure>(CodeAnswer {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::admin::{AdminKey, Desk, staff};
+use crate::cli::secret::NeedlessYes;
 use crate::cli::{Context, Failure, Outcome};
 
 /// Keep a staff member from signing in, everywhere, until reinstated
@@ -13,6 +14,9 @@ pub(in crate::cli) struct Suspend {
 
     #[command(flatten)]
     key: AdminKey,
+
+    #[command(flatten)]
+    _yes: NeedlessYes,
 }
 
 /// Let a suspended staff member sign in again
@@ -23,6 +27,9 @@ pub(in crate::cli) struct Reinstate {
 
     #[command(flatten)]
     key: AdminKey,
+
+    #[command(flatten)]
+    _yes: NeedlessYes,
 }
 
 #[derive(Serialize)]
@@ -45,7 +52,6 @@ impl Reinstate {
 }
 
 fn set(context: &Context, key: &AdminKey, named: &str, suspended: bool) -> Outcome {
-    let now = context.clock.now();
     let answer = context.block_on(async {
         let mut desk = Desk::open(key, context).await?;
         let (id, known) = staff(desk.authority.clinic(), named)?;
@@ -54,6 +60,7 @@ fn set(context: &Context, key: &AdminKey, named: &str, suspended: bool) -> Outco
             name: known.facts.name.to_string(),
             suspended,
         };
+        let now = context.clock.now();
         let segment = if suspended {
             desk.authority.suspend_staff(id, now)?
         } else {

@@ -43,9 +43,9 @@ struct Certified {
 
 impl Certify {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let now = context.clock.now();
         let certified = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
+            let now = context.clock.now();
             let mut done: Vec<(DeviceId, Segment)> = desk.authority.renew_web(now)?;
             if let Some((device, key)) = self.wished(&desk).await?
                 && !done.iter().any(|(renewed, _)| *renewed == device)
