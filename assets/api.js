@@ -1,9 +1,9 @@
 // The node's API: one function to call it, and the shapes of what it answers.
 
-/** Longest wait for an answer: past that the node counts as lost. The node itself gives up after 30 s. */
+/** Longest wait for an answer: past that the node counts as lost. */
 const PATIENCE = 15_000;
 
-/** Header of requests that the page makes by itself; they do not put off automatic logoff. */
+/** Header of requests that do not put off automatic logoff. */
 const BACKGROUND = 'clinic-mesh-background';
 
 /** What the node turned down, in its own words. */
@@ -27,10 +27,8 @@ class Unreachable extends Error {
 
 let proof = '';
 
-/**
- * What shows the node that a request comes from this page; it goes with every change.
- * @param {string | undefined} value
- */
+// Shows the node that a change comes from this page.
+/** @param {string | undefined} value */
 export function setProof(value) {
 	proof = value ?? '';
 }
@@ -89,7 +87,7 @@ async function answer(response) {
 	if (response.ok) return response.json();
 	const body = await response.json().catch(() => null);
 	if (body && typeof body.code === 'string') throw new Problem(body);
-	// Not our node's words: something in between answered, or a node that is going down.
+	// Not our node's words, or it is going down.
 	if (response.status >= 500) throw new Unreachable();
 	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
@@ -103,13 +101,11 @@ export const post = (path, body = {}, how) => call('POST', path, body, how);
 /** @param {string} id */
 export const at = id => `/conversations/${encodeURIComponent(id)}`;
 
-/** The node sends a sign of life every 15 s; after more than two are missing, it is gone. */
+/** More than two of the node's signs of life, which come every 15 s. */
 const SILENCE = 35_000;
 
-/**
- * Reads the stream of hints until it ends; throws when the node is out of reach.
- * @param {(hint: Hint) => void} hear @param {AbortSignal} signal
- */
+// Reads the stream of hints until it ends; throws when the node is out of reach.
+/** @param {(hint: Hint) => void} hear @param {AbortSignal} signal */
 export async function hints(hear, signal) {
 	const stop = new AbortController();
 	signal.addEventListener('abort', () => stop.abort());

@@ -76,7 +76,7 @@ async function begin() {
 	});
 	show(fresh.node);
 	desk = fresh;
-	// First what somebody waits for; whatever comes meanwhile is found when the stream is open.
+	// First what somebody waits for; what comes meanwhile is found later.
 	await loaded.then(() => desk === fresh ? fresh.start() : undefined, () => undefined);
 	if (desk === fresh) listen();
 }
@@ -84,13 +84,13 @@ async function begin() {
 /** @param {string} [why] */
 function leave(why, page = signIn(ways, why)) {
 	hush();
-	// What the node has not got stays in memory for its owner; what it has is forgotten here.
+	// What the node has not got stays in memory for its owner.
 	leaveDrafts();
 	show(page);
 	forget();
 }
 
-/** Goes on with the token that another page of this browser got, if the login is the same person's. */
+/** Goes on with another page's token, if it is the same person's. */
 async function goOn() {
 	const { me: before } = known;
 	const me = await get('/me', { background: true }).catch(() => null);
@@ -99,10 +99,8 @@ async function goOn() {
 	return me.state === before.state;
 }
 
-/**
- * The node has ended the login, or is itself locked since it was started.
- * @param {Problem | null} why
- */
+// The node has ended the login, or is itself locked since it was started.
+/** @param {Problem | null} why */
 function gone(why) {
 	if (why?.code === 'node_locked') waitLocked();
 	else leave(why ? reason(why) : ENDED);
@@ -121,15 +119,15 @@ async function waitLocked() {
 }
 
 /**
- * Signs out. The screen is empty at once; the form for the next person comes when the node has answered,
- * and once: nothing typed into it is taken away, and no late answer ends the login that follows.
+ * Signs out. The screen is empty at once; the form for the next person comes once, when the node has
+ * answered: nothing typed into it is taken away.
  */
 async function out() {
 	await keepAll();
 	hush();
 	show(door('Signing out'));
 	const lost = await post('/logout').catch(error => !(error instanceof Problem) && error);
-	leave(lost instanceof Error ? 'The node did not answer, so it may not know that you signed out. Reload this page when it is back, and sign out again if you are still signed in.' : undefined);
+	leave(lost instanceof Error ? 'The node did not answer. Reload this page when it is back, and sign out again if you are still signed in.' : undefined);
 }
 
 /** Locks at once; the node hears of it as soon as it can. */
@@ -143,16 +141,14 @@ async function lock() {
 	await kept;
 	leaveDrafts();
 	forgetRead(me);
-	// Until the node has heard of it, whoever loads the page anew would find it open.
+	// Until the node knows, whoever loads the page anew finds it open.
 	while (known.me?.state === 'locked' && !await post('/lock').catch(error => error instanceof Problem && post('/logout')).catch(() => false)) {
 		await sleep(1000);
 	}
 }
 
-/**
- * Only who was here stays known while the screen is locked.
- * @param {Me} me
- */
+// Only who was here stays known while the screen is locked.
+/** @param {Me} me */
 function forgetRead(me) {
 	if (known.me?.state !== 'locked') return;
 	forget();
@@ -200,14 +196,14 @@ on('link', back => {
 	flush().then(storeDrafts);
 });
 
-// Either grows with a message: a late one may be older than others, and one may be opened as another comes.
+// Either grows: a late message may be older than others, and one may be opened as another comes.
 let [told, toldOf] = [Infinity, Infinity];
 on('conversations', () => {
 	const count = unreadTotal();
 	const newest = Math.max(0, ...known.conversations.map(one => one.newest_unread?.ms ?? 0));
 	if ((count > told || newest > toldOf) && !document.hasFocus() && notesOn()) {
-		// Never what or from whom: a notification may be seen by anybody who passes.
-		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh' });
+		// Never what or from whom: anybody may see it.
+		const note = new Notification('clinic-mesh', { body: count === 1 ? 'One message is unread' : `${count} messages are unread`, tag: 'clinic-mesh', renotify: true });
 		note.addEventListener('click', () => {
 			window.focus();
 			note.close();

@@ -1,5 +1,4 @@
-// How the clinic stands, for those who look after it: what needs a look, the age of the last backup, and
-// where each revocation is enforced.
+// How the clinic stands: what needs a look, the last backup, and where each revocation is enforced.
 
 import { get } from './api.js';
 import { el, icon, openDialog, refill } from './dom.js';
@@ -8,10 +7,10 @@ import { named } from './text.js';
 import { said } from './timeline.js';
 import { exactly } from './time.js';
 
-/** How often it is looked at again while it is open, in ms: no hint tells of an office's word. */
+/** How often it is looked at again while open, in ms. */
 const LOOK = 2000;
 
-/** Whether whoever is signed in looks after the clinic; the node checks it again. */
+/** Whether whoever is signed in looks after the clinic. */
 export const oversees = () => known.me?.roles?.includes('auditor');
 
 export function openClinic() {

@@ -2,10 +2,10 @@
 
 import { at, post, Problem } from './api.js';
 import { announce, el, icon, iconButton, refill, settle } from './dom.js';
-import { draft, keepDraft, send, storeDrafts } from './outbox.js';
+import { about, draft, keepAbout, keepDraft, send, storeDrafts } from './outbox.js';
 import { firstLine } from './row.js';
 import { conversation, known, tell } from './state.js';
-import { face, named, visible } from './text.js';
+import { escape, face, named, visible } from './text.js';
 import { said } from './timeline.js';
 
 /** Most bytes of a message, as on the node. */
@@ -19,12 +19,10 @@ const TYPING = 3500;
 const OFFERED = 6;
 
 export class Composer {
-	/** @type {Message | null} */
+	/** @type {Quoted | null} */
 	replying = null;
 	/** @type {Message | null} */
 	amending = null;
-	/** @type {Map<string, string>} name, staff id */
-	picked = new Map();
 	told = 0;
 	stash = '';
 	offered = -1;
@@ -48,6 +46,12 @@ export class Composer {
 			this.about, this.offers, el('div', 'writing', this.area, this.sender), this.room);
 		this.saveSoon = settle(storeDrafts, DRAFT);
 		this.area.value = draft(id);
+		const { replying, amending, text = '' } = about(id) ?? {};
+		if (replying) this.reply(replying);
+		if (amending) {
+			this.amend(amending);
+			this.area.value = text;
+		}
 		requestAnimationFrame(() => this.grow());
 	}
 
@@ -56,7 +60,9 @@ export class Composer {
 	}
 
 	end() {
-		if (!this.amending) keepDraft(this.id, this.area.value);
+		const { id, replying, amending, area: { value: text } } = this;
+		if (!amending) keepDraft(id, text);
+		keepAbout(id, { replying, amending, text });
 		storeDrafts();
 		this.node.remove();
 	}
@@ -122,7 +128,6 @@ export class Composer {
 		this.grow();
 		this.offer([]);
 		send(this.id, text, reply && { id: reply.id, by: reply.by, text: reply.text }, this.mentions(text));
-		this.picked.clear();
 	}
 
 	/** @param {Message} one @param {string} text */
@@ -141,10 +146,24 @@ export class Composer {
 
 	/** @param {string} text @returns {string[]} staff ids, sorted as the node wants them */
 	mentions(text) {
-		return [...this.picked].filter(([name]) => text.includes(`@${name}`)).map(([, staff]) => staff).sort();
+		/** @type {Set<string>} */
+		const ids = new Set();
+		// The longest name first: where Ana Lind is meant, Ana is not.
+		for (const { id, name } of this.others().sort((a, b) => b.name.length - a.name.length)) {
+			text = text.replace(new RegExp(`(?<![\\p{L}\\p{N}])@${escape(name)}(?![\\p{L}\\p{N}])`, 'giu'), () => {
+				ids.add(id);
+				return '';
+			});
+		}
+		return [...ids].sort();
 	}
 
-	/** @param {Message} one */
+	others() {
+		const members = new Set(conversation(this.id)?.members);
+		return (known.clinic?.staff ?? []).filter(one => members.has(one.name) && one.id !== known.me?.staff);
+	}
+
+	/** @param {Quoted} one */
 	reply(one) {
 		if (this.amending) this.clearAbout();
 		this.replying = one;
@@ -162,16 +181,17 @@ export class Composer {
 		this.area.setSelectionRange(this.area.value.length, this.area.value.length);
 	}
 
-	/** @param {string} text */
-	putBack(text) {
+	/** @param {Pending} one */
+	putBack({ text, reply }) {
 		this.area.value = this.area.value ? `${this.area.value}\n${text}` : text;
+		if (reply) this.reply(reply);
 		this.changed();
 		this.focus();
 	}
 
-	/** @param {string} label @param {Message} one */
+	/** @param {string} label @param {Quoted} one */
 	showAbout(label, one) {
-		refill(this.about, icon('reply'), el('span', {}, label, named(one.by, 'who'), ' ', named(firstLine(one.text ?? ''), 'quoted')),
+		refill(this.about, icon('reply'), el('span', {}, label, named(one.by ?? '', 'who'), ' ', named(firstLine(one.text ?? ''), 'quoted')),
 			iconButton('close', this.amending ? 'Stop amending' : 'Do not reply', () => this.clearAbout()));
 		this.about.hidden = false;
 		this.ready();
@@ -191,15 +211,12 @@ export class Composer {
 		this.ready();
 	}
 
-	/** The people of this conversation whose names begin as what follows the last @. */
+	/** Whose names begin as what follows the last @. */
 	mentionable() {
 		const typed = this.area.value.slice(0, this.area.selectionStart);
 		const hit = /(?:^|[\s(])@([\p{L}\p{N}._'-]{0,30}(?: [\p{L}\p{N}._'-]{0,30})?)$/u.exec(typed);
-		const members = new Set(conversation(this.id)?.members ?? []);
 		const start = hit?.[1].toLocaleLowerCase();
-		this.offer(start === undefined ? [] : (known.clinic?.staff ?? [])
-			.filter(one => members.has(one.name) && one.id !== known.me?.staff && one.name.toLocaleLowerCase().startsWith(start))
-			.slice(0, OFFERED));
+		this.offer(start === undefined ? [] : this.others().filter(one => one.name.toLocaleLowerCase().startsWith(start)).slice(0, OFFERED));
 	}
 
 	/** @param {Staff[]} people */
@@ -239,7 +256,6 @@ export class Composer {
 		const end = this.area.selectionStart;
 		const from = this.area.value.lastIndexOf('@', end - 1);
 		this.area.setRangeText(`@${one.name} `, from, end, 'end');
-		this.picked.set(one.name, one.id);
 		this.offer([]);
 		this.changed();
 	}

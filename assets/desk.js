@@ -1,4 +1,4 @@
-// The desk: the conversations beside the one that is open, and the state of the node above them.
+// The conversations beside the one that is open, and the state of the node above them.
 
 import { announce, button, el, fill, icon, iconButton, openDialog, refill } from './dom.js';
 import { openClinic, oversees } from './clinic.js';
@@ -93,7 +93,7 @@ export class Desk {
 		const timeline = new Timeline(id, {
 			reply: message => composer.reply(message),
 			amend: message => composer.amend(message),
-			putBack: text => composer.putBack(text),
+			putBack: one => composer.putBack(one),
 		});
 		this.composer = composer;
 		this.timeline = timeline;
@@ -172,7 +172,7 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		// Two kinds are for everybody to know; certificates, backups and the like are for whoever looks after the clinic.
+		// Two kinds are for everybody, the others for whoever oversees.
 		const warnings = known.status?.warnings ?? [];
 		const urgent = warnings.find(one => ['contact', 'clock'].includes(one.kind));
 		const warning = urgent ?? (oversees() ? warnings[0] : undefined);

@@ -1,7 +1,7 @@
 // Building the page. Whatever came from a person or from the node goes in as text, never as markup:
 // there is no other way in here, and the content security policy allows none.
 
-/** Attributes that can run or load something; only `picture` below sets one of them. */
+/** Attributes that can run or load something; only `picture` sets one. */
 const REFUSED = /^(on.+|style|href|src|srcdoc|action|formaction|data|code)$/i;
 
 /** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {Props | string} [props] or the class alone @param {...Child} children @returns {HTMLElementTagNameMap[K]} */
@@ -34,10 +34,8 @@ export function refill(node, ...children) {
 	fill(node, ...children);
 }
 
-/**
- * A picture the node drew, such as a QR code; as an image it can run nothing.
- * @param {string} svg @param {string} label
- */
+// A picture the node drew, such as a QR code; as an image it can run nothing.
+/** @param {string} svg @param {string} label */
 export function picture(svg, label) {
 	const image = el('img', { alt: label, class: 'qr' });
 	const bytes = new TextEncoder().encode(svg);
@@ -71,10 +69,8 @@ const SHAPES = {
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/**
- * A small drawing beside words; it says nothing by itself.
- * @param {string} name
- */
+// A small drawing beside words; it says nothing by itself.
+/** @param {string} name */
 export function icon(name) {
 	const svg = document.createElementNS(SVG, 'svg');
 	svg.setAttribute('viewBox', '0 0 24 24');
@@ -142,10 +138,8 @@ export const settleOn = node => node?.focus({ preventScroll: true });
 /** @param {number} ms */
 export const sleep = ms => new Promise(done => setTimeout(done, ms));
 
-/**
- * Gives the focus back to where it was, unless something else has taken it on purpose.
- * @param {Element | null} before
- */
+// Gives the focus back to where it was, unless something else has taken it on purpose.
+/** @param {Element | null} before */
 function giveBack(before) {
 	const active = document.activeElement;
 	if ((!active || active === document.body) && before instanceof HTMLElement && before.isConnected) settleOn(before);
@@ -175,10 +169,8 @@ export function announce(text, where = 'live') {
 	saying = window.setTimeout(() => { region.textContent = text; }, 50);
 }
 
-/**
- * Runs at most once a frame's worth of time after the last call.
- * @param {() => void} work @param {number} wait
- */
+// Runs at most once a frame's worth of time after the last call.
+/** @param {() => void} work @param {number} wait */
 export function settle(work, wait) {
 	let timer = 0;
 	return () => {

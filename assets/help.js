@@ -39,6 +39,5 @@ export function openHelp() {
 			el('section', {}, el('h3', {}, 'How far a message has come'), el('dl', 'states',
 				...STATES.flatMap(([state, word, what]) => [
 					el('dt', {}, shape('span', state, word)), el('dd', {}, what)])),
-			el('h3', {}, 'When something is out of reach'),
-			el('p', {}, 'No Internet: nothing changes. Another office away: messages for it wait and go by themselves. This office’s node away: you can read and write on; what you send waits on this page until it is back.'))));
+			el('p', {}, 'No Internet is needed. Messages for an office that is away wait and go by themselves; if this office’s own node is away, they wait on this page.'))));
 }

@@ -1,5 +1,5 @@
-// Automatic logoff, as the node counts it: what a person does here is told to the node now and then,
-// what the page does by itself is not. A minute before the end the page says so.
+// Automatic logoff, as the node counts it: what a person does here is told to the node now and then.
+// A minute before the end the page says so.
 
 import { get, lastActivity } from './api.js';
 import { button, el, openDialog } from './dom.js';

@@ -1,14 +1,14 @@
-// Whether the node answers, and what it tells. Losing it is said at once; it is looked for again at
-// growing intervals, and when it is back everything is looked at afresh.
+// Whether the node answers, and what it tells. Losing it is said at once; when it is back everything is
+// looked at afresh.
 
 import { get, hints, Problem } from './api.js';
 import { known, loadAll, loadClinic, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
 import { settle } from './dom.js';
 
-/** Waits between tries in ms; the last one goes on. A node restarts in about two seconds. */
+/** Waits between tries in ms; the last one goes on. */
 const WAITS = [300, 700, 1500, 3000, 5000];
 
-/** How often the node's state is looked at though nothing happens, in ms: hearing nobody is no event. */
+/** How often the node's state is looked at in ms: hearing nobody is no event. */
 const LOOK = 5 * 60 * 1000;
 
 /** @type {AbortController | null} */
@@ -74,7 +74,7 @@ async function joined() {
 	tries = 0;
 	try {
 		const me = await get('/me', { background: true });
-		// Somebody else has signed in meanwhile, on another page of this browser.
+		// Somebody else has signed in on another page.
 		if (me.staff !== known.me?.staff) return tell('gone', null);
 		setMe(me);
 		if (me.state !== 'ready') return;
@@ -84,7 +84,7 @@ async function joined() {
 		tell('link', 'back');
 		tell('messages', { everything: true });
 	} catch {
-		// Whoever watches the calls has said so, and the next try comes.
+		// It has been said, and the next try comes.
 	}
 }
 
@@ -131,7 +131,7 @@ const HEARD = {
 	revoked: statusSoon,
 };
 
-/** How long a sign of typing is shown; whoever goes on typing gives another within this. */
+/** How long a sign of typing is shown, in ms; the next comes within it. */
 const TYPING = 6000;
 
 /** @param {Hint} hint */

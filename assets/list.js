@@ -1,4 +1,4 @@
-// The conversations: what is unread, where somebody was mentioned, where a draft waits.
+// The conversations: what is unread, who is mentioned, where a draft waits.
 
 import { el, icon, iconButton, refill, settleOn } from './dom.js';
 import { draft } from './outbox.js';

@@ -1,18 +1,26 @@
 // The messages of one conversation as far as they have been fetched: an unbroken run that ends with
-// the newest. Every page that comes in replaces what it overlaps, so late arrivals find their place.
+// the newest. Each page replaces what it overlaps, so late arrivals find their place.
 
 import { at, get } from './api.js';
+import { on } from './state.js';
 
 /** Messages in the first page: a screen and a half. */
 const FIRST = 60;
-/** Messages fetched at a time when somebody scrolls back; the most the node gives. */
+/** Messages fetched when somebody scrolls back; the most the node gives. */
 const BACK = 500;
 /** Fewer messages than this do not fill a screen. */
 const ENOUGH = 20;
 /** Messages looked at again after a hint. */
 const AGAIN = 80;
 
-export class Messages {
+/** @type {Map<string, Messages>} those of conversations that were left, for when the node is out of reach */
+const left = new Map();
+on('messages', data => { if (data.everything) left.clear(); });
+
+/** @param {string} conversation */
+export const messagesOf = conversation => left.get(conversation) ?? new Messages(conversation);
+
+class Messages {
 	/** @type {Message[]} oldest first */
 	list = [];
 	/** @type {string | null} where the page before the first one begins; null when there is none */
@@ -44,8 +52,13 @@ export class Messages {
 		}
 	}
 
+	leave() {
+		left.set(this.conversation, this);
+	}
+
 	async open() {
 		const page = await this.fetch(FIRST, null, false);
+		this.cursors.clear();
 		this.list = page.messages;
 		this.earlier = page.earlier;
 		this.loaded = true;
@@ -92,7 +105,7 @@ export class Messages {
 		const fresh = page.messages.map(one => this.kept(places.get(one.id), one));
 		const hits = fresh.map(one => places.get(one.id)).filter(index => index !== undefined);
 		if (hits.length === 0) {
-			// More has come than fits into a page, or nothing is left: begin anew from here.
+			// More has come than fits into a page, or nothing is left.
 			if (newest) {
 				this.list = fresh;
 				this.earlier = page.earlier;
@@ -102,26 +115,22 @@ export class Messages {
 		}
 		const first = Math.min(...hits.map(Number));
 		const last = newest ? this.list.length - 1 : Math.max(...hits.map(Number));
-		// Messages of the page that are older than everything known belong in front only if we begin there.
+		// What is older than everything known belongs in front only if we begin there.
 		const from = first === 0 ? 0 : fresh.findIndex(one => places.get(one.id) === first);
 		this.list = [...this.list.slice(0, first), ...fresh.slice(from), ...this.list.slice(last + 1)];
 		if (first === 0) this.earlier = page.earlier ?? (from === 0 ? null : this.earlier);
 	}
 
-	/**
-	 * The object known so far if nothing about it has changed: its row then stays as it is.
-	 * @param {number | undefined} index @param {Message} one
-	 */
+	// The object known so far if nothing has changed: its row then stays.
+	/** @param {number | undefined} index @param {Message} one */
 	kept(index, one) {
 		if (index === undefined) return one;
 		const old = this.list[index];
 		return JSON.stringify(old) === JSON.stringify(one) ? old : one;
 	}
 
-	/**
-	 * Fetches back until a message is here; gives its index, or -1.
-	 * @param {string} id @param {number} most pages
-	 */
+	// Fetches back until a message is here; gives its index, or -1.
+	/** @param {string} id @param {number} most pages */
 	async find(id, most) {
 		for (let page = 0; ; page++) {
 			const index = this.list.findIndex(one => one.id === id);

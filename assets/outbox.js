@@ -1,6 +1,6 @@
 // Messages that the node has not confirmed, and drafts. Each message has a key of its own from the
-// moment it is written; sending it again with the same key can never make two of it. Both belong to a
-// person: another one who signs in at the same screen does not see them.
+// start: sending it again can never make two of it. Both belong to a person:
+// another one at the same screen does not see them.
 
 import { at, post, Problem } from './api.js';
 import { conversation as held, known, tell } from './state.js';
@@ -15,6 +15,15 @@ const stored = new Map();
 
 /** @param {string} conversation */
 const mine = conversation => `${known.me?.staff} ${conversation}`;
+
+/** @type {Map<string, About>} what somebody was replying to or amending when they left, by place */
+const abouts = new Map();
+
+/** @param {string} conversation */
+export const about = conversation => abouts.get(mine(conversation));
+
+/** @param {string} conversation @param {About} one */
+export const keepAbout = (conversation, one) => abouts.set(mine(conversation), one);
 
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
 
@@ -76,10 +85,8 @@ async function deliver(one) {
 	}
 }
 
-/**
- * Whether a refusal is about the moment, not about the message.
- * @param {Problem} error
- */
+// Whether a refusal is about the moment, not about the message.
+/** @param {Problem} error */
 function passing(error) {
 	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked', 'node_locked'].includes(error.code) || error.code.startsWith('login_');
 }
@@ -90,10 +97,8 @@ export function drop(key) {
 	tell('outbox');
 }
 
-/**
- * Forgets what the node shows by itself.
- * @param {Set<string>} ids
- */
+// Forgets what the node shows by itself.
+/** @param {Set<string>} ids */
 export function settled(ids) {
 	pending = pending.filter(one => !(one.state === 'sent' && one.id && ids.has(one.id)));
 }
@@ -110,7 +115,7 @@ export function keepDraft(conversation, text) {
 	tell('drafts');
 }
 
-/** Gives the node the drafts of whoever is signed in, for their other screens. */
+/** Gives the node the drafts, for their owner's other screens. */
 export async function storeDrafts() {
 	const owner = known.me?.staff;
 	if (!owner || known.me?.state !== 'ready') return;
@@ -127,7 +132,7 @@ export async function storeDrafts() {
 	}
 }
 
-/** Forgets the drafts that the node keeps, when their owner leaves this screen. */
+/** Forgets the drafts that the node keeps. */
 export function leaveDrafts() {
 	for (const [place, text] of [...drafts]) if (stored.get(place) === text) drafts.delete(place);
 	stored.clear();

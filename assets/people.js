@@ -55,7 +55,7 @@ export function openBegin(open) {
 			open(id);
 		},
 	}, filter, list, who, el('div', 'choices', button('Cancel', () => dialog.close()), go));
-	// The list is made anew only when somebody was added, so that nobody loses their place in it.
+	// Made anew only when somebody was added: nobody loses their place.
 	const deaf = on('clinic', () => {
 		if (everybody().length === people.length) return;
 		people = everybody();
@@ -68,16 +68,14 @@ export function openBegin(open) {
 	filter.focus();
 }
 
-/**
- * The id of the conversation with these people: it is who is in it, in order of their ids.
- * @param {string[]} others
- */
+// The id of a conversation is who is in it, in order of their ids.
+/** @param {string[]} others */
 function together(others) {
 	const kind = others.length > 1 ? 'group' : 'direct';
 	const id = [kind, ...[known.me?.staff ?? '', ...others].sort()].join('-');
 	if (!conversation(id)) {
 		const names = others.map(staffName).sort();
-		known.conversations = [{ id, kind, name: names.join(', '), members: [known.me?.name ?? '', ...names].sort(), newest: null }, ...known.conversations];
+		known.conversations = [{ id, kind, name: names.join(', '), members: [known.me?.name ?? '', ...names].sort(), newest: null, begun: true }, ...known.conversations];
 	}
 	return id;
 }

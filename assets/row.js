@@ -13,10 +13,8 @@ const LINES = 30;
 /** @param {Message} one */
 export const isMine = one => one.mine ?? one.staff === known.me?.staff;
 
-/**
- * How far a message has come, in words; never more than the node knows.
- * @param {Delivery} delivery
- */
+// How far a message has come, in words; never more than the node knows.
+/** @param {Delivery} delivery */
 function stateWords(delivery) {
 	switch (delivery.state) {
 		case 'on_this_node': return 'On this node';

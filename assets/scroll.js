@@ -1,5 +1,5 @@
-// A list of any length of which only the part on the screen is in the page. Heights are guessed until
-// a row has been seen; what is being read stays where it is while heights are corrected.
+// A list of which only the part on the screen is in the page. Heights are guessed until a row has been
+// seen; what is being read stays where it is meanwhile.
 
 import { el, settleOn } from './dom.js';
 
@@ -37,10 +37,8 @@ class Heights {
 		for (let i = index + 1; i < this.tree.length; i += i & -i) this.tree[i] += more;
 	}
 
-	/**
-	 * The row at a distance from the top.
-	 * @param {number} distance
-	 */
+	// The row at a distance from the top.
+	/** @param {number} distance */
 	find(distance) {
 		let place = 0;
 		let step = 1;
@@ -65,7 +63,7 @@ export class Scroll {
 	/** @type {Map<T, Drawn>} */
 	shown = new Map();
 	atEnd = true;
-	// What the browser would have to lay out the page for to tell is kept here.
+	// Kept, because asking the browser makes it lay out the page.
 	width = 0;
 	view = 0;
 	top = 0;
@@ -93,7 +91,7 @@ export class Scroll {
 		if (this.drawing) return;
 		this.drawing = requestAnimationFrame(() => {
 			this.drawing = 0;
-			// What moved may be the window's edge, of which the observer tells later.
+			// The window's edge may have moved.
 			if (this.node.clientHeight !== this.view || this.node.clientWidth !== this.width) return this.resize();
 			this.top = this.node.scrollTop;
 			this.judge();
@@ -142,12 +140,10 @@ export class Scroll {
 		this.rows.style.height = `${tall}px`;
 	}
 
-	/**
-	 * Shows these items. What is on the screen stays there; at the end the end stays in sight.
-	 * @param {T[]} items
-	 */
+	// Shows these items; what is on the screen stays there, or the end does.
+	/** @param {T[]} items */
 	set(items) {
-		// The item itself may be replaced by a changed one; then the place stays as it is.
+		// It may be replaced by a changed one.
 		const before = this.items.length ? this.heights.find(this.top) : -1;
 		const into = this.top - this.heights.before(Math.max(before, 0));
 		const index = before < 0 ? -1 : this.items === items ? before : items.indexOf(this.items[before]);
@@ -162,7 +158,7 @@ export class Scroll {
 		this.draw();
 	}
 
-	/** Draws the part on the screen, measures it, and draws again if that moved something. */
+	/** Draws what is on the screen, and again if measuring it moved something. */
 	draw() {
 		for (let pass = 0; pass < 4 && this.pass(); pass++);
 		this.lay();
@@ -194,7 +190,7 @@ export class Scroll {
 		return heights.find(this.top + this.view + BEYOND) > this.last || heights.find(Math.max(0, this.top - BEYOND)) < this.first;
 	}
 
-	/** Puts each row to its place; those that stay where they are cost nothing. */
+	/** Puts each row to its place. */
 	lay() {
 		let top = this.heights.before(this.first);
 		const { length } = this.items;
@@ -210,7 +206,7 @@ export class Scroll {
 		this.stretch();
 	}
 
-	/** Makes the rows of the part on the screen, and lets go of the others. */
+	/** Makes the rows on the screen, and lets go of the others. */
 	place() {
 		const { items, rows, shown } = this;
 		const wanted = new Set(items.slice(this.first, this.last + 1));
@@ -247,7 +243,7 @@ export class Scroll {
 				rows.insertBefore(fresh, next);
 			}
 			shown.set(item, { node: fresh, depends, top: -1, index: -1, of: -1 });
-			// What is read anew is another item for the same message: whoever is on it stays on it.
+			// Whoever is on a message stays on it when it is read anew.
 			if (lost && fresh.dataset.id === lost) settleOn(fresh);
 		}
 	}
@@ -264,19 +260,15 @@ export class Scroll {
 		this.draw();
 	}
 
-	/**
-	 * Puts a row on the screen, its top at a share of the height, and gives its node.
-	 * @param {number} index @param {number} [share]
-	 */
+	// Puts a row on the screen, its top at a share of the height, and gives its node.
+	/** @param {number} index @param {number} [share] */
 	toRow(index, share = 0.3) {
 		for (let tries = 0; tries < 3; tries++) this.to(this.heights.before(index) - this.view * share);
 		return this.shown.get(this.items[index])?.node;
 	}
 
-	/**
-	 * Puts a row on the screen without moving more than needed.
-	 * @param {number} index
-	 */
+	// Puts a row on the screen without moving more than needed.
+	/** @param {number} index */
 	reveal(index) {
 		const top = this.heights.before(index);
 		const end = top + this.heights.all[index];

@@ -1,4 +1,4 @@
-// The door: signing in the first time and every other time, the second factor, and the lock.
+// The door: signing in, the second factor, and the lock.
 
 import { get, post, Problem, setProof } from './api.js';
 import { button, el, field, fill, icon, picture, refill, sleep } from './dom.js';
@@ -44,6 +44,7 @@ export function explain(into, error) {
 	into.append(icon('warn'), saying('p', {}, sentence(message)));
 	if (remedy) into.append(saying('p', {}, sentence(remedy)));
 	if (retryAfter) into.append(el('p', {}, `Try again in ${retryAfter} s.`));
+	into.scrollIntoView({ block: 'nearest' });
 }
 
 /** @param {string} text */
@@ -80,11 +81,11 @@ export function signIn(ways, why) {
 	return page;
 }
 
-/** The page of a node whose store waits for somebody's password. It stays until the node is open. */
+/** The page of a node whose store waits for somebody's password. */
 export function nodeLocked() {
 	const [name, password] = [nameField(), passwordField()];
 	const page = door('This node is locked',
-		el('p', {}, 'It was started without its key, perhaps after a power cut. Somebody who has signed in at this office before unlocks it with name and password; then everybody signs in as always.'),
+		el('p', {}, 'It was started without its key, perhaps after a power cut. Somebody who has signed in at this office before unlocks it for everybody with name and password.'),
 		form('Unlock the node', [name.box, password.box], async () => {
 			// Refused: somebody else was faster.
 			await post('/node/unlock', { name: name.input.value, password: password.input.value }).catch(error => { if (error.code !== 'refused') throw error; });
@@ -133,10 +134,8 @@ export function factor(ways, me) {
 		leave(ways)));
 }
 
-/**
- * Digits are the authenticator's; anything else is a recovery code.
- * @param {string} typed
- */
+// Digits are the authenticator's; anything else is a recovery code.
+/** @param {string} typed */
 export const secondFactor = typed => {
 	const digits = digitsOf(typed);
 	return /^\d{6}$/.test(digits) ? { totp: digits } : { recovery: typed.trim() };
@@ -199,10 +198,8 @@ function codes(ways, list) {
 /** @param {string[]} list */
 export const codeList = list => el('ol', 'codes', ...list.map(one => el('li', {}, el('code', {}, one))));
 
-/**
- * The screen while it is locked: nothing of the conversations is in the page.
- * @param {Ways} ways @param {string} name
- */
+// The locked screen: nothing of the conversations is in the page.
+/** @param {Ways} ways @param {string} name */
 export function locked(ways, name) {
 	const password = passwordField();
 	return door('Locked',
@@ -210,7 +207,7 @@ export function locked(ways, name) {
 		el('input', { type: 'hidden', autocomplete: 'username', value: visible(name) }),
 		form('Unlock', [password.box], async () => {
 			const secret = password.input.value;
-			// A login that has ended meanwhile, or that the node could not lock, begins anew.
+			// A login that has ended meanwhile begins anew.
 			const answer = await post('/unlock', { password: secret }).catch(error => {
 				if (!['login_required', 'login_ended', 'not_found'].includes(error.code)) throw error;
 				return post('/login', { name, password: secret });
@@ -243,10 +240,8 @@ function replace(old, page) {
 	focusFirst(page);
 }
 
-/**
- * Whoever comes to a door can type at once.
- * @param {Element} page
- */
+// Whoever comes to a door can type at once.
+/** @param {Element} page */
 export function focusFirst(page) {
 	const target = page.querySelector('input:not([type=hidden])') ?? page.querySelector('button');
 	if (target instanceof HTMLElement) target.focus();

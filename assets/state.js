@@ -1,5 +1,5 @@
-// What the page knows while somebody is signed in, and who wants to hear when it changes. It lives in
-// memory only: nothing that was written or read stays in the browser after the page is closed.
+// What the page knows while somebody is signed in, and who hears when it changes. In memory only:
+// nothing that was written or read stays in the browser after the page is closed.
 
 import { get, setProof } from './api.js';
 
@@ -18,10 +18,8 @@ export const known = {
 /** @type {Map<Topic, Set<(data?: any) => void>>} */
 const ears = new Map();
 
-/**
- * Hears of a topic until the returned function is called.
- * @param {Topic} topic @param {(data?: any) => void} hear
- */
+// Hears of a topic until the returned function is called.
+/** @param {Topic} topic @param {(data?: any) => void} hear */
 export function on(topic, hear) {
 	const set = ears.get(topic) ?? new Set();
 	ears.set(topic, set.add(hear));
@@ -48,6 +46,7 @@ export function forget() {
 	known.open = null;
 	known.typing.clear();
 	known.presence.clear();
+	tell('messages', { everything: true });
 }
 
 /** @param {string} id */
@@ -63,7 +62,11 @@ export async function loadConversations() {
 	// An answer may be overtaken by a later one.
 	if (number < shown) return;
 	shown = number;
-	known.conversations = answer.conversations;
+	/** @type {Conversation[]} */
+	const fresh = answer.conversations;
+	// One that was begun here is the page's alone until somebody writes in it.
+	const begun = known.conversations.filter(one => one.begun && !fresh.some(two => two.id === one.id));
+	known.conversations = [...begun, ...fresh];
 	tell('conversations');
 }
 
@@ -73,7 +76,7 @@ export async function loadClinic() {
 	tell('clinic');
 }
 
-/** Who is here: people who did something at any office within the last minutes. */
+/** Who did something at any office within the last minutes. */
 export async function loadPresence() {
 	const { here } = await get('/presence', { background: true });
 	known.presence = new Map(here.map((/** @type {string} */ id) => [id, 'here']));

@@ -1,4 +1,4 @@
-// Before what would let somebody else in for good, the node asks once more who is there.
+// Before what lets somebody in for good, the node asks once more who is there.
 
 import { post, setProof } from './api.js';
 import { el, field, openDialog } from './dom.js';

@@ -1,5 +1,5 @@
-// What people wrote and are called, on the screen: characters that show nothing are made visible,
-// each name and text keeps its own direction, and a link does nothing until somebody confirms it.
+// What people wrote and are called: characters that show nothing are made visible, each text keeps its
+// direction, and a link does nothing until somebody confirms it.
 
 import { button, el, openDialog } from './dom.js';
 
@@ -7,7 +7,7 @@ import { button, el, openDialog } from './dom.js';
 const JOINED = 'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Khmer Myanmar Mongolian Tibetan'
 	.replace(/(\w+) ?/g, '\\p{sc=$1}') + '\\p{ExtPict}\\u{1f3fb}-\\u{1f3ff}\\ufe0f';
 
-/** Characters that show nothing or move others about. Line breaks and tabs are left alone. */
+/** Characters that show nothing or move others about, but line breaks and tabs. */
 const HIDDEN = new RegExp(
 	'[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f'
 	+ '\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufe00-\\ufe0d\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff'
@@ -21,10 +21,8 @@ function code(sign) {
 	return `U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
-/**
- * The same text with hidden characters spelled out, for places that take plain text only.
- * @param {string} text
- */
+// With hidden characters spelled out, for places that take plain text only.
+/** @param {string} text */
 export function visible(text) {
 	return text.replace(HIDDEN, sign => `⟨${code(sign)}⟩`);
 }
@@ -60,10 +58,8 @@ export function saying(tag, props, text) {
 /** @param {string} name @param {string} [kind] */
 export const named = (name, kind) => saying('bdi', kind, name);
 
-/**
- * "Ana, Ben and Cy".
- * @param {string[]} names
- */
+// "Ana, Ben and Cy".
+/** @param {string[]} names */
 export function listed(names) {
 	const node = el('span');
 	names.forEach((name, at) => {
@@ -81,7 +77,7 @@ export function spoken(names) {
 }
 
 /**
- * What somebody wrote: links that wait for a confirmation, mentions set off, the rest as it is.
+ * What somebody wrote, with links and with mentions set off.
  * @param {string} text @param {string[]} mentioned names that are set off where they follow an @ @param {string} [find] words that are set off too
  */
 export function written(text, mentioned, find) {
@@ -108,10 +104,8 @@ const words = find => find?.split(/\s+/u).filter(Boolean).map(escape) ?? [];
 /** Characters shown before the first word that was found, and in all. */
 const LEAD = 60, PART = 220;
 
-/**
- * The part of a text around the words that were looked for.
- * @param {string} text @param {string} find
- */
+// The part of a text around the words that were looked for.
+/** @param {string} text @param {string} find */
 export function found(text, find) {
 	const pattern = new RegExp(words(find).join('|'), 'giu');
 	const from = Math.max(0, text.search(pattern) - LEAD);
@@ -121,7 +115,7 @@ export function found(text, find) {
 }
 
 /** @param {string} text */
-function escape(text) {
+export function escape(text) {
 	return text.replace(/[\\^$.*+?()[\]{}|/]/gu, '\\$&');
 }
 
@@ -147,10 +141,8 @@ function confirmLink(address) {
 			}, { class: 'main', disabled: !where })));
 }
 
-/**
- * The host of an address as the browser would go there: letters that only look alike show as such.
- * @param {string} address
- */
+// The host of an address as the browser goes there: letters that only look alike show.
+/** @param {string} address */
 function place(address) {
 	try {
 		const url = new URL(address);

@@ -1,4 +1,4 @@
-// Times as people say them. The formatters are made once: making one costs more than using it.
+// Times as people say them. Making a formatter costs more than using it.
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -14,10 +14,8 @@ export const clock = ms => CLOCK.format(ms);
 /** @param {number} ms */
 export const exactly = ms => FULL.format(ms);
 
-/**
- * The number of a day where this screen stands.
- * @param {number} ms
- */
+// The number of a day where this screen stands.
+/** @param {number} ms */
 export function day(ms) {
 	return Math.floor((ms - new Date(ms).getTimezoneOffset() * 60_000) / DAY_MS);
 }

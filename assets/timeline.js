@@ -1,8 +1,8 @@
-// The conversation on the screen: its messages, what can be done with one, and what was missed.
+// The conversation on the screen: its messages, and what can be done with one.
 
 import { at, get, post, Problem } from './api.js';
 import { announce, button, el, field, icon, openDialog, overlay, refill, settle, settleOn } from './dom.js';
-import { Messages } from './messages.js';
+import { messagesOf } from './messages.js';
 import { drop, pendingIn, settled } from './outbox.js';
 import { detailsList, isMine, messageRow, pendingRow } from './row.js';
 import { Scroll } from './scroll.js';
@@ -13,7 +13,7 @@ import { day, exactly } from './time.js';
 
 /** Messages of one person within this time stand under one name. */
 const TOGETHER = 5 * 60_000;
-/** Pages fetched to find a message that somebody wants to see: 60,000 messages. */
+/** Pages fetched to find a message: 60,000 messages. */
 const FAR = 120;
 
 /** @param {Item} item @returns {item is Pending} */
@@ -38,7 +38,7 @@ export class Timeline {
 	constructor(id, composer) {
 		this.id = id;
 		this.composer = composer;
-		this.messages = new Messages(id);
+		this.messages = messagesOf(id);
 		this.firstUnread = conversation(id)?.first_unread ?? null;
 		this.unread = conversation(id)?.unread ?? 0;
 		/** @type {Scroll<Item>} */
@@ -73,11 +73,14 @@ export class Timeline {
 		this.ended = true;
 		this.attended.abort();
 		this.off.forEach(stop => stop());
+		if (this.messages.loaded) this.messages.leave();
 		this.scroll.end();
 		this.node.remove();
 	}
 
 	async open() {
+		// What is here is shown at once: the node may be out of reach.
+		if (this.messages.loaded || pendingIn(this.id).length) this.begin();
 		try {
 			await this.messages.open();
 		} catch (error) {
@@ -85,17 +88,21 @@ export class Timeline {
 			return;
 		}
 		if (this.ended) return;
+		this.begin();
+		this.markSoon();
+	}
+
+	begin() {
 		this.show();
 		if (this.unreadAt >= 0) this.scroll.toRow(this.unreadAt);
 		else this.scroll.toEnd();
 		this.moved();
-		this.markSoon();
 	}
 
 	/** @param {unknown} error */
 	failed(error) {
 		this.note.textContent = error instanceof Problem ? error.whole : 'The node does not answer. These messages come as soon as it is back.';
-		this.note.hidden = false;
+		this.note.hidden = this.items.length > 0;
 	}
 
 	async look() {
@@ -144,7 +151,7 @@ export class Timeline {
 	/** @param {Pending | undefined} one */
 	outbox(one) {
 		if (one && one.conversation !== this.id) return;
-		// A row is made anew when its message is another object, and the state of a pending one changes in place.
+		// The state of a pending one changes in place, so its row has to be made anew.
 		if (one) this.scroll.measured.delete(one);
 		const own = one && !this.items.includes(one);
 		this.show();
@@ -175,7 +182,7 @@ export class Timeline {
 
 	/** @param {Pending} one */
 	putBack(one) {
-		this.composer.putBack(one.text);
+		this.composer.putBack(one);
 		drop(one.key);
 	}
 
@@ -267,6 +274,7 @@ export class Timeline {
 		const here = this.scroll.indexOf(document.activeElement);
 		const item = this.items[here];
 		const onRow = event.target.matches('[aria-posinset]');
+		const letter = event.key.toLowerCase();
 		if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
 			const next = here < 0 ? this.scroll.last : here + (event.key === 'ArrowUp' ? -1 : 1);
 			if (next >= 0 && next < this.items.length) settleOn(this.scroll.reveal(next));
@@ -274,10 +282,10 @@ export class Timeline {
 		else if (event.key === 'Home') this.scroll.toRow(0, 0);
 		else if (!item || isPending(item) || !onRow) return;
 		else if (event.key === 'Enter' || event.key === ' ') this.menu(item, event.target.querySelector('.bubble') ?? event.target);
-		else if (event.key === 'r') this.composer.reply(item);
-		else if (event.key === 'i') this.details(item);
-		else if (event.key === 'h') this.acknowledge(item);
-		else if (event.key === 'e' && isMine(item)) this.composer.amend(item);
+		else if (letter === 'r') this.composer.reply(item);
+		else if (letter === 'i') this.details(item);
+		else if (letter === 'h') this.acknowledge(item);
+		else if (letter === 'e' && isMine(item)) this.composer.amend(item);
 		else return;
 		event.preventDefault();
 	}
@@ -326,7 +334,7 @@ export class Timeline {
 		}, button('Keep the message', () => dialog.close(), { class: 'wide' }));
 		act.classList.add('stack', 'danger');
 		const dialog = openDialog('Retract this message?', {},
-			el('p', {}, 'Every node that holds it destroys its text. That you wrote and retracted something, when and why stays for all members to see. Whoever has read it has read it.'), act);
+			el('p', {}, 'Every node destroys its text. That you took something back, when and why stays for all members to see.'), act);
 		reason.input.focus();
 	}
 

@@ -98,6 +98,11 @@ fn what_is_printed_says_nothing_of_what_was_on_the_screen_unless_policy_allows_i
 
     page.shows("Bed 4 is free");
     assert!(!page.text().contains("Printing is off"), "{}", page.text());
+    // Only the conversation: in a dialog there may be a password, or a code.
+    page.key("?");
+    page.until("document.querySelector('dialog.help')");
+    let display = page.eval("getComputedStyle(document.querySelector('dialog.help')).display");
+    assert_eq!(display, "none");
     place.run(&["policy", "set", "printing=off", "--yes"]);
     page.shows("Printing is off");
     assert!(!page.text().contains("Bed 4"), "{}", page.text());

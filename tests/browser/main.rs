@@ -57,6 +57,10 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     ana.until("document.querySelector('.mine .state.acknowledged')?.innerText.includes('Ben')");
     ana.until("document.activeElement.matches('.row.mine')");
 
+    // A mention is what stands in the text, whether it was picked from the list or typed.
+    say(&ben, "@ana: not box@ana.example and not @Anabel");
+    ana.until("[...document.querySelectorAll('.row:not(.mine)')].pop().querySelector('mark.mention')?.textContent === '@ana'");
+
     begin(&ana, "Ben");
     say(&ana, "Only for you");
     open(&ben, "Ana");
@@ -65,6 +69,13 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     // Several people at once: who is in it makes the group, here and there.
     place.employ("Cy", 1);
     place.known_at(0, "Cy");
+    // What was begun and not sent keeps its place in the list when the list is made anew.
+    begin(&ana, "Cy");
+    ana.type_text("half a thought");
+    open(&ana, "rounds");
+    say(&ben, "One more thing");
+    ana.until("document.querySelector('.conversations .badge')");
+    ana.until("[...document.querySelectorAll('.conversations li')].some(one => one.innerText.includes('Cy') && one.innerText.includes('Draft waits'))");
     begin_group(&ana, &["Ben", "Cy"]);
     say(&ana, "Who has the key?");
     open(&ben, "Ana, Cy");
@@ -123,6 +134,7 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     let place = Place::of(&["front-desk"]);
     let ana = place.first_sign_in("Ana", 0);
     let ben = place.first_sign_in("Ben", 0);
+    place.room("lunch", &["Ana"]);
     place.room("rounds", &["Ana", "Ben"]);
     open(&ana, "rounds");
     open(&ben, "rounds");
@@ -144,6 +156,11 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ana.until("(() => { const row = [...document.querySelectorAll('.row')].find(one => one.innerText.includes('pump')); row?.focus(); return Boolean(row) && row === document.activeElement; })()");
     ana.key("e");
     ana.until("document.getElementById('write').value === 'The pump is in room 7'");
+    ana.type_text("?");
+    open(&ana, "lunch");
+    open(&ana, "rounds");
+    ana.until("document.querySelector('.composer .about')?.innerText.includes('Amend')");
+    ana.until("document.getElementById('write').value === 'The pump is in room 7?'");
     ana.eval("document.getElementById('write').select()");
     ana.type_text("The pump is in room 9");
     ana.key("Enter");
@@ -156,7 +173,8 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ben.key("Escape");
 
     // Retracted: that, by whom and why stays, the words do not.
-    ana.eval("[...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')).focus()");
+    ana.eval("document.querySelector('.scroll').scrollTop = 0");
+    ana.until("(() => { const row = [...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')); row?.focus(); return Boolean(row) && row === document.activeElement; })()");
     ana.key("Enter");
     ana.press("Retract");
     ana.until("document.activeElement?.matches('dialog input')");
@@ -195,6 +213,7 @@ fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
 fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice() {
     let mut place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
+    place.room("lunch", &["Ana"]);
     place.room("rounds", &["Ana"]);
     open(&page, "rounds");
     say(&page, "before");
@@ -206,6 +225,11 @@ fn a_node_that_restarts_under_an_open_page_loses_no_draft_and_gets_nothing_twice
     page.type_text("written meanwhile");
     page.key("Enter");
     page.until("document.querySelector('.pending .state.waiting')");
+    // Elsewhere and back: what was read is there, and what waits.
+    open(&page, "lunch");
+    open(&page, "rounds");
+    page.until("document.querySelector('.pending .state.waiting')");
+    page.shows("before");
     page.type_text("still a draft");
     let Place { clinic, nodes, .. } = &mut place;
     nodes[0].start(clinic);

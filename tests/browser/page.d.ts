@@ -14,7 +14,7 @@ type Message = {
 type Page = { conversation: string, name: string, messages: Message[], earlier: string | null };
 type Conversation = {
   id: string, kind: string, name: string, members: string[], newest: Moment | null,
-  unread?: number, mentioned?: boolean, first_unread?: string | null, newest_unread?: Moment | null, read_last?: boolean, draft?: string | null,
+  unread?: number, mentioned?: boolean, first_unread?: string | null, newest_unread?: Moment | null, read_last?: boolean, begun?: boolean, draft?: string | null,
 };
 type Staff = { id: string, name: string, roles: string[], homes: string[], suspended: boolean, presence?: string };
 type Policy = { opened_receipts: boolean, printing: boolean, direct_days: number, room_days: number, idle_logoff_minutes: number };
@@ -102,7 +102,9 @@ type Scrolled<T> = {
   moved: () => void,
 };
 /** What the timeline asks of the place where messages are written. */
-type Writes = { reply: (one: Message) => void, amend: (one: Message) => void, putBack: (text: string) => void };
+type Writes = { reply: (one: Message) => void, amend: (one: Message) => void, putBack: (one: Pending) => void };
+/** What the field for writing refers to, and what stands in it. */
+type About = { replying: Quoted | null, amending: Message | null, text: string };
 /** What can be chosen from a menu: words, key, act. */
 type Act = [string, string, () => void];
 /** A row in the page: what it depends on, where it stands, and as the how manyth of how many. */
