@@ -604,6 +604,11 @@ impl World {
 
     fn root_says(&mut self, node: usize, act: Act) {
         let root = self.authority.root.clone();
+        // The commands sign with a later root only where the record says that it is the root, and a node
+        // refuses its statements before it knows of the change.
+        if !self.authority.old_roots.is_empty() {
+            self.bring_record(node);
+        }
         let seen = self.seen_at(node, &root);
         self.sign(&root, seen, act);
         self.submit(node, &root);

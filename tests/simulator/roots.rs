@@ -222,6 +222,26 @@ impl World {
         rotation::history(&self.authority.id, &root.id().as_admin(), &items, last)
     }
 
+    /// Gives a node all that the roots and the admins signed, as the commands do before they sign there.
+    ///
+    /// A node takes a later root's log once it holds the admins' words on that root, and an admin's once
+    /// it holds the grant. So no order of the logs will do: what it refuses is given again after the rest,
+    /// and each pass brings it one root further.
+    pub(crate) fn bring_record(&mut self, node: usize) {
+        let mut roots = self.authority.old_roots.clone();
+        roots.push(self.authority.root.clone());
+        let admins = self.authority.admins.iter();
+        let admins = admins.filter(|admin| admin.granted);
+        let admins: Vec<SigningKey> = admins.map(|admin| admin.key.clone()).collect();
+        for _ in 0..roots.len() {
+            for key in roots.iter().chain(&admins) {
+                if self.authority.segments.contains_key(&key.id()) {
+                    self.submit(node, key);
+                }
+            }
+        }
+    }
+
     /// What the thief did is undone by a change of the root key, which is made at the first office.
     pub(crate) fn heal_root(&mut self) {
         if self.authority.stolen.is_some() {
