@@ -118,6 +118,10 @@ impl World {
             self.check_fork(node, segment);
         }
         let fresh = self.fresh(node, commit);
+        let of_itself = |log: &Log| matches!(log.space, Space::Audit(_));
+        let trails = fresh.iter().map(|segment| segment.log);
+        let trail = trails.filter(of_itself).next_back();
+        self.nodes[node].trail = trail.or(self.nodes[node].trail);
         for segment in &fresh {
             let sound = self.note_written(segment);
             if !sound && !self.nodes[node].evil {
@@ -214,7 +218,9 @@ impl World {
             let passed = Duration::from_millis(time - at + 2000);
             clock.plus(passed).day() >= horizon
         });
-        let alone = self.time - found.heard >= 24 * 3600 * 1000;
+        // Whoever answers while the commit waits for the disk does not undo what was decided.
+        let since = found.undecided_since(time);
+        let alone = found.alone_until(time).is_some_and(|at| at >= since);
         let others = self
             .model(node)
             .devices
@@ -572,12 +578,11 @@ impl World {
     }
 
     fn is_recorded(&self, node: usize, digest: Hash) -> bool {
-        let trail = Space::Audit(self.nodes[node].device);
-        let logs = self.nodes[node].disk.of_space(&trail);
-        let Some((_, newest)) = logs.max_by_key(|(log, _)| log.epoch) else {
+        let found = &self.nodes[node];
+        let Some(trail) = found.trail.and_then(|log| found.disk.logs.get(&log)) else {
             return false;
         };
-        newest.entries().rev().take(200).any(|(_, entry)| {
+        trail.entries().rev().take(200).any(|(_, entry)| {
             let record = entry
                 .payload
                 .as_ref()

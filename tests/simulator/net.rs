@@ -7,7 +7,8 @@ use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
-use super::world::{Event, World};
+use super::acts::HOUR;
+use super::world::{Event, Node, World};
 
 /// One secure channel between two nodes.
 pub(crate) struct Link {
@@ -31,6 +32,21 @@ pub(crate) struct Net {
     pub(crate) cuts: BTreeSet<(usize, usize)>,
     /// Longest delay of a frame in milliseconds.
     pub(crate) delay: u64,
+}
+
+impl Node {
+    /// The last moment up to now at which it had heard nobody for a day.
+    pub(crate) fn alone_until(&self, now: u64) -> Option<u64> {
+        let is_alone = now - self.heard >= 24 * HOUR;
+        is_alone.then_some(now).or(self.alone)
+    }
+
+    /// Since when what is in the commit that it begins now may have been decided: behind a slow disk it
+    /// waited for the commit before.
+    pub(crate) fn undecided_since(&self, now: u64) -> u64 {
+        let (begun, durable) = self.last_commit;
+        if durable == now { begun } else { now }
+    }
 }
 
 impl World {
@@ -250,7 +266,10 @@ impl World {
     }
 
     fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
-        self.nodes[node].heard = self.time;
+        let time = self.time;
+        let found = &mut self.nodes[node];
+        found.alone = found.alone_until(time);
+        found.heard = time;
         match Frame::decode(bytes) {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);

@@ -49,6 +49,9 @@ pub(crate) struct Node {
     pub(crate) wanted: BTreeSet<DeviceId>,
     pub(crate) in_flight: Option<Commit>,
     pub(crate) snapshots: Vec<Disk>,
+    /// Where it wrote of its own deeds last. Not always the newest epoch it holds: what it lost when its
+    /// disk was put back comes back from others, and may bear a later number.
+    pub(crate) trail: Option<Log>,
     /// Longest time of a commit in milliseconds.
     pub(crate) disk_ms: u64,
     /// Misbehaves; most rules are not about it.
@@ -59,6 +62,10 @@ pub(crate) struct Node {
     pub(crate) ever_held: BTreeMap<Log, u64>,
     /// When a frame last arrived.
     pub(crate) heard: u64,
+    /// Until when it had last heard nobody for a day.
+    pub(crate) alone: Option<u64>,
+    /// When its last commit was begun, and when that was durable.
+    pub(crate) last_commit: (u64, u64),
     /// What peers' clocks were seen to say by link, with the moment of it: what was held up on one
     /// link says nothing against what another one said since.
     pub(crate) peer_clocks: BTreeMap<u64, (u64, WallTime)>,
@@ -292,11 +299,14 @@ impl World {
             wanted: BTreeSet::new(),
             in_flight: None,
             snapshots: Vec::new(),
+            trail: None,
             disk_ms: 5,
             evil,
             model: None,
             ever_held,
             heard: 0,
+            alone: None,
+            last_commit: (0, 0),
             peer_clocks: BTreeMap::new(),
             horizon_off: false,
         });
@@ -323,6 +333,8 @@ impl World {
         found.boot += 1;
         found.started = time;
         found.heard = time;
+        found.alone = None;
+        found.last_commit = (time, time);
         found.furthest = wall;
         found.model = None;
         found.peer_clocks.clear();
@@ -424,6 +436,7 @@ impl World {
 
     fn begin_commit(&mut self, node: usize, commit: Commit) {
         self.check_commit(node, &commit);
+        self.nodes[node].last_commit = (self.time, u64::MAX);
         let (id, boot) = (commit.id, self.nodes[node].boot);
         self.nodes[node].in_flight = Some(commit);
         let longest = self.nodes[node].disk_ms;
@@ -539,6 +552,7 @@ impl World {
             self.trace.note(u64::from_be_bytes(first_eight(segment)));
         }
         self.apply(node, &commit);
+        self.nodes[node].last_commit.1 = self.time;
         self.input(node, Input::Committed { id });
     }
 
