@@ -8,6 +8,7 @@ mod handle;
 mod identity;
 pub mod join;
 pub mod observe;
+mod reading;
 mod runner;
 mod search;
 mod start;
