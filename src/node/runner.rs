@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::domain::codec;
@@ -83,8 +84,10 @@ pub(super) struct Runner {
     pub(super) room: Room,
     pub(super) wanted: BTreeMap<DeviceId, Option<String>>,
     pub(super) search: Arc<Search>,
-    /// The catching up that is under way.
-    pub(super) indexing: Option<tokio::task::JoinHandle<()>>,
+    /// The catching up of the search that is under way, one of the tasks.
+    pub(super) indexing: Option<AbortHandle>,
+    /// What is under way on the disk; as many as the engine has jobs, and two more.
+    pub(super) tasks: JoinSet<()>,
 }
 
 /// The machine's clock, moved by whole days for a demonstration or a drill.
@@ -121,12 +124,13 @@ impl Runner {
     /// Runs until [`Command::Stop`] was answered or something failed.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
         let outcome = self.turn().await;
-        // The store is closed only when nobody reads from it any more.
+        // Nobody takes what is finished from here on, so nobody may wait for that.
+        self.done.1.close();
         self.search.stop();
-        if let Some(indexing) = self.indexing.take() {
-            let _ended = indexing.await;
-        }
         self.net.stop().await;
+        // The store is closed once nobody reads from it any more, and this ends no earlier: whoever waits
+        // for the end may open the store again.
+        while self.tasks.join_next().await.is_some() {}
         outcome
     }
 
@@ -234,17 +238,20 @@ impl Runner {
 
     /// Lets the search catch up, so that whoever looks for something hardly waits.
     fn index(&mut self) {
-        if self
-            .indexing
-            .as_ref()
-            .is_some_and(|task| !task.is_finished())
-        {
+        let under_way = |task: &AbortHandle| !task.is_finished();
+        if self.indexing.as_ref().is_some_and(under_way) {
             return;
         }
         let (store, search, done) = (self.store.clone(), self.search.clone(), self.done.0.clone());
-        self.indexing = Some(tokio::task::spawn_blocking(move || {
+        self.indexing = Some(self.aside(move || {
             report_failure(&done, search.catch_up(&store).map(drop));
         }));
+    }
+
+    /// Does what waits for the disk on a thread of its own; the node does not end before it has.
+    fn aside(&mut self, work: impl FnOnce() + Send + 'static) -> AbortHandle {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn_blocking(work)
     }
 
     /// Looks, and takes back what was let go when the disk ran full; the next look sees it.
@@ -252,7 +259,7 @@ impl Runner {
         self.look_at_room();
         if self.room == Room::NearlyFull {
             let store = self.store.clone();
-            tokio::task::spawn_blocking(move || store.take_back_reserve());
+            self.aside(move || store.take_back_reserve());
         }
     }
 
@@ -424,7 +431,7 @@ impl Runner {
     fn load(&mut self, job: JobId, load: Load) {
         let (store, done, clinic) = (self.store.clone(), self.done.0.clone(), self.clinic);
         let search = self.search.clone();
-        tokio::task::spawn_blocking(move || {
+        self.aside(move || {
             let read = read(&store, &search, &clinic, load);
             send(
                 &done,

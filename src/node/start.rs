@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::domain::id::{DeviceId, Hash};
 use crate::domain::sign::Signed;
@@ -110,7 +110,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until the node has stopped, in order or not.
+    /// Waits until the node has stopped, in order or not, and its store is closed.
     pub async fn ended(&mut self) -> Result<(), RunError> {
         match (&mut self.task).await {
             Ok(outcome) => outcome,
@@ -191,6 +191,7 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         wanted: BTreeMap::new(),
         search: Arc::default(),
         indexing: None,
+        tasks: JoinSet::new(),
     };
     let task = tokio::spawn(runner.run());
     Ok(Running {
