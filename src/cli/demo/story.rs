@@ -406,6 +406,9 @@ impl Play {
         // The pharmacy's machine is gone for good; the third office is the annex from here on.
         self.pharmacy = annex;
         self.pharmacy.start(&self.secrets, 2).await?;
+        // Cleo's only office went with that machine: what is sent to the room would wait for her there.
+        let args = ["staff", "change", "Cleo", "--home", self.pharmacy.name];
+        self.at(&self.desk, &args).await?;
         let offices = [&self.desk, &self.ward, &self.pharmacy];
         for (office, name) in offices.into_iter().zip(["Dora", "Emil", "Finn"]) {
             let args = [
@@ -431,6 +434,9 @@ impl Play {
         self.stage.say(
             "  There, choose \"First time here: use a sign-in code\", then a password of 12 characters or \
              more, and scan the picture with an authenticator app or make a passkey.",
+        );
+        self.stage.say(
+            "  These offices live two days ahead, where part 7 has put them: dates on the page are the clinic's.              Policy keeps their messages for one day.",
         );
         Ok(())
     }
