@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::domain::codec;
 use crate::domain::id::{ClinicId, DeviceId};
@@ -40,6 +40,10 @@ const BURST: usize = 256;
 /// not wait long. While something is, each commit is followed by a look, so that no stream of messages
 /// outruns it.
 const ROOM: Duration = Duration::from_secs(5);
+
+/// Longest wait for what still reads from the store when the node has failed: a dying disk may keep a reading
+/// for ever, and whoever watches the node has to hear of its end.
+const FAILED_READ_MAX: Duration = Duration::from_secs(30);
 
 /// Something that another thread finished.
 pub(super) enum Done {
@@ -124,13 +128,24 @@ impl Runner {
     /// Runs until [`Command::Stop`] was answered or something failed.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
         let outcome = self.turn().await;
-        // Nobody takes what is finished from here on, so nobody may wait for that.
+        if let Err(why) = &outcome {
+            error!(%why, "the node cannot go on");
+        }
+        // Nobody is answered any more and nobody takes what is finished, so nobody may wait for that.
+        self.asked.close();
+        while self.asked.try_recv().is_ok() {}
+        self.waiting.clear();
         self.done.1.close();
         self.search.stop();
         self.net.stop().await;
         // The store is closed once nobody reads from it any more, and this ends no earlier: whoever waits
         // for the end may open the store again.
-        while self.tasks.join_next().await.is_some() {}
+        let read = async { while self.tasks.join_next().await.is_some() {} };
+        if outcome.is_ok() {
+            read.await;
+        } else if tokio::time::timeout(FAILED_READ_MAX, read).await.is_err() {
+            warn!("the disk still keeps a reading waiting: the store is left open");
+        }
         outcome
     }
 

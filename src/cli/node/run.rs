@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::doors::{Doors, Opened};
 use super::logs::{self, Look};
@@ -163,10 +163,7 @@ async fn live(running: &mut Running, stop: &mut Stop) -> Outcome {
         Some(ended) => ended,
         None => stop_in_order(running, handle, stop).await?,
     };
-    ended.map_err(|why| {
-        error!(%why, "the node has failed");
-        Failure::error(why)
-    })
+    ended.map_err(Failure::error)
 }
 
 async fn stop_in_order(
