@@ -46,7 +46,7 @@ pub use types::*;
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
 use crate::domain::health::Concern;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, SpaceId, StaffId};
 use crate::domain::log::{Epoch, Log};
 use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
@@ -119,7 +119,7 @@ pub struct Engine {
     holdings: Holdings,
     mesh_keys: BTreeMap<u32, MeshKey>,
     horizon: Day,
-    /// When a frame of any peer last arrived.
+    /// When a frame last arrived of a peer whose reach is [`Reach::All`].
     heard: Duration,
     links: BTreeMap<LinkId, Link>,
     wants: Wants,
@@ -133,8 +133,8 @@ pub struct Engine {
     /// What was taken back, with the word of the node that did it.
     retracted: BTreeMap<EntryId, Arc<Retraction>>,
     drafts: Drafts,
-    /// Where each person read last: one conversation for each who signs in here, in memory only.
-    read_last: BTreeMap<StaffId, Space>,
+    /// Where each person read last: one conversation for each who signs in here.
+    read_last: BTreeMap<StaffId, SpaceId>,
     presence: Presence,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
@@ -232,7 +232,7 @@ impl Engine {
             facts: BTreeMap::new(),
             retracted: retract::by_entry(boot.retractions),
             drafts: Drafts::default(),
-            read_last: BTreeMap::new(),
+            read_last: boot.opened_last,
             presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
@@ -389,10 +389,13 @@ impl Engine {
             return;
         };
         link.heard = now;
-        if link.stage == Stage::Unlisted && !renewal::may_explain(&frame, &link.peer) {
-            return;
+        match link.stage {
+            // Whoever only may explain itself is no company: it tells no time, and must not put off the rule
+            // that whoever hears nobody for a day ends days by its own clock.
+            Stage::Unlisted if !renewal::may_explain(&frame, &link.peer) => return,
+            Stage::Unlisted => {}
+            Stage::Record | Stage::RecordOnly | Stage::All => self.heard = now,
         }
-        self.heard = now;
         self.sight(id);
         match frame {
             Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
