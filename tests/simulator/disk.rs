@@ -188,7 +188,8 @@ impl Disk {
     }
 
     fn opened_last(&self, device: DeviceId) -> BTreeMap<StaffId, SpaceId> {
-        let trail = self.of_space(&Space::Audit(device));
+        let space = Space::Audit(device);
+        let trail = self.of_space(&space);
         let mut records: Vec<(Hlc, AuditRecord)> = trail
             .flat_map(|(_, stored)| stored.entries())
             .filter_map(|(_, entry)| {

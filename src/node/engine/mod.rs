@@ -360,7 +360,9 @@ impl Engine {
             return;
         }
         self.links.insert(id, link);
-        self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
+        if stage != Stage::Unlisted {
+            self.note_accepted(peer);
+        }
         self.effects
             .push_back(Effect::Changed(Changed::Connected { peer }));
         self.send(
@@ -375,6 +377,11 @@ impl Engine {
         if stage != Stage::Unlisted && self.links.contains_key(&id) {
             self.open_record(id);
         }
+    }
+
+    /// From here on a device takes part; whoever may only explain itself does not, and is not said to.
+    fn note_accepted(&mut self, peer: DeviceId) {
+        self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
     }
 
     /// The record may pass both ways from here on.

@@ -73,8 +73,9 @@ impl Engine {
             return;
         };
         let (peer, level) = (link.peer, link.stage == Stage::All);
+        // Whoever may only explain itself may be a machine that was stolen: the inventory does not call it heard.
         // Only devices that the record lists are remembered: others could be as many as they like.
-        if !self.record.clinic.devices.contains_key(&peer) {
+        if link.stage == Stage::Unlisted || !self.record.clinic.devices.contains_key(&peer) {
             return;
         }
         let now = self.now;

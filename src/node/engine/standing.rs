@@ -72,6 +72,8 @@ impl Engine {
         } else {
             Stage::Record
         };
+        let peer = link.peer;
+        self.note_accepted(peer);
         self.open_record(id);
         self.check_stage(id);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disk::Disk;
-use crate::domain::audit::Origin;
+use crate::domain::audit::{AuditRecord, Origin};
 use crate::domain::id::{ClinicId, Hash, StaffId};
 use crate::domain::message::{EntryId, Position, Written};
 use crate::domain::space::Space;
@@ -489,6 +489,17 @@ impl Mesh {
     }
 
     /// The answer, if it was given.
+    /// Acts of a kind in an office's own trail.
+    pub(super) fn recorded(&self, name: &str, kind: impl Fn(&AuditRecord) -> bool) -> usize {
+        let trail = Space::Audit(self.clinic.device(name).id);
+        let logs = self.offices[name].disk.of_space(&trail);
+        let rows = logs.flat_map(|(_, log)| log.rows.iter());
+        let entries = rows.flat_map(|row| row.entries.iter());
+        let bodies = entries.filter_map(|entry| entry.payload.as_ref());
+        let records = bodies.filter_map(|payload| AuditRecord::from_body(&payload.body).ok());
+        records.filter(kind).count()
+    }
+
     pub(super) fn answer(&self, name: &str, ticket: Ticket) -> Option<&Reply> {
         self.offices[name].replies.get(&ticket)
     }

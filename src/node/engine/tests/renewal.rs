@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::domain::audit::{Actor, Deed};
 use crate::domain::id::{ClinicId, Serial};
 use crate::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use crate::domain::record::Clinic;
@@ -140,12 +141,30 @@ fn pharmacy_renews_itself(mesh: &mut Mesh) {
 fn whoever_is_no_peer_puts_off_no_end_of_a_day() {
     let (mut mesh, ..) = renewers();
     mesh.cut("ward-2");
+    let pharmacy = mesh.clinic.device("pharmacy").id;
+    let accepted = |mesh: &Mesh| {
+        mesh.recorded("front-desk", |record| {
+            record.actor == Actor::Device(pharmacy) && record.deed == Deed::PeerAccepted
+        })
+    };
+    let before = accepted(&mesh);
     pharmacy_renews_itself(&mut mesh);
+    let expired = mesh.now("front-desk").wall;
     for _ in 0..30 {
         mesh.time += minutes(60);
         mesh.run_for(Duration::from_secs(3));
         assert_eq!(mesh.peers_of("front-desk"), ["pharmacy"]);
     }
+    assert_eq!(accepted(&mesh), before, "it takes no part");
+    let ticket = mesh.ask("front-desk", Command::Status);
+    let Some(Reply::Status(status)) = mesh.answer("front-desk", ticket) else {
+        panic!("no status");
+    };
+    let heard = status.last_heard.get(&pharmacy);
+    assert!(
+        heard.is_none_or(|heard| *heard < expired),
+        "nor is it heard"
+    );
     assert_eq!(mesh.judge("front-desk", "pharmacy"), Ok(Reach::Unlisted));
     let today = mesh.now("front-desk").wall.day();
     assert_eq!(mesh.offices["front-desk"].disk.horizon, today);

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::{Rounds, rounds};
-use crate::domain::audit::{AuditRecord, Deed, Origin};
+use crate::domain::audit::{Deed, Origin};
 use crate::domain::id::StaffId;
 use crate::domain::log::Segment;
 use crate::domain::message::{EntryId, Written};
 use crate::domain::retraction::{Retraction, Withdrawn};
-use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, minutes};
 use crate::domain::time::Day;
 use crate::domain::words::Query;
@@ -90,15 +89,9 @@ impl Rounds {
 }
 
 fn destroyed(mesh: &Mesh, office: &str) -> usize {
-    let trail = Space::Audit(mesh.clinic.device(office).id);
-    let logs = mesh.offices[office].disk.of_space(&trail);
-    let rows: Vec<_> = logs.flat_map(|(_, log)| log.rows.clone()).collect();
-    let entries = rows.iter().flat_map(|row| &row.entries);
-    let bodies = entries.filter_map(|entry| entry.payload.as_ref());
-    let records = bodies.filter_map(|payload| AuditRecord::from_body(&payload.body).ok());
-    records
-        .filter(|record| matches!(record.deed, Deed::BodyDestroyed { .. }))
-        .count()
+    mesh.recorded(office, |record| {
+        matches!(record.deed, Deed::BodyDestroyed { .. })
+    })
 }
 
 #[test]
