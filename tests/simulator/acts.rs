@@ -330,7 +330,6 @@ impl World {
         }
     }
 
-    /// An admin signs at a node, having seen what it holds, and submits there.
     /// An admin signs an act, having seen what a node holds, and gives it to that node.
     pub(crate) fn say(&mut self, node: usize, admin: usize, act: Act) -> StatementId {
         let key = self.authority.admins[admin].key.clone();

@@ -7,9 +7,10 @@ use clinic_mesh::domain::attest::{Attestation, Word};
 use clinic_mesh::domain::audit::{AuditRecord, Deed};
 use clinic_mesh::domain::codec;
 use clinic_mesh::domain::id::{AuthorId, DeviceId, Hash};
-use clinic_mesh::domain::log::{Log, Segment};
+use clinic_mesh::domain::log::{Epoch, Log, Segment};
 use clinic_mesh::domain::message::Message;
 use clinic_mesh::domain::space::Space;
+use clinic_mesh::domain::statement::StatementId;
 use clinic_mesh::domain::time::Day;
 use clinic_mesh::domain::trust::Refusal;
 use clinic_mesh::node::engine::{Commit, LinkId, MessageLine, Page, Reply};
@@ -119,8 +120,8 @@ impl World {
         }
         let fresh = self.fresh(node, commit);
         let of_itself = |log: &Log| matches!(log.space, Space::Audit(_));
-        let trails = fresh.iter().map(|segment| segment.log);
-        let trail = trails.filter(of_itself).next_back();
+        let mut trails = fresh.iter().map(|segment| segment.log);
+        let trail = trails.rfind(of_itself);
         self.nodes[node].trail = trail.or(self.nodes[node].trail);
         for segment in &fresh {
             let sound = self.note_written(segment);
@@ -132,7 +133,7 @@ impl World {
             }
         }
         if let Some(horizon) = commit.horizon {
-            self.check_horizon(node, horizon);
+            self.check_horizon(node, horizon, commit);
         }
         if !self.nodes[node].evil {
             self.check_stored_again(node, commit);
@@ -203,7 +204,7 @@ impl World {
     }
 
     /// A horizon that moves: only past days that are over by this clock and by a peer's.
-    fn check_horizon(&mut self, node: usize, horizon: Day) {
+    fn check_horizon(&mut self, node: usize, horizon: Day, commit: &Commit) {
         let held = self.nodes[node].disk.horizon;
         if horizon < held {
             let story = format!("node {node}: {} after {}", horizon.0, held.0);
@@ -221,8 +222,9 @@ impl World {
         // Whoever answers while the commit waits for the disk does not undo what was decided.
         let since = found.undecided_since(time);
         let alone = found.alone_until(time).is_some_and(|at| at >= since);
+        // Whoever has just heard that the last other node is revoked has nobody to ask any more.
         let others = self
-            .model(node)
+            .model_after(node, commit)
             .devices
             .iter()
             .any(|(id, device)| *id != self.nodes[node].device && device.revoked.is_none());
@@ -266,12 +268,39 @@ impl World {
         }
     }
 
+    /// The plain reading of what will be on a node's disk once a commit is there: a node decides by the
+    /// record as it knows it, and what follows from a statement may be in one commit with it, which holds
+    /// as a whole or not at all.
+    fn model_after(&mut self, node: usize, commit: &Commit) -> Arc<Model> {
+        let statements = |segment: &&Arc<Segment>| {
+            segment.log.space == Space::Record && segment.log.epoch == Epoch::RECORD
+        };
+        let fresh: Vec<StatementId> = commit
+            .segments
+            .iter()
+            .filter(statements)
+            .flat_map(|segment| {
+                let author = segment.log.author;
+                (segment.first..=segment.last()).map(move |seq| StatementId { author, seq })
+            })
+            .collect();
+        if fresh.is_empty() {
+            return self.model(node);
+        }
+        let held = self.nodes[node].disk.statements();
+        let ids = held.iter().map(|(id, ..)| id).chain(&fresh);
+        let said = ids.filter_map(|id| self.authority.said.get(id));
+        Arc::new(Model::of(&self.authority.id, said))
+    }
+
     /// What is about to be durable.
     pub(crate) fn check_before_apply(&mut self, node: usize, commit: &Commit) {
         let own = AuthorId::from(self.nodes[node].device);
+        let known = self.model_after(node, commit);
         for segment in &commit.segments {
             if segment.log.author != own && !self.nodes[node].evil {
                 self.check_received(node, segment);
+                self.check_revoked_author(node, segment, &known);
             }
         }
         for space in &commit.drops {
@@ -361,7 +390,6 @@ impl World {
         if log.space.is_conversation() {
             self.check_speakers(node, segment);
         }
-        self.check_revoked_author(node, segment);
     }
 
     fn check_speakers(&mut self, node: usize, segment: &Segment) {
@@ -386,10 +414,12 @@ impl World {
         }
     }
 
-    fn check_revoked_author(&mut self, node: usize, segment: &Segment) {
+    fn check_revoked_author(&mut self, node: usize, segment: &Segment, known: &Model) {
         let log = segment.log;
-        let model = self.model(node);
-        let Some(device) = model.devices.get(&log.author.as_device()) else {
+        if log.space == Space::Record {
+            return;
+        }
+        let Some(device) = known.devices.get(&log.author.as_device()) else {
             return;
         };
         let Some(at) = device.revoked else { return };

@@ -450,15 +450,23 @@ impl Model {
 
     /// From when on the device must have been given the bodies: an office that already holds a room
     /// is not given older ones when somebody comes home who was in it before.
-    pub(crate) fn surely_sees_from(&self, device: &DeviceId, space: &Space) -> Hlc {
-        let ever = self.sees(space, |room, model| {
+    ///
+    /// It may have held the room for people whose right turned out void: `ever` is the reading of whoever
+    /// had not heard of that.
+    pub(crate) fn surely_sees_from(&self, ever: &Self, device: &DeviceId, space: &Space) -> Hlc {
+        let latest = [self, ever].map(|model| model.latest_from(device, space));
+        let [latest, by_void] = latest;
+        latest.max(by_void).max(self.sees_from(device, space))
+    }
+
+    fn latest_from(&self, device: &DeviceId, space: &Space) -> Hlc {
+        self.sees(space, |room, model| {
             let ever = room
                 .latest
                 .iter()
                 .filter(|(staff, _)| model.ever_at_home(device, staff));
             ever.map(|(_, since)| *since).max()
-        });
-        ever.max(self.sees_from(device, space))
+        })
     }
 
     fn sees(&self, space: &Space, from: impl Fn(&ModelRoom, &Self) -> Option<Hlc>) -> Hlc {

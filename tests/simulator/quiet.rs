@@ -58,29 +58,37 @@ impl World {
         self.bring_record(0);
     }
 
-    /// Nodes that the clinic counts on. A device that believes itself revoked talks to nobody, so it
-    /// never hears that who revoked it had no right to any more; it has to be enrolled again.
-    fn good(&mut self) -> Vec<usize> {
+    /// Nodes that others talk to, misbehaving ones among them. A device that believes itself revoked talks
+    /// to nobody, so it never hears that who revoked it had no right to any more; it has to be enrolled
+    /// again.
+    fn talking(&mut self) -> Vec<usize> {
         let all = self.everything();
         let ever = self.ever();
         (0..self.nodes.len())
             .filter(|node| {
-                let found = &self.nodes[*node];
-                let stands = all.in_good_standing(&found.device);
-                !found.evil && stands && ever.in_good_standing(&found.device)
+                let device = &self.nodes[*node].device;
+                all.in_good_standing(device) && ever.in_good_standing(device)
             })
             .collect()
+    }
+
+    /// Nodes that the clinic counts on.
+    fn good(&mut self) -> Vec<usize> {
+        let mut good = self.talking();
+        good.retain(|node| !self.nodes[*node].evil);
+        good
     }
 
     fn what_is_missing(&mut self) -> Option<Broken> {
         let good = self.good();
         let all = self.everything();
+        let ever = self.ever();
         self.same_clinic(&good, &all)
             .or_else(|| self.no_work_left(&good))
             .or_else(|| self.keys(&good, &all))
             .or_else(|| self.purged(&good))
-            .or_else(|| self.logs(&good, &all))
-            .or_else(|| self.kept(&good, &all))
+            .or_else(|| self.logs(&good, &all, &ever))
+            .or_else(|| self.kept(&good, &all, &ever))
             .or_else(|| self.is_gone(&good))
     }
 
@@ -199,8 +207,9 @@ impl World {
         named.map_or(in_time, |end| in_time.min(*end))
     }
 
-    fn logs(&mut self, good: &[usize], all: &Model) -> Option<Broken> {
+    fn logs(&mut self, good: &[usize], all: &Model, ever: &Model) -> Option<Broken> {
         let expected = self.expected(good, all);
+        let talking = self.talking();
         for node in good {
             let found = &self.nodes[*node];
             for (log, (seq, hash)) in &expected {
@@ -210,7 +219,7 @@ impl World {
                 let stored = found.disk.logs.get(log);
                 let held = stored.and_then(|stored| stored.hashes.get(*seq as usize - 1));
                 let has = stored.map_or(0, |stored| stored.head.seq);
-                if held != Some(hash) && !self.waits_for_bodies(*node, log, has, all) {
+                if held != Some(hash) && !self.waits_for_bodies(*node, log, has, all, &talking) {
                     return Some(Broken {
                         rule: SAME_LOGS,
                         what: format!(
@@ -220,12 +229,12 @@ impl World {
                     });
                 }
             }
-            let missing = self.bodies(*node, &expected, all);
+            let missing = self.bodies(*node, &expected, all, ever);
             if missing.is_some() {
                 return missing;
             }
         }
-        self.nobody_else(good, all)
+        self.nobody_else(good, all, &talking)
             .or_else(|| self.attested(good, &expected, all))
     }
 
@@ -275,13 +284,21 @@ impl World {
         lines.join("\n")
     }
 
-    /// Whether nobody has the body of the next entry, which the node would have to have: then the
-    /// node waits until its days are over.
-    fn waits_for_bodies(&self, node: usize, log: &Log, has: u64, all: &Model) -> bool {
+    /// Whether nobody who talks to others has the body of the next entry, which the node would have to
+    /// have: then the node waits until its days are over. What is left on a revoked machine reaches nobody.
+    fn waits_for_bodies(
+        &self,
+        node: usize,
+        log: &Log,
+        has: u64,
+        all: &Model,
+        talking: &[usize],
+    ) -> bool {
         let found = &self.nodes[node];
         let today = self.true_wall().day();
         let from = all.sees_from(&found.device, &log.space);
-        let holders = self.nodes.iter().filter_map(|node| node.disk.logs.get(log));
+        let nodes = talking.iter().map(|node| &self.nodes[*node]);
+        let holders = nodes.filter_map(|node| node.disk.logs.get(log));
         let next: Vec<_> = holders
             .filter_map(|stored| stored.entries().find(|(seq, _)| *seq == has + 1))
             .collect();
@@ -297,6 +314,7 @@ impl World {
         node: usize,
         expected: &BTreeMap<Log, (u64, Hash)>,
         all: &Model,
+        ever: &Model,
     ) -> Option<Broken> {
         let found = &self.nodes[node];
         if found.horizon_off {
@@ -310,7 +328,7 @@ impl World {
             if !all.may_hold(&found.device, &log.space) {
                 continue;
             }
-            let from = all.surely_sees_from(&found.device, &log.space);
+            let from = all.surely_sees_from(ever, &found.device, &log.space);
             let today = self.true_wall().day().max(found.disk.horizon);
             let taken_back = found.disk.taken_back();
             let lacking = stored.entries().find(|(seq, entry)| {
@@ -338,7 +356,7 @@ impl World {
         })
     }
 
-    fn nobody_else(&self, good: &[usize], all: &Model) -> Option<Broken> {
+    fn nobody_else(&self, good: &[usize], all: &Model, talking: &[usize]) -> Option<Broken> {
         let soon = self.true_wall().plus(Duration::from_secs(240));
         for node in good {
             let found = &self.nodes[*node];
@@ -358,7 +376,7 @@ impl World {
                     all.may_hold(&found.device, &log.space)
                         && !logs
                             .iter()
-                            .any(|log| self.waits_for_bodies(*other, log, held(log), all))
+                            .any(|log| self.waits_for_bodies(*other, log, held(log), all, talking))
                 };
                 let others = good.iter().any(may);
                 // What others cannot take yet stays where it is.
@@ -430,7 +448,7 @@ impl World {
     }
 
     /// What was answered with "sent" is on its writer's disk.
-    fn kept(&self, good: &[usize], all: &Model) -> Option<Broken> {
+    fn kept(&self, good: &[usize], all: &Model, ever: &Model) -> Option<Broken> {
         let evil = self.nodes.iter().any(|node| node.evil);
         for acked in self.acked.iter().filter(|acked| !acked.lost) {
             let found = &self.nodes[acked.node];
@@ -444,7 +462,8 @@ impl World {
             let alive = acked.last_day >= self.true_wall().day().max(found.disk.horizon);
             let gone = acked.since.taken_back && found.disk.taken_back().contains(&acked.id);
             let here = entry.is_some_and(|(_, entry)| entry.payload.is_some() || !alive || gone);
-            let seen = acked.time >= all.surely_sees_from(&found.device, &acked.id.space);
+            let from = all.surely_sees_from(ever, &found.device, &acked.id.space);
+            let seen = acked.time >= from;
             if !here && seen {
                 return Some(Broken {
                     rule: ACKED_IS_KEPT,
@@ -482,7 +501,8 @@ impl World {
         space: Space,
         all: &Model,
     ) {
-        let expected = self.readable(node, &space, all);
+        let ever = self.ever();
+        let expected = self.readable(node, &space, all, &ever);
         let ticket = self.read(node, staff, space, 500);
         self.run_until(self.time + 500);
         let found = &self.nodes[node];
@@ -508,11 +528,11 @@ impl World {
     }
 
     /// What each living message may say by now.
-    fn readable(&self, node: usize, space: &Space, all: &Model) -> Vec<Vec<String>> {
+    fn readable(&self, node: usize, space: &Space, all: &Model, ever: &Model) -> Vec<Vec<String>> {
         let found = &self.nodes[node];
         let taken_back = found.disk.taken_back();
         let today = self.true_wall().day().max(found.disk.horizon);
-        let from = all.surely_sees_from(&found.device, space);
+        let from = all.surely_sees_from(ever, &found.device, space);
         let shown = self.acked.iter().filter(|acked| {
             let stored = found.disk.logs.get(&acked.id.log());
             let counts = stored.is_some_and(|stored| {
