@@ -15,6 +15,8 @@ pub(crate) struct Link {
     /// Side 0 dialled.
     pub(crate) ends: [usize; 2],
     boots: [u64; 2],
+    /// What each side was shown of the other.
+    shown: [Option<Box<Shown>>; 2],
     /// Whether each side has it open.
     pub(crate) open: [bool; 2],
     /// When the last frame towards each side arrives; frames do not overtake each other.
@@ -103,6 +105,7 @@ impl World {
         let link = Link {
             ends: [a, b],
             boots: [self.nodes[a].boot, self.nodes[b].boot],
+            shown: [None, None],
             open: [false, false],
             last: at,
             stalled: [Vec::new(), Vec::new()],
@@ -194,6 +197,9 @@ impl World {
         let Ok(shown) = self.shown(peer) else {
             return;
         };
+        if let Some(link) = self.net.links.get_mut(&id) {
+            link.shown[side] = Some(Box::new(shown.clone()));
+        }
         let input = Input::LinkUp {
             link: LinkId(id),
             certificate: Box::new(shown.certificate),
@@ -261,15 +267,31 @@ impl World {
             return;
         }
         for bytes in std::mem::take(&mut link.stalled[side]) {
-            self.arrive(id, node, &bytes);
+            self.arrive(id, (node, side), &bytes);
         }
     }
 
-    fn arrive(&mut self, id: u64, node: usize, bytes: &[u8]) {
+    /// Whether the peer at a link is one for the node at this side, and not one that may only explain itself.
+    fn is_peer(&self, id: u64, (node, side): (usize, usize)) -> bool {
+        let shown = self
+            .net
+            .links
+            .get(&id)
+            .and_then(|link| link.shown[side].as_ref());
+        let trust = self.nodes[node].trust.as_ref();
+        trust.zip(shown).is_some_and(|(trust, shown)| {
+            trust.vouched(&shown.certificate, &shown.issuer) == Ok(Reach::All)
+        })
+    }
+
+    fn arrive(&mut self, id: u64, (node, side): (usize, usize), bytes: &[u8]) {
         let time = self.time;
+        let heard = self.is_peer(id, (node, side));
         let found = &mut self.nodes[node];
-        found.alone = found.alone_until(time);
-        found.heard = time;
+        if heard {
+            found.alone = found.alone_until(time);
+            found.heard = time;
+        }
         match Frame::decode(bytes) {
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);

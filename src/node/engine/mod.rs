@@ -119,7 +119,7 @@ pub struct Engine {
     holdings: Holdings,
     mesh_keys: BTreeMap<u32, MeshKey>,
     horizon: Day,
-    /// When a frame of any peer last arrived.
+    /// When a frame last arrived of a peer whose reach is [`Reach::All`].
     heard: Duration,
     links: BTreeMap<LinkId, Link>,
     wants: Wants,
@@ -389,10 +389,13 @@ impl Engine {
             return;
         };
         link.heard = now;
-        if link.stage == Stage::Unlisted && !renewal::may_explain(&frame, &link.peer) {
-            return;
+        match link.stage {
+            // Whoever only may explain itself is no company: it tells no time, and must not put off the rule
+            // that whoever hears nobody for a day ends days by its own clock.
+            Stage::Unlisted if !renewal::may_explain(&frame, &link.peer) => return,
+            Stage::Unlisted => {}
+            Stage::Record | Stage::RecordOnly | Stage::All => self.heard = now,
         }
-        self.heard = now;
         self.sight(id);
         match frame {
             Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),

@@ -109,12 +109,11 @@ fn a_node_that_was_away_learns_of_renewals_from_those_who_show_them() {
     );
 }
 
-#[test]
-fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
-    let (mut mesh, ana, rounds) = renewers();
+/// After forty days the pharmacy, long expired, makes itself a certificate with a key of its own and is
+/// connected again.
+fn pharmacy_renews_itself(mesh: &mut Mesh) {
     mesh.cut("pharmacy");
     mesh.sleep(days(40));
-    // Long expired, it makes itself a certificate with a key of its own.
     let pharmacy = mesh.clinic.device("pharmacy");
     let stranger = SigningKey::from_seed(&[66; 32]);
     let now = NOON.plus(days(40));
@@ -135,6 +134,27 @@ fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
     mesh.times_count = false;
     mesh.gifts.clear();
     mesh.heal("pharmacy");
+}
+
+#[test]
+fn whoever_is_no_peer_puts_off_no_end_of_a_day() {
+    let (mut mesh, ..) = renewers();
+    mesh.cut("ward-2");
+    pharmacy_renews_itself(&mut mesh);
+    for _ in 0..30 {
+        mesh.time += minutes(60);
+        mesh.run_for(Duration::from_secs(3));
+        assert_eq!(mesh.peers_of("front-desk"), ["pharmacy"]);
+    }
+    assert_eq!(mesh.judge("front-desk", "pharmacy"), Ok(Reach::Unlisted));
+    let today = mesh.now("front-desk").wall.day();
+    assert_eq!(mesh.offices["front-desk"].disk.horizon, today);
+}
+
+#[test]
+fn whoever_shows_a_renewal_that_the_record_does_not_list_is_given_nothing() {
+    let (mut mesh, ana, rounds) = renewers();
+    pharmacy_renews_itself(&mut mesh);
     mesh.run_for(minutes(1));
     mesh.post("front-desk", ana, rounds, "Bed 4 is free")
         .expect("posted");
