@@ -89,10 +89,7 @@ impl Engine {
                 self.wants.hold_back(log, self.now.mono + HELD_BACK);
             }
             Verdict::TooFarAhead => self.quarantine(log),
-            Verdict::Incomplete => {
-                self.give_up(id, log);
-                self.ask_next();
-            }
+            Verdict::Incomplete => self.lacks_bodies(id, log),
             Verdict::Contradiction => {
                 let end = segment.end(&self.clinic_id);
                 if self.judge_fork(log, end, segment.signature) == Proof::Worthless {

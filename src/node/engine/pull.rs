@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// little now and then, and nothing of what matters, shall not keep the log to itself.
 const TURN: Duration = Duration::from_secs(60);
 
-/// Most logs that wait for a clock or the record to catch up.
+/// Most logs that wait for a clock or the record to catch up; and most that a peer had without a body.
 const HELD_BACK_MAX: usize = 4096;
 
 /// How long a log is left alone after its next entry could not be accepted yet.
@@ -41,6 +41,8 @@ pub(super) const HELD_BACK: Duration = Duration::from_secs(60);
 pub(super) struct Wants {
     open: BTreeMap<Log, Want>,
     held_back: BTreeMap<Log, Duration>,
+    /// Who lacked a body of what follows a number of a log, and until when it is not asked for that again.
+    lacking: BTreeMap<(LinkId, Log), (u64, Duration)>,
     /// Logs for which there was no room among those asked for; some of them may be complete by now. No more
     /// than are kept in mind of peers.
     waiting: BTreeSet<Log>,
@@ -60,6 +62,7 @@ impl Wants {
     /// A channel is gone, and with it what was asked there.
     pub(super) fn forget_link(&mut self, id: LinkId) {
         self.open.retain(|_, want| want.link != id);
+        self.lacking.retain(|(link, _), _| *link != id);
     }
 
     /// Leaves a log alone until a moment; says whether it was not already left alone.
@@ -71,6 +74,22 @@ impl Wants {
         self.held_back.insert(log, until).is_none()
     }
 
+    /// Leaves a peer alone with what follows a number of a log, until a moment: it lacks a body there.
+    ///
+    /// More of the log may be on its way from the same peer. It does not follow what is held here, and
+    /// would be a reason to ask again at once, for the same that was just refused.
+    fn leave_alone(&mut self, id: LinkId, log: Log, after: u64, until: Duration) {
+        if self.lacking.len() >= HELD_BACK_MAX && !self.lacking.contains_key(&(id, log)) {
+            self.lacking.pop_first();
+        }
+        self.lacking.insert((id, log), (after, until));
+    }
+
+    fn is_left_alone(&self, id: LinkId, log: &Log, after: u64) -> bool {
+        let lacking = self.lacking.get(&(id, *log));
+        lacking.is_some_and(|(known, _)| *known == after)
+    }
+
     fn asked_of(&self, id: LinkId) -> usize {
         self.open.values().filter(|want| want.link == id).count()
     }
@@ -78,6 +97,7 @@ impl Wants {
     /// Lets every log be asked for again, because the record changed.
     pub(super) fn release(&mut self) {
         self.held_back.clear();
+        self.lacking.clear();
     }
 }
 
@@ -299,6 +319,7 @@ impl Engine {
                 && link.peer_log(log).has > head.seq
                 && (link.stage == Stage::All || log.space == Space::Record)
                 && self.wants.asked_of(**id) < link.allowance
+                && !self.wants.is_left_alone(**id, log, head.seq)
         });
         let rank = |link: &super::link::Link| {
             (
@@ -338,6 +359,15 @@ impl Engine {
         }
     }
 
+    /// A peer lacks a body of what it claimed to have: others are asked, and it not for a while.
+    pub(super) fn lacks_bodies(&mut self, id: LinkId, log: Log) {
+        let until = self.now.mono + HELD_BACK;
+        let after = self.holdings.head(&log).seq;
+        self.wants.leave_alone(id, log, after, until);
+        self.give_up(id, log);
+        self.ask_next();
+    }
+
     /// Gives up asking a peer for a log: what it claimed to have does not come.
     pub(super) fn give_up(&mut self, id: LinkId, log: Log) {
         self.wants.open.remove(&log);
@@ -374,6 +404,7 @@ impl Engine {
             self.check_all_stages();
         }
         self.wants.held_back.retain(|_, until| *until > now);
+        self.wants.lacking.retain(|_, (_, until)| *until > now);
         self.take_turns();
         self.ask_next();
     }

@@ -81,7 +81,7 @@ impl Engine {
     ///
     /// As it was heard, not by its distance from this node's clock: that would move with ours when ours
     /// is moved.
-    fn reports(&self) -> Vec<Report> {
+    pub(super) fn reports(&self) -> Vec<Report> {
         let clocks = self.links.values().filter_map(|link| link.clock);
         let report = |(said, at)| Report {
             said,

@@ -519,6 +519,8 @@ impl Engine {
         }
         self.record_arrived(&segment);
         self.batch.receive(LinkId(u64::MAX), Arc::new(segment), end);
+        // What an admin brings may be all that a peer was still waited for.
+        self.check_all_stages();
     }
 
     /// Reads the whole record for a face.

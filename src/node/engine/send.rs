@@ -10,6 +10,7 @@ use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, DeviceId, Hash};
 use crate::domain::log::{Entry, Head, Log, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX, Segment};
 use crate::domain::message::EntryId;
+use crate::domain::purge;
 use crate::domain::space::Space;
 use crate::domain::time::WallTime;
 use crate::domain::trust::Refusal;
@@ -414,8 +415,8 @@ impl Engine {
             .links
             .get(&id)
             .is_some_and(|link| self.may_offer(link, &log.space));
-        let now = self.now.wall;
-        let merged = if offered { merge(segments, now) } else { None };
+        let come = self.surely_come(id);
+        let merged = offered.then(|| merge(segments, come)).flatten();
         // The first row may begin before what was asked for.
         let merged = merged.and_then(|segment| from_number(segment, &self.clinic_id, next));
         let outgoing = merged.and_then(|segment| self.for_peer(id, Arc::new(segment)));
@@ -440,6 +441,16 @@ impl Engine {
         self.send_entries(id, segment);
         self.read_on(id, log);
     }
+
+    /// The moment that has come by this node's clock, by what its peers say of theirs, and by what the one
+    /// that is to receive something says.
+    fn surely_come(&self, id: LinkId) -> WallTime {
+        let own = self.now.wall;
+        let agreed = purge::confirmed(own, &self.reports()).unwrap_or(own);
+        let theirs = self.links.get(&id).and_then(|link| link.clock);
+        let theirs = theirs.map(|(said, at)| said.plus(self.now.mono.saturating_sub(at)));
+        theirs.map_or(agreed, |theirs| theirs.min(agreed))
+    }
 }
 
 /// The part of a segment from a number on.
@@ -456,9 +467,10 @@ fn from_number(segment: Segment, clinic: &ClinicId, next: u64) -> Option<Segment
 
 /// Joins consecutive segments: the last signature vouches for all, so one is enough on the wire.
 ///
-/// What is too far ahead of the clock is left by itself: the receiver would hold back with it what
-/// came before.
-pub(super) fn merge(segments: Vec<Segment>, now: WallTime) -> Option<Segment> {
+/// What is too far ahead of the moment that has come for certain is left by itself: the receiver would hold
+/// back with it what came before. This node's clock alone does not tell, it may be the one that is ahead. And
+/// what is joined once stays joined where it is stored.
+pub(super) fn merge(segments: Vec<Segment>, come: WallTime) -> Option<Segment> {
     let mut segments = segments.into_iter();
     let mut merged = segments.next()?;
     let mut bytes = merged.body_bytes();
@@ -467,7 +479,7 @@ pub(super) fn merge(segments: Vec<Segment>, now: WallTime) -> Option<Segment> {
         let count = merged.entries.len() + next.entries.len();
         let fits = bytes <= SEGMENT_BYTES_MAX && count <= SEGMENT_ENTRIES_MAX;
         let mut times = next.entries.iter().map(|entry| entry.header.time);
-        let ahead = times.any(|time| time.too_far_ahead(now));
+        let ahead = times.any(|time| time.too_far_ahead(come));
         if !fits || ahead || next.first != merged.last() + 1 {
             break;
         }

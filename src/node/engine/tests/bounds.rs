@@ -191,6 +191,33 @@ fn one_who_gives_a_little_now_and_then_does_not_keep_a_log_to_itself() {
     assert_eq!(held(&r), 40);
 }
 
+/// The ward's own log came by the pharmacy, which lost a body of it because its clock was ahead.
+#[test]
+fn a_peer_that_lacks_a_body_is_not_asked_for_it_over_and_over() {
+    let mut r = rounds();
+    let mut segments = behind(&mut r, 3);
+    claim(&mut r, &segments[0]);
+    Arc::make_mut(&mut segments[1]).entries[0].payload = None;
+    let given: Vec<Frame> = segments[1..].iter().cloned().map(Frame::Entries).collect();
+    let between = ("front-desk".to_owned(), "pharmacy".to_owned());
+    let asked = |r: &Rounds| r.mesh.asked[&between];
+    let before = asked(&r);
+    for _ in 0..50 {
+        // The second does not follow what is held, because the first is not taken.
+        r.mesh.whisper_all("pharmacy", "front-desk", &given);
+    }
+    assert_eq!(asked(&r), before, "it is asked again at once");
+    assert_eq!(held(&r), 1);
+
+    // By and by it may have what it lacked.
+    r.mesh.run_for(Duration::from_secs(61));
+    r.mesh.whisper_all("pharmacy", "front-desk", &given[1..]);
+    assert_eq!(asked(&r), before + 1);
+    r.mesh.heal("ward-2");
+    r.mesh.run_for(Duration::from_secs(15));
+    assert_eq!(held(&r), 3, "whoever has it gives it");
+}
+
 fn made_up_head(epoch: u64) -> LogHead {
     LogHead {
         author: AuthorId::new([0; 32]),

@@ -72,6 +72,62 @@ fn a_forged_clock_reorders_nobody_elses_messages() {
 }
 
 #[test]
+fn what_was_written_before_a_clock_leapt_ahead_does_not_wait_until_it_is_right() {
+    // Not so far that the ward would find itself cut off for too long to write.
+    for skew in [10 * 60 * 1000, FORGED[0]] {
+        let (mut r, _) = with_forged_clock(0);
+        r.mesh.cut("ward-2");
+        let post = |r: &mut Rounds, text| {
+            r.mesh
+                .post("ward-2", r.ben, r.rounds, text)
+                .expect("posted");
+        };
+        post(&mut r, "1");
+        post(&mut r, "2");
+        r.mesh.offices.get_mut("ward-2").expect("it runs").skew = skew;
+        post(&mut r, "x");
+        post(&mut r, "y");
+        r.mesh.heal("ward-2");
+        r.mesh.run_for(minutes(3));
+        // The ward catches them up by a clock to which nothing is ahead.
+        let texts = r.mesh.texts("front-desk", r.ana, r.rounds);
+        assert_eq!(texts, ["1", "2"], "{skew} ms off");
+    }
+}
+
+/// Two offices with clocks that are ahead take each other's entries. What the one wrote before its clock leapt
+/// must not be tied to what it wrote then, where nobody has it but the other.
+#[test]
+fn what_two_wrong_clocks_agree_on_ties_nothing_together() {
+    let mut clinic = SampleClinic::of(["archive", "front-desk", "ward-2", "pharmacy"]);
+    let ana = clinic.staff("Ana", ["front-desk"]);
+    let ben = clinic.staff("Ben", ["ward-2"]);
+    let cem = clinic.staff("Cem", ["pharmacy"]);
+    let rounds = clinic.room("rounds", [ana, ben, cem]);
+    let mut mesh = Mesh::of(clinic);
+    let older = mesh.offices["ward-2"].disk.clone();
+    let set = |mesh: &mut Mesh, office: &str, skew| {
+        mesh.offices.get_mut(office).expect("it runs").skew = skew;
+    };
+    mesh.cut("front-desk");
+    mesh.cut("ward-2");
+    mesh.post("ward-2", ben, rounds, "1").expect("posted");
+    set(&mut mesh, "ward-2", FORGED[0]);
+    mesh.post("ward-2", ben, rounds, "x").expect("posted");
+    set(&mut mesh, "pharmacy", 3 * FORGED[0]);
+    mesh.heal("ward-2");
+    mesh.run_for(minutes(1));
+    assert_eq!(mesh.texts("pharmacy", cem, rounds), ["1", "x"]);
+
+    mesh.crash("ward-2");
+    mesh.start("ward-2", older, 0);
+    set(&mut mesh, "pharmacy", 0);
+    mesh.heal("front-desk");
+    mesh.run_for(minutes(3));
+    assert_eq!(mesh.texts("front-desk", ana, rounds), ["1"]);
+}
+
+#[test]
 fn a_forged_clock_destroys_nothing_early() {
     for skew in FORGED {
         let (mut r, cem) = with_forged_clock(skew);

@@ -6,7 +6,7 @@ use super::mesh::Mesh;
 use super::{Rounds, rounds};
 use crate::domain::cert::{DeviceKind, Scopes};
 use crate::domain::id::Hash;
-use crate::domain::log::{Epoch, Head};
+use crate::domain::log::{Epoch, Head, Segment};
 use crate::domain::sign::Signature;
 use crate::domain::statement::{Act, LogEnd};
 use crate::domain::testing::{SampleClinic, days, minutes};
@@ -316,26 +316,60 @@ fn a_log_that_is_asked_for_again_while_it_is_being_read_is_sent_to_its_end() {
 fn a_statement_that_a_peer_has_and_does_not_deliver_keeps_nothing_else_waiting() {
     let mut r = rounds();
     r.mesh.cut("front-desk");
-    let segments = &r.mesh.clinic.segments;
-    let admin = segments.last().expect("the record").log.author;
-    let claimed = Head {
-        seq: 1_000,
-        hash: Hash::ZERO,
-    };
-    let claim = LogHead {
-        author: admin,
-        epoch: Epoch::RECORD,
-        head: claimed,
-        signature: Signature::new([0; 64]),
-    };
-    let heads = Frame::Heads {
-        space: crate::domain::space::Space::Record,
-        heads: vec![claim],
-    };
-    r.mesh.first_words.insert("ward-2".into(), heads);
+    let claim = claim_of_a_statement(&r.mesh, 1_000);
+    r.mesh.first_words.insert("ward-2".into(), claim);
     let posted = r.mesh.post("front-desk", r.ana, r.rounds, "Bed 4 is free");
     assert!(posted.is_ok());
     r.mesh.heal("front-desk");
     r.mesh.run_for(minutes(1));
     assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
+}
+
+/// What an office says that has a log of the record, the admin's, up to a number.
+fn claim_of_a_statement(mesh: &Mesh, seq: u64) -> Frame {
+    let author = mesh.clinic.segments.last().expect("the record").log.author;
+    let hash = Hash::ZERO;
+    let claim = LogHead {
+        author,
+        epoch: Epoch::RECORD,
+        head: Head { seq, hash },
+        signature: Signature::new([0; 64]),
+    };
+    Frame::Heads {
+        space: crate::domain::space::Space::Record,
+        heads: vec![claim],
+    }
+}
+
+/// Two peers know of a statement that an office lacks. The one that was asked for it is revoked or gone, and
+/// an admin brings it by hand before the other is asked: that link has nothing left to wait for.
+#[test]
+fn a_statement_that_an_admin_brings_is_not_waited_for_from_a_peer() {
+    let mut clinic = SampleClinic::of(["front-desk", "pharmacy", "ward-2"]);
+    let ben = clinic.staff("Ben", ["ward-2"]);
+    let cem = clinic.staff("Cem", ["pharmacy"]);
+    let rounds = clinic.room("rounds", [ben, cem]);
+    let mut mesh = Mesh::of(clinic);
+    mesh.cut("ward-2");
+    mesh.post("pharmacy", cem, rounds, "Bed 4 is free")
+        .expect("posted");
+    let admin = mesh.clinic.segments.last().expect("the record").log.author;
+    let statements = mesh.clinic.segments.iter();
+    let theirs = statements.filter(|segment| segment.log.author == admin);
+    let next = theirs.map(Segment::last).max().expect("some") + 1;
+    let claim = claim_of_a_statement(&mesh, next);
+    for office in ["front-desk", "pharmacy"] {
+        mesh.first_words.insert(office.into(), claim.clone());
+    }
+    mesh.heal("ward-2");
+    mesh.run_for(Duration::from_secs(1));
+    let asked = |peer: &str| mesh.asked.get(&("ward-2".to_owned(), peer.to_owned()));
+    assert_eq!((asked("front-desk"), asked("pharmacy")), (Some(&1), None));
+
+    mesh.cut("front-desk");
+    let suspended = mesh.clinic.staff("Dee", ["ward-2"]);
+    mesh.clinic.say(Act::StaffSuspended { staff: suspended });
+    mesh.submit("ward-2");
+    mesh.run_for(minutes(5));
+    assert_eq!(mesh.texts("ward-2", ben, rounds), ["Bed 4 is free"]);
 }

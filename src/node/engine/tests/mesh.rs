@@ -54,6 +54,8 @@ pub(super) struct Mesh {
     mute: BTreeSet<String>,
     /// When each office last told another its clock.
     pub(super) said_time: BTreeMap<(String, String), Duration>,
+    /// How often one office asked another for a log.
+    pub(super) asked: BTreeMap<(String, String), usize>,
     /// How often one office gave another anything of what it holds.
     pub(super) gifts: BTreeMap<(String, String), usize>,
     /// Whether handshakes look at the times in certificates.
@@ -79,6 +81,7 @@ impl Mesh {
             coy: BTreeSet::new(),
             mute: BTreeSet::new(),
             said_time: BTreeMap::new(),
+            asked: BTreeMap::new(),
             gifts: BTreeMap::new(),
             times_count: false,
             rows: usize::MAX,
@@ -392,6 +395,9 @@ impl Mesh {
                 let attestations = Vec::new();
                 frame = Frame::Attest { attestations };
             }
+        }
+        if matches!(frame, Frame::Want { .. }) {
+            *self.asked.entry((from.into(), to.clone())).or_default() += 1;
         }
         let gives = matches!(
             frame,
