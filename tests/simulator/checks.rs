@@ -223,11 +223,10 @@ impl World {
         let since = found.undecided_since(time);
         let alone = found.alone_until(time).is_some_and(|at| at >= since);
         // Whoever has just heard that the last other node is revoked has nobody to ask any more.
-        let others = self
-            .model_after(node, commit)
-            .devices
-            .iter()
-            .any(|(id, device)| *id != self.nodes[node].device && device.revoked.is_none());
+        let others = self.around(node, commit).iter().all(|model| {
+            let mut devices = model.devices.iter();
+            devices.any(|(id, device)| *id != self.nodes[node].device && device.revoked.is_none())
+        });
         if horizon > self.true_wall().day() {
             self.nodes[node].horizon_off = true;
         }
@@ -268,10 +267,10 @@ impl World {
         }
     }
 
-    /// The plain reading of what will be on a node's disk once a commit is there: a node decides by the
-    /// record as it knows it, and what follows from a statement may be in one commit with it, which holds
-    /// as a whole or not at all.
-    fn model_after(&mut self, node: usize, commit: &Commit) -> Arc<Model> {
+    /// The plain readings of what is on a node's disk before a commit and after it. A node decides by the
+    /// record as it knows it; what was decided before a statement came, and what follows from that, may be
+    /// in one commit with it, which holds as a whole or not at all.
+    fn around(&mut self, node: usize, commit: &Commit) -> [Arc<Model>; 2] {
         let statements = |segment: &&Arc<Segment>| {
             segment.log.space == Space::Record && segment.log.epoch == Epoch::RECORD
         };
@@ -284,23 +283,25 @@ impl World {
                 (segment.first..=segment.last()).map(move |seq| StatementId { author, seq })
             })
             .collect();
+        let before = self.model(node);
         if fresh.is_empty() {
-            return self.model(node);
+            return [before.clone(), before];
         }
         let held = self.nodes[node].disk.statements();
         let ids = held.iter().map(|(id, ..)| id).chain(&fresh);
         let said = ids.filter_map(|id| self.authority.said.get(id));
-        Arc::new(Model::of(&self.authority.id, said))
+        [before, Arc::new(Model::of(&self.authority.id, said))]
     }
 
     /// What is about to be durable.
     pub(crate) fn check_before_apply(&mut self, node: usize, commit: &Commit) {
         let own = AuthorId::from(self.nodes[node].device);
-        let known = self.model_after(node, commit);
+        let known = self.around(node, commit);
         for segment in &commit.segments {
             if segment.log.author != own && !self.nodes[node].evil {
                 self.check_received(node, segment);
-                self.check_revoked_author(node, segment, &known);
+                let known = known.each_ref().map(|model| model.as_ref());
+                self.check_revoked_author(node, segment, known);
             }
         }
         for space in &commit.drops {
@@ -414,23 +415,10 @@ impl World {
         }
     }
 
-    fn check_revoked_author(&mut self, node: usize, segment: &Segment, known: &Model) {
+    fn check_revoked_author(&mut self, node: usize, segment: &Segment, known: [&Model; 2]) {
         let log = segment.log;
-        if log.space == Space::Record {
-            return;
-        }
-        let Some(device) = known.devices.get(&log.author.as_device()) else {
-            return;
-        };
-        let Some(at) = device.revoked else { return };
-        if self.voided(node, &log.author.as_device()) {
-            return;
-        }
-        let beyond = match device.ends.get(&(log.space, log.epoch.0)) {
-            Some(end) => segment.first > *end,
-            None => segment.entries[0].header.time.wall() > at,
-        };
-        if beyond {
+        let counts = log.space == Space::Record || self.voided(node, &log.author.as_device());
+        if !counts && known.iter().all(|model| begins_beyond(model, segment)) {
             self.broke(NOT_BEYOND_REVOCATION, format!("node {node}: {log:?}"));
         }
     }
@@ -653,6 +641,20 @@ impl World {
                 format!("node {node} shows {:?}", line.id),
             );
         }
+    }
+}
+
+/// Whether a revoked device began a segment after its end.
+fn begins_beyond(model: &Model, segment: &Segment) -> bool {
+    let log = segment.log;
+    let Some(device) = model.devices.get(&log.author.as_device()) else {
+        return false;
+    };
+    let end = device.ends.get(&(log.space, log.epoch.0));
+    match (device.revoked, end) {
+        (Some(_), Some(end)) => segment.first > *end,
+        (Some(at), None) => segment.entries[0].header.time.wall() > at,
+        (None, _) => false,
     }
 }
 
