@@ -1,14 +1,17 @@
 //! Bodies in, answers and problems out.
 
+use std::error::Error;
+
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::BODY_MAX;
 use crate::api::problem::{Code, Problem};
 use crate::domain::factor::FactorRefusal;
 use crate::node::engine::CommandRefusal;
@@ -52,11 +55,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 }
 
 fn too_large(rejection: BytesRejection) -> Problem {
-    let code = match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-        _ => Code::Malformed,
-    };
-    Problem::new(code, rejection.body_text())
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let message = format!("the request's body is over {} KiB", BODY_MAX / 1024);
+        return Problem::new(Code::TooLarge, message).remedy("send it in smaller parts");
+    }
+    Problem::new(
+        Code::Malformed,
+        "the request's body did not arrive to its end",
+    )
+    .remedy("send the request again")
 }
 
 /// Query parameters.
@@ -66,13 +73,35 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let wrong =
-            |rejection: QueryRejection| Problem::new(Code::Malformed, rejection.body_text());
-        let query = Query::<T>::from_request_parts(parts, state)
-            .await
-            .map_err(wrong)?;
+        let query = Query::<T>::from_request_parts(parts, state).await.map_err(
+            |rejection: QueryRejection| misfit("the parameters after the ?", &rejection),
+        )?;
         Ok(Self(query.0))
     }
+}
+
+/// What the route's path names.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection: PathRejection| misfit("the path of the address", &rejection))?;
+        Ok(Self(path.0))
+    }
+}
+
+/// The library's refusal of what an address says, in our own form; its innermost reason names the field.
+fn misfit(what: &str, rejection: &dyn Error) -> Problem {
+    let reasons = std::iter::successors(rejection.source(), |reason| Error::source(*reason));
+    let why = reasons
+        .last()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    Problem::new(Code::Malformed, format!("{what} cannot be read{why}"))
+        .remedy("compare the address with /v1/openapi.json")
 }
 
 impl IntoResponse for Problem {

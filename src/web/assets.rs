@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::answer::Named;
 use crate::api::problem::Problem;
 use crate::domain::id::Hash;
 
@@ -81,17 +82,15 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
 }
 
 /// A file of the page.
-pub(super) async fn asset(
-    axum::extract::Path(name): axum::extract::Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn asset(Named(name): Named<String>, headers: HeaderMap) -> Response {
     file(&name, &headers)
 }
 
 fn file(name: &str, headers: &HeaderMap) -> Response {
     let found = ASSETS.iter().position(|asset| asset.name == name);
     let Some((asset, mark)) = found.and_then(|at| Some((ASSETS.get(at)?, MARKS.get(at)?))) else {
-        return Problem::not_found("file", name).into_response();
+        let problem = Problem::not_found("file", name);
+        return problem.remedy("load the page again").into_response();
     };
     let known = headers.get(header::IF_NONE_MATCH);
     // Another version of the program may bring another file, so browsers ask each time.

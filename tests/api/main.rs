@@ -14,6 +14,7 @@ mod factor;
 mod limits;
 mod login;
 mod passkey;
+mod refusals;
 mod socket;
 mod step_up;
 mod tls;

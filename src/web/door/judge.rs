@@ -84,10 +84,8 @@ fn refused(site: &Site, request: &Request) -> Option<Problem> {
         return Some(Problem::new(Code::Forbidden, why).remedy(remedy));
     }
     if !reads && !is_json(headers) {
-        return Some(Problem::new(
-            Code::Malformed,
-            "the request's body is not JSON",
-        ));
+        let why = "the request's body is not JSON";
+        return Some(Problem::new(Code::Malformed, why).remedy("send it as application/json"));
     }
     None
 }

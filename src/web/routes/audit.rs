@@ -1,6 +1,6 @@
 //! Audit trails. Looking at one is itself recorded, before anything is shown.
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use serde::Deserialize;
 
 use crate::api::audit::{EpochView, Names, TrailRecords, TrailSegments, TrailView, record_view};
@@ -14,7 +14,7 @@ use crate::domain::space::Space;
 use crate::domain::time::Hlc;
 use crate::node::engine::{Command, Reply, Trail};
 use crate::web::access::Caller;
-use crate::web::answer::{Answer, Json, Parameters};
+use crate::web::answer::{Answer, Json, Named, Parameters};
 use crate::web::names;
 use crate::web::state::{Api, unexpected};
 
@@ -27,7 +27,7 @@ pub(super) struct From {
 pub(super) async fn trail(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
 ) -> Answer<TrailView> {
     let clinic = api.clinic().await?;
     let device = names::device(&clinic, &device)?;
@@ -51,7 +51,7 @@ pub(super) async fn trail(
 pub(super) async fn records(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path((device, epoch)): Path<(String, String)>,
+    Named((device, epoch)): Named<(String, String)>,
     Parameters(From { from }): Parameters<From>,
 ) -> Answer<TrailRecords> {
     let clinic = api.clinic().await?;
@@ -73,7 +73,7 @@ pub(super) async fn records(
 pub(super) async fn segments(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path((device, epoch)): Path<(String, String)>,
+    Named((device, epoch)): Named<(String, String)>,
     Parameters(From { from }): Parameters<From>,
 ) -> Answer<TrailSegments> {
     let from = from.unwrap_or(1).max(1);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use serde::Deserialize;
 
 use crate::api::clinic::{device_name, names_of, space_name, staff_name};
@@ -25,7 +25,7 @@ use crate::node::engine::{
     Command, ConversationLine, MessageLine, Page, Quoted, Reply, Standing, Version,
 };
 use crate::web::access::Caller;
-use crate::web::answer::{Answer, Json, Parameters};
+use crate::web::answer::{Answer, Json, Named, Parameters};
 use crate::web::names;
 use crate::web::state::{Api, unexpected};
 
@@ -124,7 +124,7 @@ pub(super) struct Part {
 pub(super) async fn messages(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Parameters(part): Parameters<Part>,
 ) -> Answer<PageView> {
     let staff = caller.staff()?;
@@ -248,7 +248,7 @@ fn homes(clinic: &Clinic, staff: &StaffId) -> BTreeSet<DeviceId> {
 pub(super) async fn send(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<SendRequest>,
 ) -> Answer<Sent> {
     let staff = caller.staff()?;
@@ -294,7 +294,7 @@ fn send_key(me: &StaffId, key: &str) -> Result<SendKey, Problem> {
 pub(super) async fn opened(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<OpenedRequest>,
 ) -> Answer<Done> {
     let staff = caller.staff()?;
@@ -311,7 +311,7 @@ pub(super) async fn opened(
 pub(super) async fn amend(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<AmendRequest>,
 ) -> Answer<Sent> {
     let staff = caller.staff()?;
@@ -329,7 +329,7 @@ pub(super) async fn amend(
 pub(super) async fn retract(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<RetractRequest>,
 ) -> Answer<Sent> {
     let staff = caller.staff()?;
@@ -353,7 +353,7 @@ pub(super) struct Which {
 pub(super) async fn history(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Parameters(which): Parameters<Which>,
 ) -> Answer<HistoryView> {
     let staff = caller.staff()?;
@@ -419,7 +419,7 @@ pub(super) async fn search(
 pub(super) async fn typing(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
 ) -> Answer<Done> {
     let staff = caller.staff()?;
     let clinic = api.clinic().await?;
@@ -451,7 +451,7 @@ pub(super) async fn seen(
 pub(super) async fn draft(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<DraftRequest>,
 ) -> Answer<Done> {
     let staff = caller.staff()?;
@@ -471,7 +471,7 @@ async fn done(api: &Api, command: Command) -> Answer<Done> {
 pub(super) async fn acknowledge(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(conversation): Path<String>,
+    Named(conversation): Named<String>,
     Json(request): Json<AcknowledgeRequest>,
 ) -> Answer<Sent> {
     let staff = caller.staff()?;

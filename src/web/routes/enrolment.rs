@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -18,7 +18,7 @@ use crate::domain::id::{InvitationId, unhex};
 use crate::node::enrolment::{
     Candidate, DecideError, Enrolment, HandOverError, Invited, OpenError, Progress, Stage, mark,
 };
-use crate::web::answer::{Answer, Json, Parameters};
+use crate::web::answer::{Answer, Json, Named, Parameters};
 use crate::web::state::Api;
 
 /// Longest wait for an invitation to change before the same state is told again.
@@ -66,7 +66,7 @@ pub(super) async fn open(
 
 pub(super) async fn state(
     State(api): State<Api>,
-    Path(invitation): Path<String>,
+    Named(invitation): Named<String>,
     Parameters(Seen { seen }): Parameters<Seen>,
 ) -> Answer<InvitationView> {
     let seen = seen.unwrap_or_default();
@@ -79,7 +79,7 @@ pub(super) async fn state(
 
 pub(super) async fn decide(
     State(api): State<Api>,
-    Path(invitation): Path<String>,
+    Named(invitation): Named<String>,
     Json(decision): Json<Decision>,
 ) -> Answer<Done> {
     let invitation = id(&invitation)?;
@@ -98,7 +98,10 @@ pub(super) async fn decide(
     Ok(Json(Done {}))
 }
 
-pub(super) async fn cancel(State(api): State<Api>, Path(invitation): Path<String>) -> Answer<Done> {
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    Named(invitation): Named<String>,
+) -> Answer<Done> {
     enrolment(&api)?.cancel(id(&invitation)?);
     Ok(Json(Done {}))
 }

@@ -1,6 +1,6 @@
 //! Setting up second factors, looking at them, and taking them away.
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 
 use super::login::{answer, hand_over};
@@ -10,7 +10,7 @@ use crate::api::login::{
 };
 use crate::api::problem::Problem;
 use crate::web::access::Caller;
-use crate::web::answer::{Answer, Json};
+use crate::web::answer::{Answer, Json, Named};
 use crate::web::door::Door;
 use crate::web::login::{
     Admitted, ask_for_passkey, begin_passkey, begin_passkey_sign_in, begin_totp, factors,
@@ -95,7 +95,7 @@ pub(super) async fn list(
 pub(super) async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(factor): Path<String>,
+    Named(factor): Named<String>,
 ) -> Answer<Done> {
     remove_factor(&api, caller, &factor).await?;
     Ok(Json(Done {}))

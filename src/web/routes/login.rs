@@ -1,6 +1,6 @@
 //! Signing in and out, and what a login is.
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 
@@ -13,7 +13,7 @@ use crate::api::problem::Problem;
 use crate::domain::audit::{AuditRecord, Deed, Origin};
 use crate::domain::id::StaffId;
 use crate::web::access::{Caller, login_required};
-use crate::web::answer::{Answer, Json};
+use crate::web::answer::{Answer, Json, Named};
 use crate::web::door::{self, Door};
 use crate::web::login::{
     Admitted, Line, LoginKey, change_password, factors_of, passkey_sign_in, proof_of, show_factor,
@@ -168,7 +168,7 @@ fn view(lines: &[Line], this: Option<LoginKey>) -> LoginsView {
 /// The logins of somebody else, for whoever operates the machine.
 pub(super) async fn logins_of(
     State(api): State<Api>,
-    Path(named): Path<String>,
+    Named(named): Named<String>,
 ) -> Answer<LoginsView> {
     let staff = person(&api, &named).await?;
     let lines = api.logins().of_person(&staff);
@@ -179,7 +179,7 @@ pub(super) async fn logins_of(
 pub(super) async fn end_logins_of(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(named): Path<String>,
+    Named(named): Named<String>,
     Json(which): Json<LoginsEnding>,
 ) -> Answer<LoginsEnded> {
     let staff = person(&api, &named).await?;
@@ -209,7 +209,7 @@ async fn person(api: &Api, named: &str) -> Result<StaffId, Problem> {
 pub(super) async fn end_login(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(login): Path<String>,
+    Named(login): Named<String>,
 ) -> Answer<Done> {
     let staff = caller.staff()?;
     let theirs = api.logins().of_person(&staff);

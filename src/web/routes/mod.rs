@@ -44,9 +44,9 @@ pub fn router(api: Api, door: Door) -> Router {
         router = router.route(route.path, handler);
     }
     let router = router
-        .fallback(|| async { Problem::new(Code::NotFound, "there is no such route") })
+        .fallback(|| async { no_route("there is no such route") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(Code::NotFound, "there is no such route for this method")
+            no_route("there is no such route for this method")
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api);
@@ -54,6 +54,10 @@ pub fn router(api: Api, door: Door) -> Router {
         None => router,
         Some(site) => router.layer(from_fn_with_state(site.clone(), judge)),
     }
+}
+
+fn no_route(message: &str) -> Problem {
+    Problem::new(Code::NotFound, message).remedy("compare the address with /v1/openapi.json")
 }
 
 /// Who serves a route.

@@ -1,6 +1,6 @@
 //! The clinic record, for admins' tools on this machine.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 
 use crate::api::blob;
@@ -8,7 +8,7 @@ use crate::api::record::{EndsView, RecordPart, SubmitRequest, Submitted, VoidSta
 use crate::api::revocation::RevocationsView;
 use crate::domain::trust::MeshKey;
 use crate::node::engine::{Command, Reply};
-use crate::web::answer::{Answer, Json, Parameters};
+use crate::web::answer::{Answer, Json, Named, Parameters};
 use crate::web::names;
 use crate::web::state::{Api, unexpected};
 
@@ -79,7 +79,7 @@ pub(super) async fn revocations(State(api): State<Api>) -> Answer<RevocationsVie
     }
 }
 
-pub(super) async fn ends(State(api): State<Api>, Path(device): Path<String>) -> Answer<EndsView> {
+pub(super) async fn ends(State(api): State<Api>, Named(device): Named<String>) -> Answer<EndsView> {
     let device = names::device(&*api.clinic().await?, &device)?;
     match api.ask(Command::EndsOf { device }).await? {
         Reply::Ends(ends) => Ok(Json(EndsView {
