@@ -1,5 +1,7 @@
 //! Audit records: who did what, on what, from where, with what outcome. Never contents.
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 
 use super::codec::{self, CodecError};
@@ -335,5 +337,43 @@ impl AuditRecord {
     /// The body of the entry.
     pub fn to_body(&self) -> Vec<u8> {
         codec::encode(self)
+    }
+}
+/// Which conversation each person opened last, as far as these records tell, the newest of which come first.
+pub fn opened_last(
+    newest_first: impl IntoIterator<Item = AuditRecord>,
+) -> BTreeMap<StaffId, SpaceId> {
+    let mut last = BTreeMap::new();
+    for record in newest_first {
+        if let (Actor::Staff(staff), Deed::ConversationOpened { space }, Outcome::Done) =
+            (record.actor, record.deed, record.outcome)
+        {
+            last.entry(staff).or_insert(space);
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_person_was_let_into_counts_as_opened_and_the_newest_of_it() {
+        let (ana, ben) = (StaffId::new([1; 16]), StaffId::new([2; 16]));
+        let place = |number| SpaceId::new([number; 32]);
+        let opened = |staff, number| {
+            let deed = Deed::ConversationOpened {
+                space: place(number),
+            };
+            AuditRecord::done(Actor::Staff(staff), Origin::Browser, deed)
+        };
+        let refused = AuditRecord {
+            outcome: Outcome::Refused,
+            ..opened(ana, 1)
+        };
+        let newest_first = [refused, opened(ana, 2), opened(ben, 3), opened(ana, 4)];
+        let last = opened_last(newest_first);
+        assert_eq!(last, BTreeMap::from([(ana, place(2)), (ben, place(3))]));
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::domain::id::{ClinicId, DeviceId};
+use crate::domain::audit::{self, AuditRecord};
+use crate::domain::id::{ClinicId, DeviceId, SpaceId, StaffId};
 use crate::domain::log::{Epoch, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem};
 use crate::domain::renewal::RenewalId;
@@ -18,6 +19,12 @@ use crate::store::{Append, Batch, LogState, Meta, Options, Reach, Store, StoreEr
 
 use super::engine::{Boot, BootLog};
 use super::identity::{Identity, IdentityError};
+
+/// Audit records that are looked through for where each person was.
+///
+/// Two thousand: the last days of a busy office, read within milliseconds. Whoever was away for longer begins
+/// where something was written last.
+const LOOKED_BACK: usize = 2048;
 
 /// Names of mesh keys in the store: this and the epoch in ten digits, so that they sort.
 const MESH_KEY: &str = "mesh-key/";
@@ -116,6 +123,7 @@ pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityE
         horizon: horizon(store)?,
         retractions: store.retractions()?,
         sightings: sightings(store)?,
+        opened_last: opened_last(store, identity)?,
         clock: newest(&states),
         seed: *entropy::secret::<32>(),
         logs,
@@ -193,7 +201,7 @@ fn renewals(
 fn staff_items(
     store: &Store,
     states: &[LogState],
-) -> Result<Vec<(crate::domain::id::StaffId, Position, StaffItem)>, StoreError> {
+) -> Result<Vec<(StaffId, Position, StaffItem)>, StoreError> {
     let mut found = Vec::new();
     for state in states {
         let Space::Staff(staff) = state.log.space else {
@@ -250,6 +258,20 @@ fn sightings(store: &Store) -> Result<Vec<(DeviceId, Sighting)>, StoreError> {
         Some((device, Sighting::from_bytes(&value).ok()?))
     };
     Ok(kept.filter_map(read).collect())
+}
+
+/// Which conversation each person opened last, by this node's own audit trail.
+fn opened_last(
+    store: &Store,
+    identity: &Identity,
+) -> Result<BTreeMap<StaffId, SpaceId>, StoreError> {
+    let trail = Space::Audit(identity.keys.signing_key().id().as_device());
+    let newest = store.newest(&trail, None, LOOKED_BACK)?.into_iter();
+    let records = newest.filter_map(|held| {
+        let payload = held.entry.payload?;
+        AuditRecord::from_body(&payload.body).ok()
+    });
+    Ok(audit::opened_last(records))
 }
 
 fn horizon(store: &Store) -> Result<Day, StoreError> {

@@ -298,6 +298,32 @@ async fn a_search_finds_what_a_person_may_see_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_somebody_read_last_is_known_also_after_a_restart() {
+    let mut desk = Desk::open().await;
+    let (_, ana) = desk.signed_in("Ana", CLINICIAN).await;
+    let (_, bo) = desk.signed_in("Bo", CLINICIAN).await;
+    let (_, cy) = desk.signed_in("Cy", CLINICIAN).await;
+    ana.send("Bo", "Bed 4 is free").await.expect("sent");
+    cy.send("Bo", "Coffee?").await.expect("sent");
+    assert_eq!(read_last(&bo).await, [""; 0]);
+    for one in ["Cy", "Ana"] {
+        bo.messages(one, None, 10).await.expect("a page");
+    }
+    assert_eq!(read_last(&bo).await, ["Ana"]);
+
+    let desk = Desk::again(desk.stop().await).await;
+    let bo = desk.operator().with_token(&desk.token("Bo").await);
+    assert_eq!(read_last(&bo).await, ["Ana"]);
+    desk.stop().await;
+}
+
+async fn read_last(person: &Client) -> Vec<String> {
+    let listed = person.conversations().await.expect("signed in");
+    let last = listed.conversations.into_iter().filter(|one| one.read_last);
+    last.map(|one| one.name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_writes_and_who_is_here_is_told_to_others() {
     let mut desk = Desk::open().await;
     let (ana_is, ana) = desk.signed_in("Ana", CLINICIAN).await;

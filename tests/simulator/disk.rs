@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clinic_mesh::domain::attest::{Attestation, Subject};
-use clinic_mesh::domain::id::{AuthorId, ClinicId, DeviceId};
+use clinic_mesh::domain::audit::{AuditRecord, opened_last};
+use clinic_mesh::domain::id::{AuthorId, ClinicId, DeviceId, SpaceId, StaffId};
 use clinic_mesh::domain::log::{Entry, Epoch, Head, Header, Log, Segment};
 use clinic_mesh::domain::message::{EntryId, Message, Position, StaffItem};
 use clinic_mesh::domain::renewal::RenewalId;
@@ -180,9 +181,24 @@ impl Disk {
             horizon: self.horizon,
             retractions: self.retractions.clone(),
             sightings: self.sightings.clone().into_iter().collect(),
+            opened_last: self.opened_last(key.id().as_device()),
             clock: self.clock,
             seed,
         }
+    }
+
+    fn opened_last(&self, device: DeviceId) -> BTreeMap<StaffId, SpaceId> {
+        let trail = Space::Audit(device);
+        let mut records: Vec<(Hlc, AuditRecord)> = self
+            .of_space(&trail)
+            .flat_map(|(_, stored)| stored.entries())
+            .filter_map(|(_, entry)| {
+                let body = &entry.payload.as_ref()?.body;
+                Some((entry.header.time, AuditRecord::from_body(body).ok()?))
+            })
+            .collect();
+        records.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        opened_last(records.into_iter().map(|(_, record)| record))
     }
 
     fn boot_logs(&self) -> Vec<BootLog> {
@@ -235,7 +251,7 @@ impl Disk {
         found
     }
 
-    fn staff_items(&self) -> Vec<(clinic_mesh::domain::id::StaffId, Position, StaffItem)> {
+    fn staff_items(&self) -> Vec<(StaffId, Position, StaffItem)> {
         let mut found = Vec::new();
         for (log, stored) in &self.logs {
             let Space::Staff(staff) = log.space else {

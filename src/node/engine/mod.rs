@@ -46,7 +46,7 @@ pub use types::*;
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
 use crate::domain::health::Concern;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, SpaceId, StaffId};
 use crate::domain::log::{Epoch, Log};
 use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
@@ -133,8 +133,8 @@ pub struct Engine {
     /// What was taken back, with the word of the node that did it.
     retracted: BTreeMap<EntryId, Arc<Retraction>>,
     drafts: Drafts,
-    /// Where each person read last: one conversation for each who signs in here, in memory only.
-    read_last: BTreeMap<StaffId, Space>,
+    /// Where each person read last: one conversation for each who signs in here.
+    read_last: BTreeMap<StaffId, SpaceId>,
     presence: Presence,
     /// Commands that wait for facts to be read.
     parked: Vec<(Ticket, Command)>,
@@ -232,7 +232,7 @@ impl Engine {
             facts: BTreeMap::new(),
             retracted: retract::by_entry(boot.retractions),
             drafts: Drafts::default(),
-            read_last: BTreeMap::new(),
+            read_last: boot.opened_last,
             presence: Presence::default(),
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),

@@ -353,6 +353,7 @@ impl Engine {
         let end = |log: &Log| self.holdings.log(log)?.end;
         let unseen = facts.map_or_else(Unseen::default, |facts| facts.unseen(staff, end));
         let draft = self.drafts.get(staff, &space);
+        let last = self.read_last.get(staff);
         ConversationLine {
             space,
             members: self.record.clinic.people(&space),
@@ -361,7 +362,7 @@ impl Engine {
             mentioned: unseen.mentioned,
             first_unread: unseen.first,
             newest_unread: unseen.newest,
-            read_last: self.read_last.get(staff) == Some(&space),
+            read_last: last.is_some_and(|last| *last == space.id(&self.clinic_id)),
             draft: draft.map(str::to_owned),
         }
     }

@@ -162,16 +162,15 @@ impl Engine {
     pub(super) fn read(&mut self, mut job: PageJob) {
         job.limit = job.limit.min(PAGE_MAX);
         let (ticket, space) = (job.ticket, job.space);
-        let deed = Deed::ConversationOpened {
-            space: space.id(&self.clinic_id),
-        };
+        let id = space.id(&self.clinic_id);
+        let deed = Deed::ConversationOpened { space: id };
         if let Err(why) = self.admit(&job.staff, &space) {
             let actor = Actor::Staff(job.staff);
             self.audit(AuditRecord::refused(actor, job.origin, deed));
             self.refuse(ticket, why);
             return;
         }
-        self.read_last.insert(job.staff, space);
+        self.read_last.insert(job.staff, id);
         if job.before.is_none() {
             self.note(Actor::Staff(job.staff), job.origin, deed);
         }

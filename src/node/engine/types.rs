@@ -10,7 +10,7 @@ use crate::domain::cert::Certificate;
 use crate::domain::enforcement;
 use crate::domain::factor::{self, FactorRefusal};
 use crate::domain::health::Concern;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, StaffId};
+use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, SpaceId, StaffId};
 use crate::domain::log::{Head, Log, Segment};
 use crate::domain::message::{EntryId, Position, StaffItem, Written};
 use crate::domain::record::{Clinic, VoidReason};
@@ -78,6 +78,8 @@ pub struct Boot {
     pub retractions: Vec<Retraction>,
     /// What is remembered of other nodes.
     pub sightings: Vec<(DeviceId, Sighting)>,
+    /// Which conversation each person opened last at this node.
+    pub opened_last: BTreeMap<StaffId, SpaceId>,
     /// The latest timestamp this node gave or saw.
     pub clock: Hlc,
     /// Randomness for salts.

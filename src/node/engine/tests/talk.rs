@@ -174,6 +174,24 @@ fn unread_counts_what_others_wrote_until_it_is_opened() {
 }
 
 #[test]
+fn where_somebody_read_last_is_known_after_a_restart() {
+    let mut r = rounds();
+    r.ana_says("Bed 4 is free");
+    r.mesh.run_for(A_MOMENT);
+    let (ana, ben, space) = (r.ana, r.ben, r.rounds);
+    r.mesh.read("ward-2", ben, space);
+    let disk = r.mesh.crash("ward-2");
+    r.mesh.start("ward-2", disk, 0);
+    assert!(r.of_ben().read_last, "by the node's own trail");
+    let direct = Space::direct(ana, ben).expect("two people");
+    r.mesh.post("ward-2", ben, direct, "Bed 5?").expect("sent");
+    r.mesh.read("ward-2", ben, direct);
+    let disk = r.mesh.crash("ward-2");
+    r.mesh.start("ward-2", disk, 0);
+    assert!(!r.of_ben().read_last, "he was elsewhere since");
+}
+
+#[test]
 fn what_was_opened_stays_opened_after_a_restart_and_is_not_written_twice() {
     let mut r = rounds();
     let id = r.ana_says("Bed 4 is free");
