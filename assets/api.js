@@ -95,6 +95,10 @@ async function answer(response) {
 /** @param {string} path @param {How} [how] */
 export const get = (path, how) => call('GET', path, undefined, how);
 
+// Asks without a person behind it.
+/** @param {string} path */
+export const peek = path => get(path, { background: true });
+
 /** @param {string} path @param {unknown} [body] @param {How} [how] */
 export const post = (path, body = {}, how) => call('POST', path, body, how);
 

@@ -1,6 +1,6 @@
 // Where everything begins: who is signed in decides which page is on the screen.
 
-import { cure, get, post, Problem, watchCalls } from './api.js';
+import { cure, peek, post, Problem, watchCalls } from './api.js';
 import { closeDialogs, hushAnnouncements, refill, settleOn, sleep } from './dom.js';
 import { Desk } from './desk.js';
 import { openHelp } from './help.js';
@@ -39,7 +39,7 @@ function show(page) {
 async function boot() {
 	const before = desk;
 	try {
-		arrive(await get('/me', { background: true }));
+		arrive(await peek('/me'));
 	} catch (error) {
 		// Another answer said it before, and somebody may be typing.
 		if (before && !desk) return;
@@ -53,9 +53,15 @@ async function boot() {
 	}
 }
 
+// The other windows of this browser.
+const others = new BroadcastChannel('clinic-mesh');
+others.onmessage = () => { if (known.me?.state === 'locked') goOn(); };
+
 /** @param {Me} me */
 function arrive(me) {
+	const before = known.me?.state ?? 'ready';
 	setMe(me);
+	if (before !== me.state && me.state === 'ready') others.postMessage('');
 	if (me.state === 'factor') show(factor(ways, me));
 	else if (me.state === 'enrol') show(enrol(ways));
 	else if (me.state === 'locked') show(locked(ways, me.name));
@@ -93,7 +99,7 @@ function leave(why, page = signIn(ways, why)) {
 /** Goes on with another page's token, if it is the same person's. */
 async function goOn() {
 	const { me: before } = known;
-	const me = await get('/me', { background: true }).catch(() => null);
+	const me = await peek('/me').catch(() => null);
 	if (!me || !before || known.me?.staff !== me.staff) return false;
 	arrive(me);
 	return me.state === before.state;
@@ -113,7 +119,7 @@ async function waitLocked() {
 	while (page.isConnected && waits) {
 		await sleep(700);
 		// No answer: its doors change hands, and it is asked again.
-		waits = await get('/me', { background: true }).then(() => false, error => !(error instanceof Problem) || error.code === 'node_locked');
+		waits = await peek('/me').then(() => false, error => !(error instanceof Problem) || error.code === 'node_locked');
 	}
 	if (page.isConnected) boot();
 }
@@ -167,10 +173,7 @@ function search() {
 const ENDED = 'Your login has ended. Drafts are kept; sign in again to go on.';
 
 /** @param {Problem} problem */
-function reason(problem) {
-	if (problem.code === 'login_ended') return ENDED;
-	return problem.code === 'login_required' ? 'Sign in again to go on. Drafts are kept.' : problem.message;
-}
+const reason = ({ code, whole }) => ({ login_ended: ENDED, login_required: 'Sign in again to go on. Drafts are kept.' }[code] ?? whole);
 
 function unreachable() {
 	if (!desk || known.link === 'lost') return;
@@ -180,7 +183,7 @@ function unreachable() {
 
 watchCalls(error => {
 	if (!(error instanceof Problem)) unreachable();
-	else if (known.me && desk && ['login_ended', 'login_required', 'node_locked'].includes(error.code)) gone(error);
+	else if (known.me && desk && /^login_(ended|required|withdrawn)|^node_locked/.test(error.code)) gone(error);
 	else if (error.code === 'locked') tell('locked');
 });
 

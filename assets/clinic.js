@@ -1,6 +1,6 @@
 // How the clinic stands: what needs a look, the last backup, and where each revocation is enforced.
 
-import { get } from './api.js';
+import { peek } from './api.js';
 import { el, icon, openDialog, refill } from './dom.js';
 import { known } from './state.js';
 import { named } from './text.js';
@@ -17,7 +17,7 @@ export function openClinic() {
 	const body = el('div');
 	let shows = '';
 	const show = async () => {
-		const answer = await get('/revocations', { background: true }).catch(error => ({ revocations: [], error: said(error) }));
+		const answer = await peek('/revocations').catch(error => ({ revocations: [], error: said(error) }));
 		const fresh = JSON.stringify([answer, known.status]);
 		if (shows === fresh) return;
 		shows = fresh;

@@ -38,6 +38,5 @@ export function openHelp() {
 				...KEYS.flatMap(([key, what]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, what)]))),
 			el('section', {}, el('h3', {}, 'How far a message has come'), el('dl', 'states',
 				...STATES.flatMap(([state, word, what]) => [
-					el('dt', {}, shape('span', state, word)), el('dd', {}, what)])),
-			el('p', {}, 'No Internet is needed. Messages for an office that is away wait and go by themselves; if this office’s own node is away, they wait on this page.'))));
+					el('dt', {}, shape('span', state, word)), el('dd', {}, what)])))));
 }

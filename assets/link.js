@@ -1,8 +1,8 @@
 // Whether the node answers, and what it tells. Losing it is said at once; when it is back everything is
 // looked at afresh.
 
-import { get, hints, Problem } from './api.js';
-import { known, loadAll, loadClinic, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
+import { hints, peek, Problem } from './api.js';
+import { known, loadAll, loadConversations, loadPresence, loadStatus, setMe, tell } from './state.js';
 import { settle } from './dom.js';
 
 /** Waits between tries in ms; the last one goes on. */
@@ -61,25 +61,34 @@ async function keepListening(signal) {
 	}
 }
 
-/** @param {() => Promise<void>} load @param {number} wait */
+/** @param {() => Promise<unknown>} load @param {number} wait */
 const soon = (load, wait) => settle(() => { load().catch(() => undefined); }, wait);
 const conversationsSoon = soon(loadConversations, 120);
+const allSoon = soon(look, 200);
 const statusSoon = soon(loadStatus, 150);
 setInterval(() => { if (running) statusSoon(); }, LOOK);
 const presenceSoon = soon(loadPresence, 300);
-const clinicSoon = soon(loadClinic, 200);
+
+/** Looks at who is signed in, what they may do, and all that they see. */
+async function look() {
+	const { me: before } = known;
+	const me = running && await peek('/me');
+	// Locked or left meanwhile.
+	if (!me || known.me !== before) return false;
+	// Somebody else has signed in on another page.
+	if (me.staff !== before?.staff) tell('gone', null);
+	else setMe(me);
+	if (known.me !== me || me.state !== 'ready') return false;
+	known.link = 'open';
+	await loadAll();
+	return true;
+}
 
 /** The stream is open (again): whatever was missed is looked at. */
 async function joined() {
 	tries = 0;
 	try {
-		const me = await get('/me', { background: true });
-		// Somebody else has signed in on another page.
-		if (me.staff !== known.me?.staff) return tell('gone', null);
-		setMe(me);
-		if (me.state !== 'ready') return;
-		known.link = 'open';
-		await loadAll();
+		if (!await look()) return;
 		presenceSoon();
 		tell('link', 'back');
 		tell('messages', { everything: true });
@@ -108,11 +117,6 @@ function offices() {
 	tell('receipts', {});
 }
 
-function record() {
-	clinicSoon();
-	conversationsSoon();
-}
-
 /** @type {Record<string, (hint: Hint) => void>} what each kind of hint leads to */
 const HEARD = {
 	open: joined,
@@ -121,10 +125,9 @@ const HEARD = {
 	conversation: messages,
 	stored: messages,
 	receipts,
-	opened: receipts,
 	connected: offices,
 	disconnected: offices,
-	record,
+	record: allSoon,
 	typing,
 	presence: presenceSoon,
 	login_ended: () => tell('gone', null),

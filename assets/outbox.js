@@ -41,6 +41,9 @@ export function send(conversation, text, reply, mentions) {
 	flush();
 }
 
+/** Refusals that are about the moment, not about the message. */
+const PASSING = /^(busy|throttled|stopping|too_slow)$|locked$|^login_/;
+
 let flushing = false;
 
 /** Sends what waits, oldest first and one at a time, so that order is kept. */
@@ -70,7 +73,7 @@ async function deliver(one) {
 		tell('messages', { conversation: one.conversation });
 		return true;
 	} catch (error) {
-		if (error instanceof Problem && !passing(error)) {
+		if (error instanceof Problem && !PASSING.test(error.code)) {
 			one.state = 'refused';
 			one.why = error.whole;
 			tell('outbox', one);
@@ -78,17 +81,11 @@ async function deliver(one) {
 		}
 		one.state = 'waiting';
 		tell('outbox', one);
-		if (error instanceof Problem && !error.code.endsWith('locked') && !error.code.startsWith('login_')) {
+		if (error instanceof Problem && !/locked$|^login_/.test(error.code)) {
 			setTimeout(flush, Math.max(error.retryAfter, 1) * 1000);
 		}
 		return false;
 	}
-}
-
-// Whether a refusal is about the moment, not about the message.
-/** @param {Problem} error */
-function passing(error) {
-	return ['busy', 'throttled', 'stopping', 'too_slow', 'locked', 'node_locked'].includes(error.code) || error.code.startsWith('login_');
 }
 
 /** @param {string} key */

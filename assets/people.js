@@ -29,16 +29,12 @@ export function openBegin(open) {
 		if (fits.length === 0) refill(list, el('li', 'wait', 'Nobody fits.'));
 	};
 	/** @param {string} id */
-	const check = id => {
-		const box = el('input', { type: 'checkbox' });
-		box.checked = picked.has(id);
-		box.addEventListener('change', () => {
-			if (box.checked) picked.add(id);
-			else picked.delete(id);
+	const check = id => el('input', {
+		type: 'checkbox', checked: picked.has(id), change: () => {
+			if (!picked.delete(id)) picked.add(id);
 			said();
-		});
-		return box;
-	};
+		},
+	});
 	const said = () => {
 		const more = picked.size >= GROUP_MAX;
 		go.disabled = picked.size === 0 || more;
@@ -102,9 +98,5 @@ export function membersLine(into, one) {
 	if (one.kind === 'direct') {
 		const other = staffCalled(one.name);
 		fill(into, other && about(other), isHere(other) && ' · here');
-	} else if (others.length > 6) {
-		fill(into, listed(others.slice(0, 5)), ` and ${others.length - 5} more`);
-	} else {
-		fill(into, listed(others));
-	}
+	} else fill(into, listed(others.slice(0, 6)), others.length > 6 && ` and ${others.length - 6} more`);
 }

@@ -140,13 +140,15 @@ export function detailsList(one) {
 	const list = el('dl', 'facts');
 	/** @param {string} what @param {Node | string} value */
 	const fact = (what, value) => list.append(el('dt', {}, what), el('dd', {}, value));
+	/** @param {string} what @param {string[]} names */
+	const all = (what, names) => names.length > 0 && fact(what, listed(names));
 	fact('Written', exactly(one.written.ms));
 	fact('By', named(one.by));
 	fact('State', shape('span', delivery.state, stateWords(delivery)));
-	if (delivery.stored_at.length) fact('Stored at, by their signature', listed(delivery.stored_at));
-	if (delivery.missing.length) fact('Not known to be with', listed(delivery.missing));
-	if (delivery.opened_by.length) fact('Opened by', listed(delivery.opened_by));
-	if (delivery.acknowledged_by.length) fact('Taken in hand by', listed(delivery.acknowledged_by));
+	all('Stored at, by their signature', delivery.stored_at);
+	all('Not known to be with', delivery.missing);
+	all('Opened by', delivery.opened_by);
+	all('Taken in hand by', delivery.acknowledged_by);
 	if (one.retracted) fact('Retracted', exactly(one.retracted.when.ms));
 	return list;
 }

@@ -25,7 +25,7 @@ export function openSearch(go) {
 		if (!words) {
 			refill(list);
 			count.textContent = '';
-			rest.replaceChildren();
+			refill(rest);
 			return;
 		}
 		try {
@@ -53,8 +53,7 @@ export function openSearch(go) {
 	}, el('span', 'where', named(hit.name, 'name'), ' · ', named(hit.message.by), el('time', { datetime: hit.message.written.iso }, brief(hit.message.written.ms))),
 	found(hit.message.text ?? '', words)));
 
-	const soon = settle(() => look(null), 120);
-	input.addEventListener('input', soon);
+	input.addEventListener('input', settle(() => look(null), 120));
 	dialog.addEventListener('keydown', event => {
 		const buttons = [...list.querySelectorAll('button')];
 		const here = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));

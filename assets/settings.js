@@ -4,7 +4,7 @@ import { get, post } from './api.js';
 import { button, el, openDialog, refill } from './dom.js';
 import { addPasskey, passkeysHere } from './passkey.js';
 import { codeList, explain, form, passwordField } from './sign-in.js';
-import { named } from './text.js';
+import { named, spoken } from './text.js';
 import { exactly } from './time.js';
 
 /** The only two things kept in the browser; neither says anything about anybody. */
@@ -54,25 +54,23 @@ export function openSettings(ended) {
 function themes() {
 	const set = el('fieldset', 'radios', el('legend', {}, 'Light or dark'));
 	for (const [value, label] of [['', 'As this PC'], ['light', 'Light'], ['dark', 'Dark']]) {
-		const radio = el('input', { type: 'radio', name: 'theme' });
-		radio.checked = kept(THEME) === value;
-		radio.addEventListener('change', () => {
-			keep(THEME, value);
-			applyTheme();
-		});
-		set.append(el('label', {}, radio, label));
+		set.append(el('label', {}, el('input', {
+			type: 'radio', name: 'theme', checked: kept(THEME) === value, change: () => {
+				keep(THEME, value);
+				applyTheme();
+			},
+		}), label));
 	}
 	return set;
 }
 
 function notes() {
-	const box = el('input', { type: 'checkbox' });
-	box.checked = notesOn();
-	box.disabled = !('Notification' in window);
-	box.addEventListener('change', async () => {
-		const allowed = box.checked && await Notification.requestPermission() === 'granted';
-		keep(NOTES, allowed ? 'on' : 'off');
-		box.checked = allowed;
+	const box = el('input', {
+		type: 'checkbox', checked: notesOn(), disabled: !('Notification' in window), change: async () => {
+			const allowed = box.checked && await Notification.requestPermission() === 'granted';
+			keep(NOTES, allowed ? 'on' : 'off');
+			box.checked = allowed;
+		},
 	});
 	return el('label', 'tick', box, 'Tell me on the desktop when something comes (never what, or from whom)');
 }
@@ -114,13 +112,13 @@ async function showFactors(box, wrong, codes = []) {
 /** @param {HTMLElement} list @param {HTMLElement} wrong @param {(() => void) | undefined} ended */
 async function showLogins(list, wrong, ended) {
 	try {
-		/** @type {{ logins: Login[] }} */
-		const { logins } = await get('/logins');
+		/** @type {Logins} */
+		const { logins, office, elsewhere } = await get('/logins');
 		refill(list, ...logins.map(one => el('li', {},
-			el('span', {}, one.this ? 'This one' : `At ${one.door}`, `, since ${exactly(one.began.ms)}`),
+			el('span', {}, one.this && 'This one: ', one.browser ?? one.door, one.address && ` at ${one.address}`, `, since ${exactly(one.began.ms)}`),
 			button('End it', () => {
 				post(`/logins/${encodeURIComponent(one.id)}/end`).then(() => one.this ? ended?.() : showLogins(list, wrong, ended), error => explain(wrong, error));
-			}))));
+			}))), el('li', 'hint', named(`Only those at ${office ?? 'this node'} are listed${elsewhere.length ? `; ${spoken(elsewhere)} may have others` : ''}.`)));
 	} catch (error) {
 		explain(wrong, error);
 	}

@@ -224,7 +224,7 @@ const leave = (ways, label = 'Stop and sign in as somebody else') => quiet(label
 });
 
 /** @param {string} words */
-const notice = words => el('p', 'notice', icon('warn'), el('span', {}, words));
+const notice = words => el('p', 'notice', icon('warn'), saying('span', {}, sentence(words)));
 
 /** @param {() => void} again */
 export function away(again) {

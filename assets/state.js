@@ -1,7 +1,7 @@
 // What the page knows while somebody is signed in, and who hears when it changes. In memory only:
 // nothing that was written or read stays in the browser after the page is closed.
 
-import { get, setProof } from './api.js';
+import { peek, setProof } from './api.js';
 
 /** @type {Known} */
 export const known = {
@@ -58,7 +58,7 @@ let asked = 0, shown = 0;
 
 export async function loadConversations() {
 	const number = ++asked;
-	const answer = await get('/conversations', { background: true });
+	const answer = await peek('/conversations');
 	// An answer may be overtaken by a later one.
 	if (number < shown) return;
 	shown = number;
@@ -70,21 +70,21 @@ export async function loadConversations() {
 	tell('conversations');
 }
 
-export async function loadClinic() {
-	known.clinic = await get('/clinic', { background: true });
+async function loadClinic() {
+	known.clinic = await peek('/clinic');
 	document.body.classList.toggle('prints', known.clinic?.policy.printing);
 	tell('clinic');
 }
 
 /** Who did something at any office within the last minutes. */
 export async function loadPresence() {
-	const { here } = await get('/presence', { background: true });
+	const { here } = await peek('/presence');
 	known.presence = new Map(here.map((/** @type {string} */ id) => [id, 'here']));
 	tell('clinic');
 }
 
 export async function loadStatus() {
-	known.status = await get('/status', { background: true });
+	known.status = await peek('/status');
 	tell('link');
 }
 

@@ -299,8 +299,7 @@ export class Timeline {
 		const acts = [];
 		if (live) acts.push(['Reply', 'R', () => this.composer.reply(one)]);
 		if (!mine && live && !one.delivery.acknowledged_by.includes(name)) acts.push(['Take in hand', 'H', () => this.acknowledge(one)]);
-		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)]);
-		if (mine && live) acts.push(['Retract…', '', () => this.retract(one)]);
+		if (mine && live) acts.push(['Amend', 'E', () => this.composer.amend(one)], ['Retract…', '', () => this.retract(one)]);
 		if (live) acts.push(['Copy the text', '', () => navigator.clipboard?.writeText(one.text ?? '').catch(() => undefined)]);
 		if (one.amended) acts.push(['What it has said', '', () => this.history(one)]);
 		acts.push(['Who has it', 'I', () => this.details(one)]);

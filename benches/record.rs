@@ -236,6 +236,7 @@ impl Clinicians {
             horizon: Day(0),
             retractions: Vec::new(),
             sightings: Vec::new(),
+            opened_last: BTreeMap::new(),
             clock: Hlc::at(START),
             seed: [7; 32],
         }

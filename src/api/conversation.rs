@@ -35,7 +35,7 @@ pub struct ConversationView {
     pub first_unread: Option<String>,
     /// When the last of them was written.
     pub newest_unread: Option<Moment>,
-    /// Whether that person read here last, on any screen of this office since its node was started.
+    /// Whether that person read here last, on any screen of this office.
     pub read_last: bool,
     /// What that person has begun to write here, on any screen of this office.
     pub draft: Option<String>,

@@ -330,6 +330,12 @@ pub struct UnlockRequest {
 pub struct LoginsView {
     /// The oldest first.
     pub logins: Vec<LoginLine>,
+    /// The office whose node answers; it knows of no logins but its own.
+    #[serde(default)]
+    pub office: Option<String>,
+    /// The other offices where this person may sign in.
+    #[serde(default)]
+    pub elsewhere: Vec<String>,
 }
 
 /// Which of somebody's logins an admin ends.
@@ -359,6 +365,12 @@ pub struct LoginLine {
     pub used: Moment,
     /// `browser` or `socket`.
     pub door: String,
+    /// The address it began from, as the node sees it; none at the socket.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// The kind of browser and system it began with, if that is known.
+    #[serde(default)]
+    pub browser: Option<String>,
     /// Whether it is the one that asks.
     pub this: bool,
 }

@@ -14,8 +14,10 @@ pub enum Code {
     TooSlow,
     /// Nobody is signed in.
     LoginRequired,
-    /// The login has ended: logged off, idle too long, or withdrawn.
+    /// The login has ended: logged off, idle too long, or ended from elsewhere.
     LoginEnded,
+    /// The login has ended because its owner may no longer sign in here.
+    LoginWithdrawn,
     /// Name, password or code is not right.
     LoginRefused,
     /// The login is locked until its owner shows the password.
@@ -53,12 +55,13 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Malformed,
         Self::TooLarge,
         Self::TooSlow,
         Self::LoginRequired,
         Self::LoginEnded,
+        Self::LoginWithdrawn,
         Self::LoginRefused,
         Self::Locked,
         Self::NodeLocked,
@@ -81,9 +84,11 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::LoginRequired | Self::LoginEnded | Self::LoginRefused | Self::FactorRequired => {
-                401
-            }
+            Self::LoginRequired
+            | Self::LoginEnded
+            | Self::LoginWithdrawn
+            | Self::LoginRefused
+            | Self::FactorRequired => 401,
             Self::Forbidden | Self::StepUpRequired | Self::StaleProof => 403,
             Self::NotFound => 404,
             Self::TooSlow => 408,

@@ -152,7 +152,14 @@ const SCHEMAS: &[(&str, Fields)] = &[
         ],
     ),
     ("UnlockRequest", &[("password", Text)]),
-    ("LoginsView", &[("logins", List("LoginLine"))]),
+    (
+        "LoginsView",
+        &[
+            ("logins", List("LoginLine")),
+            ("office", MaybeText),
+            ("elsewhere", Texts),
+        ],
+    ),
     (
         "LoginLine",
         &[
@@ -160,6 +167,8 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("began", Object("Moment")),
             ("used", Object("Moment")),
             ("door", Text),
+            ("address", MaybeText),
+            ("browser", MaybeText),
             ("this", Flag),
         ],
     ),

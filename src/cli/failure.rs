@@ -146,6 +146,7 @@ impl From<Problem> for Failure {
             Code::Ambiguous | Code::Malformed => Exit::Usage,
             Code::LoginRequired
             | Code::LoginEnded
+            | Code::LoginWithdrawn
             | Code::LoginRefused
             | Code::Locked
             | Code::FactorRequired

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq as _;
 use tokio::time::{Instant, timeout_at};
 
+use super::agent::Agent;
 use super::door::{Door, Peer, of_login};
-use super::login::{LoginKey, Stage, Use, proof_of};
+use super::login::{LoginKey, Stage, Use, proof_of, why_ended};
 use super::state::{Api, idle_limit};
 use crate::api::problem::{Code, Problem};
 use crate::api::routes::{Access, Method, Route, Span};
@@ -34,6 +35,8 @@ pub(super) struct Caller {
     pub(super) origin: Origin,
     /// From which address, if the door has such a thing.
     pub(super) address: Option<IpAddr>,
+    /// With what kind of browser, if the request says so.
+    pub(super) agent: Option<Agent>,
     /// The login, if one was shown.
     pub(super) login: Option<Shown>,
 }
@@ -113,7 +116,8 @@ async fn admit(gate: &Gate, peer: Option<Peer>, headers: &HeaderMap) -> Result<C
     };
     let caller = Caller {
         origin: gate.door.origin(),
-        address: peer.map(|Peer(address)| address),
+        address: peer.map(|Peer(address)| address.to_canonical()),
+        agent: Agent::of(headers),
         login,
     };
     let operator = matches!(gate.door, Door::Socket);
@@ -204,7 +208,7 @@ async fn live(gate: &Gate, token: &str, headers: &HeaderMap) -> Result<Shown, Pr
             gate.api
                 .end(ended.into_iter().collect(), Origin::Inside)
                 .await;
-            Err(login_ended())
+            Err(why_ended(&gate.api, key).await)
         }
     }
 }
@@ -232,10 +236,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 pub(super) fn login_required() -> Problem {
     Problem::new(Code::LoginRequired, "nobody is signed in").remedy("sign in first")
-}
-
-fn login_ended() -> Problem {
-    Problem::new(Code::LoginEnded, "the login has ended").remedy("sign in again")
 }
 
 pub(super) fn too_slow() -> Problem {

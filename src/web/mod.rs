@@ -5,6 +5,7 @@
 //! keeps who is signed in; nothing of a conversation is kept here.
 
 mod access;
+mod agent;
 mod answer;
 mod assets;
 mod door;

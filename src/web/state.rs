@@ -11,7 +11,7 @@ use super::Timepiece;
 use super::answer::problem_of;
 use super::door::Site;
 use super::hub::Hub;
-use super::login::{Ceremonies, Cost, Ended, Hashing, Logins, Tries};
+use super::login::{Ceremonies, Cost, Ended, Hashing, Logins, Tries, turned_out};
 use super::unlocking::Unlocking;
 use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
@@ -19,7 +19,7 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
 use crate::domain::id::{DeviceId, StaffId};
 use crate::domain::message::StaffItem;
-use crate::domain::record::{Clinic, Status};
+use crate::domain::record::Clinic;
 use crate::domain::time::WallTime;
 use crate::domain::web::{WebCertificate, WebKey};
 use crate::node::Handle;
@@ -364,9 +364,7 @@ pub(super) fn idle_limit(clinic: &Clinic) -> Duration {
 
 /// Whether a person may be signed in at this node.
 pub(super) fn may_sign_in(clinic: &Clinic, device: &DeviceId, staff: &StaffId) -> bool {
-    let member = clinic.staff.get(staff);
-    let active = member.is_some_and(|member| member.status == Status::Active);
-    active && clinic.is_home(device, staff)
+    turned_out(clinic, device, staff).is_none()
 }
 
 /// The engine answered another question than was asked: a bug.

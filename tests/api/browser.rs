@@ -109,6 +109,10 @@ impl Browser {
             ("origin", format!("http://localhost:{}", self.port)),
             ("sec-fetch-site", "same-origin".to_owned()),
             ("content-type", "application/json".to_owned()),
+            (
+                "user-agent",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".to_owned(),
+            ),
         ];
         headers.extend(self.cookie.clone().map(|cookie| ("cookie", cookie)));
         headers.extend(self.proof.clone().map(|proof| ("clinic-proof", proof)));

@@ -109,7 +109,13 @@ impl Desk {
 
     /// Adds a person with these roles, at home here, and tells the node.
     pub(crate) async fn person(&mut self, who: &str, roles: &[Role]) -> Person {
-        let (home, roles) = (vec![name("front-desk")], roles.to_vec());
+        self.person_of(who, roles, &["front-desk"]).await
+    }
+
+    /// Adds a person who is at home at these offices.
+    pub(crate) async fn person_of(&mut self, who: &str, roles: &[Role], homes: &[&str]) -> Person {
+        let home = homes.iter().map(|home| name(home)).collect();
+        let roles = roles.to_vec();
         let made = self
             .clinic
             .authority()

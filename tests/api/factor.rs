@@ -203,24 +203,32 @@ async fn a_locked_login_shows_nothing_until_its_owner_is_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_see_and_end_their_own_logins_and_nobody_elses() {
     let mut desk = Desk::open().await;
-    desk.signed_in("Ana", CLINICIAN).await;
+    let homes = ["front-desk", "ward-2"];
+    let ana = desk.person_of("Ana", CLINICIAN, &homes).await;
+    let first = LoginRequest::with_code("Ana", &ana.code.code(), PASSWORD);
+    desk.operator().login(&first).await.expect("signed in");
     desk.signed_in("Bo", CLINICIAN).await;
     let (mut here, _, codes) = desk.browser_of("Ana").await;
     let (mut of_bo, _, _) = desk.browser_of("Bo").await;
     let mut there = Browser::new(here.port);
     there.show_password("Ana", PASSWORD).await;
     there.show_recovery(&codes[0]).await;
-    let logins = here.get("/v1/logins").await.json()["logins"].clone();
+    let listed = here.get("/v1/logins").await.json();
+    assert_eq!(listed["office"], "front-desk");
+    assert_eq!(listed["elsewhere"], json!(["ward-2"]));
+    let logins = listed["logins"].clone();
     let lines = logins.as_array().expect("a list");
     // The socket's from the first sign-in, and the two browsers.
     assert_eq!(lines.len(), 3);
     let other = lines
         .iter()
         .find(|line| line["this"] == json!(false) && line["door"] == "browser");
-    let id = other.expect("there")["id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let other = other.expect("there");
+    assert_eq!(other["address"], "127.0.0.1");
+    assert_eq!(other["browser"], "Firefox on Linux");
+    let of_socket = lines.iter().find(|line| line["door"] == "socket");
+    assert!(of_socket.expect("the first")["address"].is_null());
+    let id = other["id"].as_str().expect("an id").to_owned();
     let path = format!("/v1/logins/{id}/end");
     assert_eq!(of_bo.post(&path, json!({})).await.status, 404);
     assert_eq!(here.post(&path, json!({})).await.status, 200);

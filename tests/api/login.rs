@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clinic_mesh::api::client::{Activity, Client};
+use clinic_mesh::api::client::{Activity, Client, ClientError};
 use clinic_mesh::api::event::Hint;
 use clinic_mesh::api::login::{LoginRequest, LoginsEnding, PasswordChange};
 use clinic_mesh::api::problem::Code;
@@ -195,7 +195,17 @@ async fn whoever_is_suspended_is_out_at_once_live_streams_included() {
         ended.await.expect("within two seconds"),
         "the stream ends with the login"
     );
-    assert_eq!(code(client.conversations().await), Code::LoginEnded);
+    let told = match client.conversations().await {
+        Err(ClientError::Problem(problem)) => problem,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told.code, Code::LoginWithdrawn);
+    assert!(told.message.contains("suspended"), "{told:?}");
+    let whom = told.remedy.expect("whom to ask");
+    let admins = desk.operator().clinic().await.expect("known").admins;
+    assert!(admins.iter().all(|admin| whom.contains(&admin.name)) && !admins.is_empty());
+    let stranger = desk.operator().with_token("none that was ever handed out");
+    assert_eq!(code(stranger.conversations().await), Code::LoginEnded);
     let again = LoginRequest::with_password("Ana", PASSWORD);
     assert_eq!(code(desk.operator().login(&again).await), Code::Forbidden);
     desk.stop().await;

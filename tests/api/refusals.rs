@@ -2,7 +2,7 @@
 //! the router.
 
 use clinic_mesh::api::BODY_MAX;
-use clinic_mesh::api::routes::{Access, Method, ROUTES, Route};
+use clinic_mesh::api::routes::{Access, Method, ROUTES, Route, RouteId};
 use clinic_mesh::domain::statement::Role;
 
 use crate::browser::{Answer, Browser};
@@ -43,7 +43,11 @@ fn expected(route: &Route, fault: Fault) -> Option<(u16, &'static str)> {
     match fault {
         Fault::Method => Some((404, "not_found")),
         Fault::Form if route.method == Method::Post => malformed,
-        // Who asks is judged before what is asked.
+        // Who asks is judged before what is asked, and nothing of a body is read for those who may not.
+        Fault::TooLarge if matches!(route.access, Access::Operator | Access::Factor) => None,
+        Fault::TooLarge if route.id == RouteId::NodeUnlock => None,
+        // This node is not locked.
+        _ if route.id == RouteId::NodeUnlock => Some((409, "refused")),
         _ if route.access == Access::Operator => Some((403, "forbidden")),
         _ if route.access == Access::Factor => Some((409, "refused")),
         Fault::TooLarge if route.takes.is_some() => Some((413, "too_large")),

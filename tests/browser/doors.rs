@@ -170,7 +170,7 @@ fn whoever_is_suspended_is_out_of_the_page_with_everything_that_was_on_it() {
     let begun = Instant::now();
     place.run(&["staff", "suspend", "Xenia"]);
     let signed = begun.elapsed();
-    page.shows("First time here");
+    page.shows("An admin has suspended your account; ask an admin of the clinic: ");
     let out = begun.elapsed();
     eprintln!(
         "suspended person out after {out:?}, {signed:?} of it the admin's command (aim: 2 s)"
@@ -181,7 +181,7 @@ fn whoever_is_suspended_is_out_of_the_page_with_everything_that_was_on_it() {
     page.fill("Your name", "Xenia");
     page.fill("Password", PASSWORD);
     page.key("Enter");
-    page.shows("suspended");
+    page.shows("This person is suspended");
 }
 
 #[test]
@@ -319,6 +319,21 @@ fn other_pages_of_the_same_browser_go_on_when_a_login_gets_another_token() {
             "none twice"
         );
     }
+
+    // Whoever locks one locks the other, and whoever unlocks one unlocks the other.
+    page.key("Control+l");
+    for window in [&page, &other] {
+        window.until("document.querySelector('h1')?.innerText === 'Locked'");
+    }
+    page.fill("Password", PASSWORD);
+    page.key("Enter");
+    signed_in(&page);
+    signed_in(&other);
+    open(&other, "rounds");
+    say(&other, "Back at both");
+    open(&page, "rounds");
+    page.shows("Back at both");
+    assert_eq!(other.eval("window.same"), true, "nothing was loaded again");
 
     // Who is somebody else is another matter: nothing goes out in their name.
     let code = place.employ("Bo", 0);

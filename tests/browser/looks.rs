@@ -33,6 +33,12 @@ const NAMED: [&str; 14] = [
     "heading",
 ];
 
+/// What somebody would have to scroll sideways to read; evaluated in a page.
+const SIDEWAYS: &str = "[document.documentElement, ...document.querySelectorAll('body *')].filter(node => \
+    node.checkVisibility() && node.scrollWidth > node.clientWidth + 1 && \
+    (node === document.documentElement || /auto|scroll/.test(getComputedStyle(node).overflowX)))\
+    .map(node => `${node.outerHTML.slice(0, 80)}: ${node.scrollWidth} of ${node.clientWidth}`)";
+
 /// Width, height and size of letters: a desk, a phone, the narrowest there is, and letters twice as large.
 const SIZES: [(&str, u32, u32, u32); 4] = [
     ("desk", 1280, 800, 100),
@@ -134,14 +140,29 @@ pub(crate) fn look(page: &Window, name: &str) -> Vec<String> {
             picture(page, &format!("{name}-{size}-{scheme}"));
         }
     }
-    page.size(1280, 800, 100);
     page.scheme("light");
+    found.extend(sideways(page, name));
     found.extend(
         nameless(page)
             .into_iter()
             .map(|one| format!("{name}: {one}")),
     );
     found
+}
+
+/// What scrolls sideways in the narrowest window with letters alone twice as large.
+pub(crate) fn sideways(page: &Window, name: &str) -> Vec<String> {
+    page.size(320, 640, 100);
+    page.eval("document.documentElement.style.fontSize = '200%'");
+    let found = page.eval(SIDEWAYS);
+    picture(page, &format!("{name}-letters"));
+    page.eval("document.documentElement.style.fontSize = ''");
+    page.size(1280, 800, 100);
+    let found = found.as_array().cloned().unwrap_or_default();
+    let found = found.into_iter();
+    found
+        .map(|one| format!("{name}, large letters: sideways {one}"))
+        .collect()
 }
 
 /// Controls without a name, as a screen reader would find them.

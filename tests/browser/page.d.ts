@@ -38,7 +38,8 @@ type Me = {
 type Hit = { conversation: string, name: string, message: Message };
 type Asked = { public_key: unknown, ceremony?: string };
 type Factors = { totp: boolean, passkeys: { id: string, name: string, added: Moment, here: boolean }[], recovery_left: number };
-type Login = { id: string, began: Moment, used: Moment, door: string, this: boolean };
+type Logins = { logins: Login[], office?: string | null, elsewhere: string[] };
+type Login = { id: string, began: Moment, used: Moment, door: string, address?: string | null, browser?: string | null, this: boolean };
 type Hint = { kind: string, conversation?: string, name?: string, by?: string, peer?: string, staff?: string, state?: string };
 
 /** Something that goes into an element. */

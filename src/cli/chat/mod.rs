@@ -116,14 +116,23 @@ impl<'a> Me<'a> {
 
     /// A login that has ended is forgotten here as well.
     fn failure(&self, error: ClientError) -> Failure {
-        let ended =
-            matches!(&error, ClientError::Problem(problem) if problem.code == Code::LoginEnded);
+        let code = match &error {
+            ClientError::Problem(problem) => Some(problem.code),
+            _ => None,
+        };
         let failure = Failure::from(error);
-        if !ended {
-            return failure;
+        match code {
+            Some(Code::LoginEnded) => {
+                forget(self.context, &self.login);
+                failure.remedy(format!("clinic-mesh login {:?}", self.login.name))
+            }
+            // Signing in again would not help.
+            Some(Code::LoginWithdrawn) => {
+                forget(self.context, &self.login);
+                failure
+            }
+            _ => failure,
         }
-        forget(self.context, &self.login);
-        failure.remedy(format!("clinic-mesh login {:?}", self.login.name))
     }
 }
 

@@ -38,18 +38,32 @@ impl Logins {
 
 fn text(view: &LoginsView, at: impl Fn(&Moment) -> String, style: Style) -> String {
     if view.logins.is_empty() {
-        return "Not signed in at this node.\n".to_owned();
+        return format!("Not signed in at this node.\n{}", elsewhere(view));
     }
-    let mut table = Table::new(["ID", "DOOR", "BEGAN", "LAST USED"]);
+    let mut table = Table::new(["ID", "DOOR", "ADDRESS", "BROWSER", "BEGAN", "LAST USED"]);
+    let or_none = |word: &Option<String>| word.clone().unwrap_or_else(|| "-".to_owned());
     for login in &view.logins {
         table.row([
             login.id.clone(),
             login.door.clone(),
+            or_none(&login.address),
+            or_none(&login.browser),
             at(&login.began),
             at(&login.used),
         ]);
     }
-    table.show(style)
+    table.show(style) + &elsewhere(view)
+}
+
+/// A node knows of its own logins only.
+fn elsewhere(view: &LoginsView) -> String {
+    match view.elsewhere.as_slice() {
+        [] => String::new(),
+        offices => format!(
+            "Logins at {} are listed by the nodes there.\n",
+            offices.join(", ")
+        ),
+    }
 }
 
 impl Logout {
@@ -79,15 +93,27 @@ mod tests {
     fn each_login_is_shown_with_what_ends_it_and_nobody_with_none_is_a_table() {
         let view: LoginsView = serde_json::from_value(serde_json::json!({ "logins": [
             { "id": "00ff", "began": { "iso": "", "ms": 1 }, "used": { "iso": "", "ms": 2 },
-              "door": "browser", "this": false }
-        ]}))
+              "door": "browser", "address": "192.0.2.20", "browser": "Firefox on Linux",
+              "this": false }
+        ], "office": "front-desk", "elsewhere": ["ward-2"]}))
         .expect("logins");
         let text =
             |view: &LoginsView| text(view, |moment| format!("at {}", moment.ms), Style::default());
         let shown = text(&view);
-        for said in ["00ff", "browser", "at 1", "at 2"] {
+        for said in [
+            "00ff",
+            "192.0.2.20",
+            "Firefox on Linux",
+            "at 1",
+            "at 2",
+            "Logins at ward-2",
+        ] {
             assert!(shown.contains(said), "{said} in {shown}");
         }
-        assert!(text(&LoginsView { logins: Vec::new() }).contains("Not signed in"));
+        let nobody = LoginsView {
+            logins: Vec::new(),
+            ..view
+        };
+        assert!(text(&nobody).contains("Not signed in"));
     }
 }

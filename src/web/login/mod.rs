@@ -12,8 +12,10 @@ mod relying_party;
 mod sign_in;
 mod step_up;
 mod tries;
+mod turned_out;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +33,11 @@ pub(super) use passkey::{
 pub(super) use sign_in::{Admitted, sign_in, throttle_name, unlock};
 pub(super) use step_up::step_up;
 pub(super) use tries::Tries;
+pub(super) use turned_out::{TurnedOut, turned_out, why_ended};
 
+use turned_out::Withdrawn;
+
+use super::agent::Agent;
 use crate::domain::audit::Origin;
 use crate::domain::factor::TOTP_SECRET;
 use crate::domain::id::{Hash, StaffId};
@@ -135,6 +141,10 @@ pub(super) struct Beginning {
     pub(super) stage: Stage,
     /// Through which kind of door.
     pub(super) origin: Origin,
+    /// From which address, if the door has such a thing.
+    pub(super) address: Option<IpAddr>,
+    /// With what kind of browser.
+    pub(super) agent: Option<Agent>,
 }
 
 /// A login as its owner sees it in a list.
@@ -148,12 +158,18 @@ pub(super) struct Line {
     pub(super) used: WallTime,
     /// Through which kind of door.
     pub(super) origin: Origin,
+    /// From which address it began.
+    pub(super) address: Option<IpAddr>,
+    /// With what kind of browser it began.
+    pub(super) agent: Option<Agent>,
 }
 
 struct Login {
     staff: StaffId,
     stage: Stage,
     origin: Origin,
+    address: Option<IpAddr>,
+    agent: Option<Agent>,
     began: Now,
     used: Now,
     /// When the person last showed everything that signing in asks for.
@@ -184,6 +200,7 @@ impl Login {
 #[derive(Default)]
 pub(super) struct Logins {
     live: BTreeMap<LoginKey, Login>,
+    withdrawn: Withdrawn,
 }
 
 impl Logins {
@@ -195,11 +212,15 @@ impl Logins {
             staff,
             stage,
             origin,
+            address,
+            agent,
         } = begins;
         let login = Login {
             staff,
             stage,
             origin,
+            address,
+            agent,
             began: now,
             used: now,
             proven: now,
@@ -273,6 +294,8 @@ impl Logins {
                 began: login.began.wall,
                 used: login.used.wall,
                 origin: login.origin,
+                address: login.address,
+                agent: login.agent,
             })
             .collect();
         lines.sort_by_key(|line| (line.began, line.key));
@@ -351,7 +374,17 @@ impl Logins {
         idle: Duration,
         may: impl Fn(&StaffId) -> bool,
     ) -> Vec<Ended> {
+        // Who has shown a password alone is told no more than at any other try.
+        let whole = self.live.iter().filter(|(_, login)| login.stage.is_whole());
+        let out = whole.filter(|(_, login)| !may(&login.staff));
+        let out = out.map(|(key, login)| (*key, login.staff)).collect();
+        self.withdrawn.keep(out, now);
         self.end_where(|_, login| login.is_over(now, idle) || !may(&login.staff))
+    }
+
+    /// Whose login this was, if it was withdrawn.
+    pub(super) fn withdrawn(&self, key: LoginKey, now: Now) -> Option<StaffId> {
+        self.withdrawn.whose(key, now)
     }
 
     /// How many are signed in.

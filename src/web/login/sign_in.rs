@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::hashing::{Place, Verdict};
-use super::{Beginning, LoginKey, Stage};
+use super::{Beginning, LoginKey, Stage, TurnedOut, turned_out};
 use crate::api::login::{LoginRequest, Proof};
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
@@ -17,7 +17,7 @@ use crate::domain::id::{StaffId, hex};
 use crate::domain::invitation::SignInSecret;
 use crate::domain::message::StaffItem;
 use crate::domain::password;
-use crate::domain::record::{Clinic, Status};
+use crate::domain::record::Clinic;
 use crate::domain::time::WallTime;
 use crate::node::engine::CommandRefusal;
 use crate::platform::entropy;
@@ -221,12 +221,10 @@ impl Attempt<'_> {
 /// Whether this person may sign in here; told only to who has proven who they are.
 pub(super) async fn check_person(api: &Api, caller: Caller, staff: StaffId) -> Result<(), Problem> {
     let (clinic, device) = (api.clinic().await?, api.device().await?);
-    let member = clinic.staff.get(&staff);
-    let active = member.is_some_and(|member| member.status == Status::Active);
-    let why = match (active, clinic.is_home(&device, &staff)) {
-        (true, true) => return Ok(()),
-        (false, _) => CommandRefusal::Suspended,
-        (true, false) => CommandRefusal::NotAtHome,
+    let why = match turned_out(&clinic, &device, &staff) {
+        None => return Ok(()),
+        Some(TurnedOut::Suspended) => CommandRefusal::Suspended,
+        Some(TurnedOut::NotAtHome) => CommandRefusal::NotAtHome,
     };
     let actor = Actor::Staff(staff);
     api.note(AuditRecord::refused(actor, caller.origin(), Deed::SignedIn))
@@ -250,6 +248,8 @@ pub(super) async fn begin(
         staff,
         stage,
         origin,
+        address: caller.address,
+        agent: caller.agent,
     };
     let ended = api.logins().begin(LoginKey::of(&token), begins, now);
     api.end(ended, Origin::Inside).await;

@@ -17,6 +17,8 @@ fn begins(staff: StaffId) -> Beginning {
         staff,
         stage: Stage::Ready,
         origin: Origin::Browser,
+        address: Some(IpAddr::from([192, 0, 2, 20])),
+        agent: None,
     }
 }
 
@@ -152,6 +154,38 @@ fn whoever_may_no_longer_sign_in_is_out_at_the_next_look() {
         [Ended { staff: BO }]
     );
     assert_eq!(logins.count(), 0);
+    assert_eq!(logins.withdrawn(key("a"), at(minutes(11))), Some(ANA));
+    assert_eq!(logins.withdrawn(key("b"), at(minutes(11))), None, "idle");
+    assert_eq!(logins.withdrawn(key("c"), at(minutes(11))), None);
+    assert_eq!(logins.withdrawn(key("a"), at(minutes(721))), None);
+}
+
+#[test]
+fn only_who_had_signed_in_to_the_end_is_told_that_an_admin_ended_it() {
+    let mut logins = Logins::default();
+    logins.begin(key("half"), half(ANA), at(minutes(0)));
+    logins.sweep(at(minutes(1)), IDLE, |_| false);
+    assert!(!logins.is_live(key("half")));
+    assert_eq!(logins.withdrawn(key("half"), at(minutes(1))), None);
+}
+
+#[test]
+fn of_sixty_four_withdrawn_logins_the_newest_are_remembered() {
+    let mut logins = Logins::default();
+    for number in 0..65u8 {
+        let staff = StaffId::new([number; 16]);
+        let key = key(&number.to_string());
+        logins.begin(key, begins(staff), at(minutes(0)));
+        logins.sweep(at(minutes(1)), IDLE, |_| false);
+    }
+    let remembered = (0..65u8).filter(|number| {
+        let key = key(&number.to_string());
+        logins.withdrawn(key, at(minutes(1))).is_some()
+    });
+    assert_eq!(
+        remembered.collect::<Vec<u8>>(),
+        (1..65).collect::<Vec<u8>>()
+    );
 }
 
 #[test]

@@ -144,12 +144,25 @@ pub(super) async fn logins(
     Extension(caller): Extension<Caller>,
 ) -> Answer<LoginsView> {
     let shown = caller.login.ok_or_else(login_required)?;
-    let lines = api.logins().of_person(&shown.staff);
-    Ok(Json(view(&lines, Some(shown.key))))
+    view(&api, &shown.staff, Some(shown.key)).await.map(Json)
 }
 
-/// Logins for reading; `this` is the one that asks.
-fn view(lines: &[Line], this: Option<LoginKey>) -> LoginsView {
+/// Somebody's logins at this office, and where else they may have some; `this` is the one that asks.
+async fn view(api: &Api, staff: &StaffId, this: Option<LoginKey>) -> Result<LoginsView, Problem> {
+    let (clinic, device) = (api.clinic().await?, api.device().await?);
+    let known = clinic.devices.get(&device);
+    let office = known.map(|known| &known.certificate.office);
+    let member = clinic.staff.get(staff);
+    let homes = member.map_or(&[][..], |member| &member.facts.homes);
+    let elsewhere = homes.iter().filter(|home| Some(*home) != office);
+    Ok(LoginsView {
+        logins: lines(&api.logins().of_person(staff), this),
+        office: office.map(ToString::to_string),
+        elsewhere: elsewhere.map(ToString::to_string).collect(),
+    })
+}
+
+fn lines(lines: &[Line], this: Option<LoginKey>) -> Vec<LoginLine> {
     let lines = lines.iter().map(|line| LoginLine {
         id: line.key.name(),
         began: line.began.into(),
@@ -158,11 +171,11 @@ fn view(lines: &[Line], this: Option<LoginKey>) -> LoginsView {
             Origin::Browser => "browser".to_owned(),
             Origin::Socket | Origin::Inside | Origin::Mesh => "socket".to_owned(),
         },
+        address: line.address.map(|address| address.to_string()),
+        browser: line.agent.map(|agent| agent.to_string()),
         this: Some(line.key) == this,
     });
-    LoginsView {
-        logins: lines.collect(),
-    }
+    lines.collect()
 }
 
 /// The logins of somebody else, for whoever operates the machine.
@@ -171,8 +184,7 @@ pub(super) async fn logins_of(
     Named(named): Named<String>,
 ) -> Answer<LoginsView> {
     let staff = person(&api, &named).await?;
-    let lines = api.logins().of_person(&staff);
-    Ok(Json(view(&lines, None)))
+    view(&api, &staff, None).await.map(Json)
 }
 
 /// Ends logins of somebody else, at once; who did that goes into the audit trail.
