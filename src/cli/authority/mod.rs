@@ -2,6 +2,7 @@
 
 mod end_admin;
 mod grant_admin;
+mod finish_root;
 mod history;
 mod init;
 mod page;
