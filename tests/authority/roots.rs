@@ -189,6 +189,66 @@ fn an_office_that_has_not_heard_is_named_before_the_old_root_key_is_wiped() {
     front.connected_to(&clinic, &lab);
 }
 
+#[test]
+fn a_node_that_believed_a_thief_of_the_root_key_hears_the_truth_from_the_one_it_revoked() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join_by_files(&front, "ward-2", "Robin");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    front.stop();
+    // The ward will dial nobody whom it holds to be revoked: the front has to find it.
+    knows(&front, &ward);
+    let (own, stolen) = (clinic.path("authority"), clinic.path("stolen"));
+    copy_dir(&own, &stolen);
+    let thief = |args: &[&str]| {
+        let mut command = clinic.on(&ward, args);
+        command.env("CLINIC_MESH_AUTHORITY", &stolen);
+        command
+    };
+    thief(&["authority", "grant-admin", "Mallory", "--from-node"])
+        .arg("--new-passphrase-file")
+        .arg(clinic.path("admin"))
+        .said()
+        .done();
+    let end = ["authority", "end-admin", "Robin", "--yes"];
+    thief(&end).said().done();
+    let begun = rotate_root(&clinic, &ward, &stolen, "Mallory", &[]).done();
+    assert_eq!(begun.json()["not_known"], serde_json::json!(["front-desk"]));
+    let revoke = ["device", "revoke", "front-desk", "--yes", "--watch", "0"];
+    thief(&revoke).args(["--as", "Mallory"]).said().done();
+    let state = |at: &Node, of: &str| {
+        let list = clinic.on(at, &["inventory", "--json"]).said().done().json();
+        let devices = list["devices"].as_array().expect("a list").clone();
+        let found = devices.into_iter().find(|device| device["name"] == of);
+        found.expect("it is listed")["state"].clone()
+    };
+    assert_eq!(state(&ward, "front-desk"), "revoked");
+    ward.stop();
+
+    front.start(&clinic);
+    rotate_root(&clinic, &front, &own, "Robin", &["--last", "2"]).done();
+    ward.start(&clinic);
+    eventually("the ward knows whom the clinic has", || {
+        (state(&ward, "front-desk") == "connected").then_some(())
+    });
+    front.connected_to(&clinic, &ward);
+    let done = ["authority", "rotate-root", "finish", "--yes"];
+    clinic.on(&front, &done).said().done();
+    works(&clinic, &front, "Robin");
+}
+
+/// Has a node that is not running dial another one from its next start on.
+fn knows(node: &Node, other: &Node) {
+    let path = node.dir().join("node.toml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    let nobody = "bootstrap = []";
+    assert!(text.contains(nobody), "{text}");
+    let place = format!("bootstrap = [\"{}\"]", other.listen);
+    std::fs::write(&path, text.replace(nobody, &place)).expect("ours");
+}
+
 /// Begins a change of the root key; the page goes into a file named after the admin.
 fn rotate_root(
     clinic: &Clinic,
