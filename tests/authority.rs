@@ -1,6 +1,8 @@
 //! The authority over the years, with real processes: what can be lost of the keys, each walked as
 //! docs/operations.md says, and what two admins have to want.
 
+#[path = "authority/admins.rs"]
+mod admins;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "authority/roots.rs"]
