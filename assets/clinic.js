@@ -44,7 +44,7 @@ function backedUp({ last, by, opened, every_hours: every, failed }) {
 }
 
 /** @type {Record<string, string>} */
-const KINDS = { staff: 'Staff member', device: 'Device', admin: 'Admin', invitation: 'Invitation for' };
+const KINDS = { staff: 'Staff member', device: 'Device', admin: 'Admin', invitation: 'Invitation for', root_key: 'Changed for another:' };
 
 /** @param {Revocation} one */
 const revocation = one => el('section', {},

@@ -1,8 +1,12 @@
 //! The authority over the years, with real processes: what can be lost of the keys, each walked as
 //! docs/operations.md says, and what two admins have to want.
 
+#[path = "authority/admins.rs"]
+mod admins;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "authority/roots.rs"]
+mod roots;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -460,155 +464,6 @@ fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     approve("Sam").failed(3);
     let longer = policy("Sam", &["room_days=30"]).done().json();
     assert_eq!(longer["proposal"], Value::Null, "keeping more takes one");
-}
-
-#[test]
-fn the_root_key_is_changed_by_one_admin_and_the_old_one_is_worth_nothing() {
-    let (clinic, front, sheets) = clinic_with_shares();
-    let stolen = clinic.path("stolen");
-    copy_dir(&clinic.path("authority"), &stolen);
-    let changed = rotate_root(&clinic, &front, &clinic.path("authority"), "Robin", &[]).done();
-    let changed = changed.json();
-    assert_eq!(
-        (&changed["done"], &changed["root_key"]),
-        (&true.into(), &2.into())
-    );
-    let shown = show(&clinic);
-    assert_eq!(
-        (&shown["root_key"], &shown["shares"]),
-        (&2.into(), &Value::Null)
-    );
-
-    let mut theft = clinic.on(
-        &front,
-        &["authority", "grant-admin", "Mallory", "--from-node"],
-    );
-    let refused = theft
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("admin"))
-        .env("CLINIC_MESH_AUTHORITY", &stolen)
-        .said()
-        .failed(4);
-    assert!(refused.err.contains("removed"), "{}", refused.err);
-    let old = clinic
-        .command(&["authority", "shares", "check"])
-        .stdin(typed(&clinic, &[&sheets[0], &sheets[1]]))
-        .said()
-        .failed(4);
-    assert!(old.err.contains("earlier root key"), "{}", old.err);
-
-    // The new key comes back from its page, where the record says that it is the root's.
-    forget(&clinic.path("authority").join("root.key"));
-    let page = std::fs::read_to_string(clinic.path("page-Robin")).expect("written");
-    let letters = page
-        .lines()
-        .filter(|line| line.contains(":  "))
-        .rev()
-        .take(4);
-    let mut letters: Vec<String> = letters.map(str::to_owned).collect();
-    letters.reverse();
-    let letters = letters.join("\n");
-    let recover = ["authority", "recover", "--json"];
-    let back = clinic
-        .command(&recover)
-        .stdin(typed(&clinic, &[&letters]))
-        .said()
-        .done()
-        .json();
-    assert_eq!(back["clinic"], shown["clinic"], "the id stays");
-    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
-    works(&clinic, &front, "Sam");
-}
-
-#[test]
-fn two_admins_take_the_clinic_back_from_a_thief_who_changed_the_root_key_first() {
-    let (clinic, front, _) = clinic_with_shares();
-    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
-    let (own, stolen) = (clinic.path("authority"), clinic.path("stolen"));
-    copy_dir(&own, &stolen);
-    let thief = |args: &[&str]| {
-        let mut command = clinic.on(&front, args);
-        command.env("CLINIC_MESH_AUTHORITY", &stolen);
-        command
-    };
-    thief(&["authority", "grant-admin", "Mallory", "--from-node"])
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("admin"))
-        .said()
-        .done();
-    for name in ["Robin", "Sam"] {
-        thief(&["authority", "end-admin", name, "--yes"])
-            .said()
-            .done();
-    }
-    rotate_root(&clinic, &front, &stolen, "Mallory", &[]).done();
-
-    let asked = rotate_root(&clinic, &front, &own, "Robin", &[]).failed(4);
-    assert!(asked.err.contains("--last"), "{}", asked.err);
-    let (page, with_end) = (clinic.path("page-Robin"), ["--last", "3"]);
-    std::fs::write(&page, "something else").expect("room");
-    rotate_root(&clinic, &front, &own, "Robin", &with_end).failed(1);
-    assert!(!own.join("root-next.key").exists(), "no key without paper");
-    std::fs::remove_file(page).expect("just written");
-    let begun = rotate_root(&clinic, &front, &own, "Robin", &with_end).done();
-    let begun = begun.json();
-    assert_eq!((&begun["signed"], &begun["needed"]), (&1.into(), &2.into()));
-    let step = |args: &[&str]| clinic.on(&front, args).said();
-    let early = step(&["authority", "rotate-root", "finish"]).failed(4);
-    assert!(early.err.contains("1 of 2 admins"), "{}", early.err);
-    let key = &begun["new_key"].as_str().expect("an id")[..8];
-    let sign = [
-        "authority",
-        "rotate-root",
-        "sign",
-        "--yes",
-        "--as",
-        "Sam",
-        "--new-key",
-    ];
-    let other = step(&[&sign[..], &["00000000"]].concat()).failed(3);
-    assert!(other.err.contains("waits for you"), "{}", other.err);
-    let signed = step(&[&sign[..], &[key]].concat()).done();
-    assert!(signed.out.contains("in office"), "{}", signed.out);
-    let done = step(&["authority", "rotate-root", "finish", "--json"]).done();
-    assert_eq!(done.json()["done"], true);
-    let again = step(&["authority", "rotate-root", "finish"]).done();
-    assert!(again.out.contains("Root key number 2"), "{}", again.out);
-
-    let late = thief(&["authority", "grant-admin", "Eve", "--from-node"])
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("admin"))
-        .said();
-    assert_ne!(late.code, 0, "{}", late.out);
-    works(&clinic, &front, "Sam");
-}
-
-/// Begins a change of the root key; the page goes into a file named after the admin.
-fn rotate_root(
-    clinic: &Clinic,
-    at: &Node,
-    authority: &Path,
-    admin: &str,
-    more: &[&str],
-) -> processes::Said {
-    let begin = [
-        "authority",
-        "rotate-root",
-        "begin",
-        "--yes",
-        "--json",
-        "--as",
-        admin,
-    ];
-    clinic
-        .on(at, &begin)
-        .args(more)
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("root"))
-        .arg("--recovery-page")
-        .arg(clinic.path(&format!("page-{admin}")))
-        .env("CLINIC_MESH_AUTHORITY", authority)
-        .said()
 }
 
 /// What a node says of its mesh keys at its socket.

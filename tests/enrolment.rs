@@ -3,6 +3,9 @@
 #[path = "support/processes.rs"]
 mod processes;
 
+use std::io::{BufRead as _, Write as _};
+use std::process::{Command, Stdio};
+
 use processes::{Clinic, Say as _, Talk, eventually};
 use rustix::process::Signal;
 
@@ -283,6 +286,100 @@ fn an_invitation_that_waits_keeps_nobody_from_revoking_and_lets_its_machine_in_a
         .on(&front, &["staff", "reinstate", "Ana"])
         .said()
         .done();
+}
+
+#[test]
+fn whoever_compares_the_key_of_a_request_keeps_nobody_from_revoking() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    clinic.join_by_files(&front, "lost", "Robin");
+    for (name, lost, offline) in [
+        ("ward-2", "lost", None),
+        ("ward-3", "ward-2", Some("--offline")),
+    ] {
+        let node = clinic.node(name);
+        let (request, answer) = (
+            clinic.path(name).with_extension("request"),
+            clinic.path(name).with_extension("answer"),
+        );
+        let ask = ["node", "request", "--out"];
+        clinic.on(&node, &ask).arg(&request).said().done();
+        let enrol = ["device", "enrol", "--office", name, "--name", name];
+        let mut enrol = clinic.on(&front, &enrol);
+        enrol.args(offline).arg(&request).arg("--out").arg(&answer);
+        let mut person = Person::at_a_terminal(&enrol);
+        person.reads("for a key that begins");
+        let revoke = ["device", "revoke", lost, "--yes", "--watch", "0"];
+        clinic.on(&front, &revoke).said().done();
+        person.types("y");
+        person.reads("is enrolled");
+        assert!(answer.exists());
+        let history = clinic.on(&front, &["authority", "history"]).said().done();
+        for said in [
+            format!("revoked device {lost}"),
+            format!(" {name} of office"),
+        ] {
+            assert!(history.out.contains(&said), "{said}: {}", history.out);
+        }
+        assert!(!history.out.contains("does not count"), "{}", history.out);
+    }
+}
+
+/// Somebody who reads what a command says at a terminal, and types.
+struct Person {
+    terminal: std::process::Child,
+    screen: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Person {
+    /// Runs the command, whose words have no spaces, at a terminal of its own.
+    fn at_a_terminal(command: &Command) -> Self {
+        let words = [command.get_program()]
+            .into_iter()
+            .chain(command.get_args());
+        let words: Vec<&str> = words.map(|word| word.to_str().expect("plain")).collect();
+        let mut terminal = Command::new("script");
+        terminal.args(["-qec", &words.join(" "), "/dev/null"]);
+        for (name, value) in command.get_envs() {
+            terminal.env(name, value.unwrap_or_default());
+        }
+        terminal.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut terminal = terminal.spawn().expect("script is installed");
+        let screen = terminal.stdout.take().expect("it is piped");
+        Self {
+            terminal,
+            screen: std::io::BufReader::new(screen),
+        }
+    }
+
+    /// Reads on until a line has these words.
+    fn reads(&mut self, words: &str) {
+        let mut seen = String::new();
+        let mut line = Vec::new();
+        while !seen.contains(words) {
+            line.clear();
+            let read = self
+                .screen
+                .read_until(b'\n', &mut line)
+                .expect("it is open");
+            assert_ne!(read, 0, "it ended before {words:?}: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&line));
+        }
+    }
+
+    fn types(&mut self, words: &str) {
+        let keys = self.terminal.stdin.as_mut().expect("it is piped");
+        writeln!(keys, "{words}").expect("it reads");
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        // It has mostly ended by itself.
+        let _ = self.terminal.kill();
+        let _ = self.terminal.wait();
+    }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clinic::{device_name, staff_name};
+use super::clinic::{author_name, device_name, staff_name};
 use super::moment::Moment;
 use crate::domain::enforcement::{Place, Report, Standing, Target, Until};
 use crate::domain::record::Clinic;
+
+/// The kind of a root key that was changed for another one.
+pub const ROOT_KEY: &str = "root_key";
 
 /// Revocations that are recent or not enforced at every node, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +20,7 @@ pub struct RevocationsView {
 /// One revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationView {
-    /// `device`, `staff`, `admin` or `invitation`.
+    /// `device`, `staff`, `admin`, `invitation` or `root_key`.
     pub kind: String,
     /// The id of what was revoked.
     pub id: String,
@@ -91,6 +94,10 @@ fn named(clinic: &Clinic, target: &Target) -> (&'static str, String, String) {
             let known = clinic.invitations.get(id);
             let name = known.map_or_else(|| id.short(), |state| state.terms.name.to_string());
             ("invitation", id.to_string(), name)
+        }
+        Target::Root(id) => {
+            let name = author_name(clinic, &(*id).into());
+            (ROOT_KEY, id.to_string(), name)
         }
     }
 }

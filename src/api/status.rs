@@ -207,14 +207,13 @@ fn grant(name: &str, ends: String, alone: bool) -> (String, &'static str) {
     if alone {
         return (
             format!("{message} No other admin may do all of the same."),
-            "Whoever keeps the root key appoints an admin anew: `clinic-mesh authority grant-admin`, then \
-             `end-admin` for the old one.",
+            "Whoever keeps the root key prolongs it: `clinic-mesh authority change-admin NAME --days DAYS`.",
         );
     }
     (
         message,
-        "Whoever keeps the root key appoints this person anew (`clinic-mesh authority grant-admin`) and \
-         ends the old grant (`clinic-mesh authority end-admin`), or only ends it.",
+        "Whoever keeps the root key prolongs it (`clinic-mesh authority change-admin NAME --days DAYS`) or \
+         ends it (`clinic-mesh authority end-admin NAME`).",
     )
 }
 
@@ -337,7 +336,7 @@ mod tests {
         let expected = format!("The grant of admin {ADMIN} ends on 2026-11-21");
         assert!(last.message.starts_with(&expected), "{}", last.message);
         assert!(last.message.contains("No other admin"));
-        assert!(last.remedy.contains("authority grant-admin"));
+        assert!(last.remedy.contains("authority change-admin"));
         let other = warning(&clinic, &grant(true, false));
         assert!(other.message.contains("ended on"), "{}", other.message);
         assert!(!other.message.contains("No other admin"));

@@ -50,6 +50,15 @@ pub enum Progress {
         /// Its number, the first being 1.
         number: u8,
     },
+    /// The next key is the root key, and the old one still lies in its place.
+    Ready {
+        /// Its number, the first being 1.
+        number: u8,
+        /// The next key.
+        new: AdminId,
+        /// The old one.
+        old: AdminId,
+    },
     /// Too few admins have signed for it.
     Waits {
         /// How many have.
@@ -227,13 +236,31 @@ fn place(clinic: &Clinic, key: &AuthorId) -> Result<usize, AuthorityError> {
     place.ok_or_else(|| RotationRefusal::NoRoot.into())
 }
 
-/// Puts the next root key into the place of the old one if the record, with these segments, says that it
-/// is the root. Needs no passphrase.
-pub fn finish_rotation(
+/// How far the change of the root key that was begun here is, by the record with these segments, which
+/// is kept.
+pub fn rotation_progress(
     path: &Path,
     segments: impl IntoIterator<Item = Segment>,
 ) -> Result<Progress, AuthorityError> {
+    progress(&Directory::open(path)?, segments)
+}
+
+/// Puts the next root key into the place of the old one, which is wiped, if the record here says that it
+/// is the root. Needs no passphrase.
+pub fn finish_rotation(path: &Path) -> Result<Progress, AuthorityError> {
     let directory = Directory::open(path)?;
+    let found = progress(&directory, [])?;
+    let Progress::Ready { number, .. } = found else {
+        return Ok(found);
+    };
+    directory.take_next_root()?;
+    Ok(Progress::Done { number })
+}
+
+fn progress(
+    directory: &Directory,
+    segments: impl IntoIterator<Item = Segment>,
+) -> Result<Progress, AuthorityError> {
     let waiting = directory.next_root()?;
     // Once the key is in its place nothing waits, also if the power went before that was said.
     let begun = waiting.map_or_else(|| directory.root_here(), |next| Ok(Some(next)))?;
@@ -244,7 +271,14 @@ pub fn finish_rotation(
     let clinic = record.clinic();
     let newest = clinic.roots.last().filter(|root| root.key == next);
     if let Some(rotation) = newest.and_then(|root| root.rotation.as_ref()) {
-        let number = rotation.number + 1;
+        let (number, new, old) = (rotation.number + 1, rotation.new, rotation.old);
+        // What cannot be read may be the old key.
+        let is_old_here = directory
+            .root_here()
+            .map_or(true, |here| here.is_some_and(|(_, key)| key != next));
+        if waiting.is_some() && is_old_here {
+            return Ok(Progress::Ready { number, new, old });
+        }
         directory.take_next_root()?;
         return Ok(Progress::Done { number });
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::cert::SKEW;
 use super::id::{AdminId, AuthorId, DeviceId, InvitationId, StaffId};
-use super::record::{Clinic, Item, Status};
+use super::record::{Clinic, Item, Root, Status};
 use super::renewal;
 use super::sighting::Sighting;
 use super::statement::{Act, StatementId};
@@ -34,6 +34,8 @@ pub enum Target {
     Admin(AdminId),
     /// A permission to enrol.
     Invitation(InvitationId),
+    /// A root key that was changed for another one.
+    Root(AdminId),
 }
 
 /// One revocation, by however many statements.
@@ -41,10 +43,14 @@ pub enum Target {
 pub struct Revoked {
     /// What.
     pub target: Target,
-    /// When the first of its statements was signed, by the signer's clock.
+    /// When enough of its statements were signed, by the signers' clocks.
     pub at: WallTime,
-    /// The statements; each is enough.
+    /// The statements.
     statements: Vec<StatementId>,
+    /// How many of them are enough: one, but for a root key.
+    needed: usize,
+    /// What is needed besides: a change of the root key counts where the old root's log is known so far.
+    besides: Option<StatementId>,
 }
 
 /// What is known of a node of the clinic.
@@ -110,14 +116,24 @@ pub struct Report {
 impl Node {
     /// Whether it has said that it holds one of the statements.
     fn enforces(&self, revoked: &Revoked) -> bool {
-        let holds = |id: &StatementId| self.holds.get(&id.author).is_some_and(|seq| *seq >= id.seq);
-        revoked.statements.iter().any(holds)
+        let holds = |id: &&StatementId| {
+            let held = self.holds.get(&id.author);
+            held.is_some_and(|seq| *seq >= id.seq)
+        };
+        let held = revoked.statements.iter().filter(holds).count();
+        held >= revoked.needed && revoked.besides.iter().all(|id| holds(&id))
+    }
+
+    /// When its word came on the statement that was the last one needed, if that is remembered.
+    fn heard(&self, revoked: &Revoked) -> Option<WallTime> {
+        let words = revoked.statements.iter();
+        let heard = words.filter_map(|id| self.sighting.heard_of(id));
+        nth(heard.collect(), revoked.needed)
     }
 
     fn standing(&self, clinic: &Clinic, revoked: &Revoked) -> Standing {
         if self.enforces(revoked) {
-            let words = revoked.statements.iter();
-            let heard = words.filter_map(|id| self.sighting.heard_of(id)).min();
+            let heard = self.heard(revoked);
             // Who was enrolled later was given the revocation with the record.
             let device = clinic.devices.get(&self.device);
             let later = device.is_some_and(|device| device.enrolled_at > revoked.at);
@@ -150,11 +166,18 @@ impl Report {
     }
 }
 
-/// Whether a statement revokes something, whether or not it counts.
-pub fn revokes(act: &Act) -> bool {
-    target(act).is_some()
+/// The moment by which so many of these had come.
+fn nth(mut moments: Vec<WallTime>, count: usize) -> Option<WallTime> {
+    moments.sort_unstable();
+    moments.get(count.checked_sub(1)?).copied()
 }
 
+/// Whether a statement revokes something, alone or with others, and whether or not it counts.
+pub fn revokes(act: &Act) -> bool {
+    target(act).is_some() || matches!(act, Act::RootRotated { .. })
+}
+
+/// What a statement revokes that is enough by itself.
 fn target(act: &Act) -> Option<Target> {
     match act {
         Act::DeviceRevoked { revocation } => Some(Target::Device(revocation.device)),
@@ -189,7 +212,12 @@ pub fn reports(clinic: &Clinic, items: &[Item], nodes: &[Node], now: WallTime) -
         .map(|revoked| report(clinic, revoked, nodes))
         .filter(|report| report.is_shown(now))
         .collect();
-    reports.sort_by_key(|report| std::cmp::Reverse((report.revoked.at, report.revoked.target)));
+    // Root keys first: there are few, and none of them may be pushed out by lesser things.
+    let rank = |revoked: &Revoked| {
+        let is_root = matches!(revoked.target, Target::Root(_));
+        (is_root, revoked.at, revoked.target)
+    };
+    reports.sort_by_key(|report| std::cmp::Reverse(rank(&report.revoked)));
     reports.truncate(SHOWN_MAX);
     reports
 }
@@ -211,11 +239,48 @@ fn revocations(clinic: &Clinic, items: &[Item]) -> Vec<Revoked> {
             target,
             at,
             statements: Vec::new(),
+            needed: 1,
+            besides: None,
         });
         revoked.at = revoked.at.min(at);
         revoked.statements.push(item.id);
     }
-    found.into_values().collect()
+    let roots = clinic.roots.iter();
+    let roots = roots.filter_map(|root| changed_root(clinic, items, root));
+    found.into_values().chain(roots).collect()
+}
+
+/// The root key before this one, and the admins' words that put this one into its place.
+fn changed_root(clinic: &Clinic, items: &[Item], root: &Root) -> Option<Revoked> {
+    let (signed, rotation) = (root.by.as_ref()?, root.rotation.as_ref()?);
+    let digest = signed.digest(&clinic.id);
+    let words = items.iter().filter(|item| match &item.statement.act {
+        Act::RootRotated { rotation } => {
+            let by = item.id.author.as_admin();
+            root.signed_for.contains(&by) && rotation.digest(&clinic.id) == digest
+        }
+        _ => false,
+    });
+    // An admin's second word adds nothing to the first.
+    let mut first: BTreeMap<AuthorId, &Item> = BTreeMap::new();
+    for word in words {
+        let known = first.entry(word.id.author).or_insert(word);
+        if word.id.seq < known.id.seq {
+            *known = word;
+        }
+    }
+    let signed_at = first.values().map(|word| word.time.wall());
+    let last = StatementId {
+        author: rotation.old.into(),
+        seq: rotation.last,
+    };
+    Some(Revoked {
+        target: Target::Root(rotation.old),
+        at: nth(signed_at.collect(), root.needed)?,
+        statements: first.values().map(|word| word.id).collect(),
+        needed: root.needed,
+        besides: Some(last).filter(|last| last.seq > 0),
+    })
 }
 
 /// Suspensions that an admin has lifted since.
@@ -234,7 +299,7 @@ fn lifted(clinic: &Clinic, items: &[Item]) -> BTreeSet<StatementId> {
 /// have been used before.
 fn stands(clinic: &Clinic, target: &Target) -> bool {
     match target {
-        Target::Device(_) | Target::Admin(_) => true,
+        Target::Device(_) | Target::Admin(_) | Target::Root(_) => true,
         Target::Staff(staff) => clinic
             .staff
             .get(staff)
@@ -271,7 +336,7 @@ fn report(clinic: &Clinic, revoked: Revoked, nodes: &[Node]) -> Report {
 fn until(clinic: &Clinic, target: &Target, waiting: &[&Node]) -> Until {
     let end = match target {
         Target::Device(device) => return device_until(clinic, device, waiting),
-        Target::Staff(_) => None,
+        Target::Staff(_) | Target::Root(_) => None,
         Target::Admin(admin) => clinic.admins.get(admin).map(|admin| admin.grant.not_after),
         Target::Invitation(id) => clinic.invitations.get(id).map(|state| state.terms.expires),
     };

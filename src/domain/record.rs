@@ -106,6 +106,10 @@ pub struct Root {
     pub by: Option<SignedRotation>,
     /// What that says.
     pub rotation: Option<Rotation>,
+    /// The admins in office at its end who have signed for it; none for the first.
+    pub signed_for: BTreeSet<AdminId>,
+    /// How many it took.
+    pub needed: usize,
 }
 
 /// A change of the newest root key that too few admins have signed for.

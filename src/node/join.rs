@@ -27,7 +27,7 @@ use crate::platform::{entropy, sealed};
 use crate::store::{Batch, Meta, Options, Store, StoreError, Unlock};
 
 use super::boot::{self, Enrolled};
-use super::identity::{DeviceKeys, Identity};
+use super::identity::{DeviceKeys, Identity, IdentityError};
 
 /// The keys of a machine that has asked by a file, in its store.
 const PENDING: &str = "pending-keys";
@@ -239,15 +239,55 @@ pub fn prepare(
     unlock: &Unlock,
     keys: &DeviceKeys,
 ) -> Result<Store, StoreError> {
+    boot::filled(dir, options, unlock, keys_batch(keys))
+}
+
+/// Keeps the keys of a machine that is not enrolled.
+fn keys_batch(keys: &DeviceKeys) -> Batch {
     let meta = Meta {
         name: PENDING.to_owned(),
         value: Some(keys.to_bytes().to_vec()),
     };
-    let batch = Batch {
+    Batch {
         metas: vec![meta],
         ..Batch::default()
+    }
+}
+
+/// How far the making of a node came before it was cut off.
+#[derive(Debug)]
+pub enum CutOff {
+    /// The store is there, with the keys; whether they are certified, the authority knows.
+    Prepared(DeviceKeys),
+    /// Everything is in the store.
+    Finished(Box<Identity>),
+}
+
+/// Opens what the power left of a node that was being made, to go on with it.
+///
+/// A store in which there are no keys yet gets some: it was made and not filled.
+pub fn resume(
+    dir: &Path,
+    options: &Options,
+    unlock: &Unlock,
+    fresh: impl FnOnce() -> DeviceKeys,
+) -> Result<(Store, CutOff), BecomeError> {
+    let store = Store::open(dir, options, unlock)?;
+    match Identity::load(&store) {
+        Ok(identity) => return Ok((store, CutOff::Finished(Box::new(identity)))),
+        Err(IdentityError::NotEnrolled) => {}
+        Err(IdentityError::Unreadable(why)) => return Err(why.into()),
+        Err(IdentityError::Store(why)) => return Err(why.into()),
+    }
+    let keys = match pending(&store) {
+        Err(BecomeError::NothingPending) => {
+            let keys = fresh();
+            store.commit(keys_batch(&keys))?;
+            keys
+        }
+        kept => kept?,
     };
-    boot::filled(dir, options, unlock, batch)
+    Ok((store, CutOff::Prepared(keys)))
 }
 
 /// The keys of the request that was made with this store.

@@ -96,6 +96,8 @@ fn a_rotation_is_the_same_whichever_signature_its_body_carries() {
         key: next.id().as_admin(),
         by: Some(signed),
         rotation: None,
+        signed_for: BTreeSet::new(),
+        needed: 1,
     });
     assert!(carries(&clinic, admin, &again));
 }

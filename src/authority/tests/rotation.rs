@@ -19,7 +19,7 @@ fn sign(bench: &Bench, rotation: &SignedRotation) -> Result<Segment, AuthorityEr
 }
 
 fn finish(bench: &Bench) -> Result<Progress, AuthorityError> {
-    finish_rotation(&bench.path(), [])
+    finish_rotation(&bench.path())
 }
 
 /// The root appoints Ben, so that it takes two to change its key.
@@ -66,7 +66,18 @@ fn the_next_key_takes_the_old_ones_place_when_the_admin_has_signed_and_not_befor
 
     sign(&bench, &begun.rotation).expect("signed");
     crate::platform::files::replace(&bench.path().join("shares"), b"of the old key").expect("room");
+    let ready = Progress::Ready {
+        number: 2,
+        new: begun.key,
+        old: old.as_admin(),
+    };
+    for _ in 0..2 {
+        let looked = rotation_progress(&bench.path(), []);
+        assert_eq!(looked.expect("it counts"), ready, "looking wipes nothing");
+    }
     assert_eq!(finish(&bench).expect("done"), Progress::Done { number: 2 });
+    let done = rotation_progress(&bench.path(), []).expect("done");
+    assert_eq!(done, Progress::Done { number: 2 });
     for gone in ["shares", "root-next.key"] {
         assert!(!bench.path().join(gone).exists(), "{gone}");
     }
@@ -348,7 +359,7 @@ fn thiefs_record(bench: &Bench) -> Vec<Segment> {
     let begun = root.begin_rotation(None, &new_words(), CHEAP, NOW);
     drop(root);
     sign("mallory", &begun.expect("begun").rotation);
-    finish_rotation(&copy, []).expect("done");
+    finish_rotation(&copy).expect("done");
     let mut root = Authority::open_root(&copy, &new_words(), bench.rng()).expect("opened");
     appoint(&mut root, "eve");
     let begun = root.begin_rotation(None, &new_words(), CHEAP, NOW);

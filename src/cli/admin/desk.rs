@@ -11,11 +11,13 @@ use crate::api::clinic::author_name;
 use crate::api::problem::Code;
 use crate::api::record::VoidStatement;
 use crate::authority::{Authority, AuthorityError, Holder};
-use crate::cli::Context;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::{Context, Outcome};
+use crate::domain::copy::RecordCopy;
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::id::AuthorId;
 use crate::domain::log::Segment;
+use crate::domain::record::Clinic;
 use crate::domain::statement::StatementId;
 use crate::domain::trust::MeshKey;
 use crate::platform::lock::LockError;
@@ -56,22 +58,7 @@ impl Desk {
     /// Takes the authority up again for the next signature, as soon as no other command works with it, and
     /// brings both copies of the record up to date anew.
     pub(crate) async fn take_up(&mut self, context: &Context) -> Result<(), Failure> {
-        let mut told = false;
-        loop {
-            match self.authority.hold_again() {
-                Ok(()) => break,
-                Err(AuthorityError::Lock(LockError::Held { pid, .. })) => {
-                    if !told {
-                        context.output.note(&format!(
-                            "note: another command (pid {pid}) works with this authority; waiting for it"
-                        ));
-                    }
-                    told = true;
-                    tokio::time::sleep(LOCK_LOOK).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        hold_again(&mut self.authority, context).await?;
         let theirs = self.client.record().await?;
         self.level_with(theirs, context).await?;
         self.check_own_log()?;
@@ -136,57 +123,30 @@ impl Desk {
 
     /// Brings both copies of the record up to date, each from the other.
     async fn level_with(&mut self, theirs: Vec<Segment>, context: &Context) -> Result<(), Failure> {
-        let mut known: BTreeMap<AuthorId, u64> = BTreeMap::new();
-        for segment in &theirs {
-            let last = known.entry(segment.log.author).or_default();
-            *last = (*last).max(segment.last());
-        }
+        let known = ends(&theirs);
         self.authority.merge(theirs)?;
         let told = std::mem::take(&mut self.not_taken);
         self.not_taken = self.catch_up(&known).await?;
         let said = |log: &&NotTaken| told.iter().any(|before| before.author == log.author);
         for log in self.not_taken.iter().filter(|log| !said(log)) {
-            context.output.note(&format!(
-                "note: the node did not take all that {} signed: {}",
-                author_name(self.authority.clinic(), &log.author),
-                log.why
-            ));
+            tell(context, self.authority.clinic(), log);
         }
         Ok(())
     }
 
     /// Gives the node what was signed while it could not be reached, and tells what it does not take.
     async fn catch_up(&self, known: &BTreeMap<AuthorId, u64>) -> Result<Vec<NotTaken>, Failure> {
-        let missing = self.authority.record().segments().filter(|segment| {
-            segment.last() > known.get(&segment.log.author).copied().unwrap_or(0)
-        });
         let clinic = self.authority.clinic();
-        let mut catch_up = CatchUp::new(missing.cloned(), |author| clinic.is_root(author));
         // With each: whichever of them commits to one brings it.
         let keys = by_number(&self.authority.mesh_keys());
-        let mut void: Vec<VoidStatement> = Vec::new();
-        while let Some(segment) = catch_up.upcoming() {
-            let given = self
-                .client
-                .submit(std::slice::from_ref(segment), &keys)
-                .await;
-            match given {
-                Ok(submitted) => {
-                    void.extend(submitted.void);
-                    catch_up.taken();
-                }
-                Err(ClientError::Problem(problem)) if is_of_the_segment(problem.code) => {
-                    catch_up.refused(problem.message);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let record = self.authority.record();
+        let (not_taken, mut void) = fill_up(&self.client, record, clinic, known, &keys).await?;
         // What only waited for another log counts by now, as it does here.
         let author = self.authority.id();
         let is_void = |seq| clinic.void.contains_key(&StatementId { author, seq });
         void.retain(|one| is_void(one.seq));
         self.check_void(&void)?;
-        Ok(catch_up.not_taken())
+        Ok(not_taken)
     }
 
     /// A key whose earlier statements the node refuses signs nothing more for it: that would be refused too.
@@ -260,6 +220,88 @@ impl Desk {
             "run a command at a node that took those; this statement is kept and given to it",
         )
     }
+}
+
+/// Takes an authority up again that was let go, as soon as no other command works with it.
+pub(crate) async fn hold_again(authority: &mut Authority, context: &Context) -> Outcome {
+    let mut told = false;
+    loop {
+        match authority.hold_again() {
+            Err(AuthorityError::Lock(LockError::Held { pid, .. })) => {
+                if !told {
+                    context.output.note(&format!(
+                        "note: another command (pid {pid}) works with this authority; waiting for it"
+                    ));
+                }
+                told = true;
+                tokio::time::sleep(LOCK_LOOK).await;
+            }
+            held => return Ok(held?),
+        }
+    }
+}
+
+/// Brings a node up to date with a record, no key being open; `theirs` is what it had of it.
+pub(crate) async fn bring_record(
+    client: &Client,
+    record: &RecordCopy,
+    theirs: &BTreeMap<AuthorId, u64>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let clinic = record.clinic();
+    let (not_taken, _) = fill_up(client, record, &clinic, theirs, &[]).await?;
+    for log in &not_taken {
+        tell(context, &clinic, log);
+    }
+    Ok(())
+}
+
+/// How far each signer's log goes in these.
+pub(crate) fn ends(segments: &[Segment]) -> BTreeMap<AuthorId, u64> {
+    let mut known: BTreeMap<AuthorId, u64> = BTreeMap::new();
+    for segment in segments {
+        let last = known.entry(segment.log.author).or_default();
+        *last = (*last).max(segment.last());
+    }
+    known
+}
+
+/// Gives a node what it lacks of a record. Gives what it did not take, and the statements that it does not
+/// count.
+async fn fill_up(
+    client: &Client,
+    record: &RecordCopy,
+    clinic: &Clinic,
+    known: &BTreeMap<AuthorId, u64>,
+    keys: &[(u32, MeshKey)],
+) -> Result<(Vec<NotTaken>, Vec<VoidStatement>), Failure> {
+    let missing = record
+        .segments()
+        .filter(|segment| segment.last() > known.get(&segment.log.author).copied().unwrap_or(0));
+    let mut catch_up = CatchUp::new(missing.cloned(), |author| clinic.is_root(author));
+    let mut void: Vec<VoidStatement> = Vec::new();
+    while let Some(segment) = catch_up.upcoming() {
+        let given = client.submit(std::slice::from_ref(segment), keys).await;
+        match given {
+            Ok(submitted) => {
+                void.extend(submitted.void);
+                catch_up.taken();
+            }
+            Err(ClientError::Problem(problem)) if is_of_the_segment(problem.code) => {
+                catch_up.refused(problem.message);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((catch_up.not_taken(), void))
+}
+
+fn tell(context: &Context, clinic: &Clinic, log: &NotTaken) {
+    context.output.note(&format!(
+        "note: the node did not take all that {} signed: {}",
+        author_name(clinic, &log.author),
+        log.why
+    ));
 }
 
 /// Mesh keys as they go to the node.

@@ -19,7 +19,7 @@ use crate::platform::entropy;
 use crate::platform::files::FileError;
 use crate::platform::lock::LockError;
 
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, bring_record, ends, hold_again};
 pub(crate) use find::{device, invitation, room, staff};
 
 /// Where the clinic's authority lies.

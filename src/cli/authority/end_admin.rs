@@ -71,7 +71,8 @@ impl EndAdmin {
     }
 }
 
-fn find(clinic: &Clinic, named: &str) -> Result<(AdminId, String), Failure> {
+/// The admin in office of this name or id.
+pub(super) fn find(clinic: &Clinic, named: &str) -> Result<(AdminId, String), Failure> {
     let fits = |id: &AdminId, name: &str| name == named || id.to_string() == named;
     let mut found = clinic
         .admins

@@ -48,9 +48,9 @@ pub(in crate::cli) struct GrantAdmin {
 }
 
 /// Mesh keys, and the web CA where there is one.
-type Kept = (Vec<SharedMeshKey>, Option<WebCa>);
+pub(super) type Kept = (Vec<SharedMeshKey>, Option<WebCa>);
 
-fn scope(text: &str) -> Result<Scope, String> {
+pub(super) fn scope(text: &str) -> Result<Scope, String> {
     let mut all = Scopes::ALL.into_iter();
     all.find(|scope| scope.to_string() == text).ok_or_else(|| {
         let names: Vec<_> = Scopes::ALL.iter().map(ToString::to_string).collect();
@@ -72,7 +72,7 @@ impl GrantAdmin {
         if let Ok(known) = authority::record(&path) {
             self.check_name(&known.clinic())?;
         }
-        let passed_on = self.passed_on(&path)?;
+        let passed_on = passed_on(&self.key, self.from_node, &path)?;
         let file = self.new_passphrase_file.as_deref();
         let prompt = format!("Passphrase for admin {}", self.name);
         let passphrase = choose(file, &prompt, "--new-passphrase-file FILE")?;
@@ -85,10 +85,7 @@ impl GrantAdmin {
         let (admin, not_after) = context.block_on(async {
             let mut desk = Desk::of(root, context).await?;
             self.check_name(desk.authority.clinic())?;
-            let (mesh_keys, web_ca) = match passed_on {
-                Some(kept) => kept,
-                None => (desk.client.mesh_keys().await?, None),
-            };
+            let (mesh_keys, web_ca) = kept(passed_on, &desk).await?;
             let now = context.clock.now();
             let not_after = now.plus(Duration::from_secs(u64::from(self.days) * 86_400));
             let new = NewAdmin {
@@ -121,18 +118,10 @@ impl GrantAdmin {
             there.grant.not_after
         ))
         .remedy(format!(
-            "for a new key, grant it under another name, such as \"{name} 2\", then remove the old one \
-             with `clinic-mesh authority end-admin \"{name}\"`"
+            "to change what that one may sign, or until when, run `clinic-mesh authority change-admin \
+             \"{name}\"`; where that key is lost, grant one under another name, such as \"{name} 2\", \
+             then remove the old one with `clinic-mesh authority end-admin \"{name}\"`"
         )))
-    }
-
-    /// What an admin's files hold for the next; nothing where none is left, and the node is asked.
-    fn passed_on(&self, path: &Path) -> Result<Option<Kept>, Failure> {
-        if self.from_node || self.key.is_absent(path)? {
-            return Ok(None);
-        }
-        let opened = self.key.open()?;
-        Ok(Some((opened.mesh_keys(), opened.web_ca())))
     }
 
     fn say(&self, context: &Context, path: &Path, admin: AdminId, not_after: WallTime) -> Outcome {
@@ -150,5 +139,26 @@ impl GrantAdmin {
                 path.display()
             )
         })
+    }
+}
+
+/// What an admin's files hold for the next; nothing where none is left, and the node is asked.
+pub(super) fn passed_on(
+    key: &AdminKey,
+    from_node: bool,
+    path: &Path,
+) -> Result<Option<Kept>, Failure> {
+    if from_node || key.is_absent(path)? {
+        return Ok(None);
+    }
+    let opened = key.open()?;
+    Ok(Some((opened.mesh_keys(), opened.web_ca())))
+}
+
+/// What the coming admin gets: an admin's, or what the node has.
+pub(super) async fn kept(passed_on: Option<Kept>, desk: &Desk) -> Result<Kept, Failure> {
+    match passed_on {
+        Some(kept) => Ok(kept),
+        None => Ok((desk.client.mesh_keys().await?, None)),
     }
 }

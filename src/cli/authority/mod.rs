@@ -1,6 +1,8 @@
 //! `clinic-mesh authority`: the clinic's keys and who holds them.
 
+mod change_admin;
 mod end_admin;
+mod finish_root;
 mod grant_admin;
 mod history;
 mod init;
@@ -27,6 +29,7 @@ pub(super) enum Authority {
     Show(show::Show),
     History(history::History),
     GrantAdmin(grant_admin::GrantAdmin),
+    ChangeAdmin(change_admin::ChangeAdmin),
     EndAdmin(end_admin::EndAdmin),
     Pending(pending::Pending),
     Approve(pending::Approve),
@@ -46,6 +49,7 @@ impl Authority {
             Self::Show(command) => command.run(context),
             Self::History(command) => command.run(context),
             Self::GrantAdmin(command) => command.run(context),
+            Self::ChangeAdmin(command) => command.run(context),
             Self::EndAdmin(command) => command.run(context),
             Self::Pending(command) => command.run(context),
             Self::Approve(command) => command.run(context),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::finish_root::{Finished, Unheard, are, finish};
 use super::page::PagePlace;
 use crate::api::clinic::author_name;
 use crate::api::status::ForkView;
@@ -72,6 +73,8 @@ struct Answer {
     done: bool,
     signed: Option<usize>,
     needed: Option<usize>,
+    /// The nodes that are not known to have heard of a change that counts.
+    not_known: Vec<String>,
     recovery_page: Option<PathBuf>,
 }
 
@@ -94,7 +97,7 @@ impl Begin {
             let mut desk = Desk::open(&self.key, context).await?;
             sign_for(&mut desk, &begun.rotation, context).await?;
             drop(desk);
-            finish(&path, context).await
+            finish(&path, context, Unheard::Keep).await
         })?;
         let answer = Answer {
             new_key: Some(begun.key.to_string()),
@@ -144,10 +147,11 @@ impl Begin {
 }
 
 impl Answer {
-    fn of(root_key: u8, progress: &Progress) -> Self {
-        let (done, signed, needed) = match progress {
+    fn of(root_key: u8, finished: &Finished) -> Self {
+        let (done, signed, needed) = match finished.progress {
             Progress::Done { .. } => (true, None, None),
-            Progress::Waits { signed, needed } => (false, Some(*signed), Some(*needed)),
+            Progress::Ready { .. } => (false, None, None),
+            Progress::Waits { signed, needed } => (false, Some(signed), Some(needed)),
         };
         Self {
             root_key,
@@ -155,6 +159,7 @@ impl Answer {
             done,
             signed,
             needed,
+            not_known: finished.not_known.clone(),
             recovery_page: None,
         }
     }
@@ -169,6 +174,14 @@ impl Answer {
                  clinic-mesh authority rotate-root finish\n",
                 self.root_key,
                 self.new_key.as_deref().map_or("?", |id| &id[..8]),
+            ),
+            _ if !self.done => format!(
+                "Root key number {} is in office. The old one is kept in {}, for {} not known to have \
+                 heard of it. Once they have, run\n\n    \
+                 clinic-mesh authority rotate-root finish\n",
+                self.root_key,
+                path.display(),
+                are(&self.not_known),
             ),
             _ => format!(
                 "Root key number {} is in {}, and the old one is wiped there.\n\
@@ -216,11 +229,6 @@ async fn sign_for(
     let now = context.clock.now();
     let segment = desk.authority.sign_for_rotation(rotation, now)?;
     desk.submit(&segment).await
-}
-
-async fn finish(path: &Path, context: &Context) -> Result<Progress, Failure> {
-    let theirs = context.client().record().await?;
-    Ok(authority::finish_rotation(path, theirs)?)
 }
 
 /// Sign for a new root key that another admin has begun
@@ -327,19 +335,25 @@ fn question(desk: &Desk, pending: &PendingRotation) -> String {
 }
 
 /// Put the new root key into the place of the old one, once enough admins have signed
+///
+/// The old one is wiped. Where a node is not known to have heard of the change, it is named, and that is asked
+/// about first.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Finish {
     #[command(flatten)]
     dir: AuthorityDir,
+
+    #[command(flatten)]
+    yes: YesFlag,
 }
 
 impl Finish {
     fn run(&self, context: &Context) -> Outcome {
         let path = self.dir.path();
-        let progress = context.block_on(finish(&path, context))?;
-        match progress {
-            Progress::Done { number } => {
-                let answer = Answer::of(number, &progress);
+        let finished = context.block_on(finish(&path, context, Unheard::Ask(self.yes)))?;
+        match finished.progress {
+            Progress::Done { number } | Progress::Ready { number, .. } => {
+                let answer = Answer::of(number, &finished);
                 context.output.answer(&answer, || answer.text(&path))
             }
             Progress::Waits { signed, needed } => Err(Failure::refused(format!(

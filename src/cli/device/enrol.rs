@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
 use crate::authority::{Authority, AuthorityError};
-use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::admin::{AdminKey, Desk, hold_again};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::enrol::{Arrival, REQUEST_FILE, SignedRequest, Terms};
@@ -79,21 +79,75 @@ impl Enrol {
             None => pictures::scan(context, REQUEST_FILE.file_limit())?,
         };
         let request = SignedRequest::from_file(&bytes).map_err(AuthorityError::from)?;
-        let answer = if self.offline {
-            let (answer, _) = self.certify(context, &mut self.key.open()?, &request)?;
-            answer
-        } else {
-            context.block_on(async {
-                let mut desk = Desk::open(&self.key, context).await?;
-                let (answer, segments) = self.certify(context, &mut desk.authority, &request)?;
-                desk.give(&segments, &[]).await?;
-                Ok::<_, Failure>(answer)
-            })?
+        let answer = match self.offline {
+            true => context.block_on(self.by_hand(context, &request))?,
+            false => context.block_on(self.at_the_node(context, &request))?,
         };
         context.output.answer(&answer, || text(&answer))?;
         pictures::show(context, &answer.parts, "the scanner of the new machine")
     }
 
+    /// With a running node, which has the statement when this returns.
+    async fn at_the_node(
+        &self,
+        context: &Context,
+        request: &SignedRequest,
+    ) -> Result<Answer, Failure> {
+        let mut desk = Desk::open(&self.key, context).await?;
+        let key = self.look(context, &desk.authority, request)?;
+        // Whoever walks to the machine keeps nobody from revoking another.
+        desk.let_go();
+        self.compare(context, &key)?;
+        desk.take_up(context).await?;
+        let (answer, segments) = self.certify(context, &mut desk.authority, request)?;
+        desk.give(&segments, &[]).await?;
+        Ok(answer)
+    }
+
+    /// Without one.
+    async fn by_hand(&self, context: &Context, request: &SignedRequest) -> Result<Answer, Failure> {
+        let mut authority = self.key.open()?;
+        let key = self.look(context, &authority, request)?;
+        authority.let_go();
+        self.compare(context, &key)?;
+        hold_again(&mut authority, context).await?;
+        let (answer, _) = self.certify(context, &mut authority, request)?;
+        Ok(answer)
+    }
+
+    /// What the machine is to become.
+    fn terms(&self) -> Option<Terms> {
+        Some(Terms {
+            office: self.office.clone(),
+            name: self.name.clone(),
+            kind: self.kind.into(),
+            invitation: None,
+        })
+    }
+
+    /// Judges the request, before anybody is asked; says what there is to compare.
+    fn look(
+        &self,
+        context: &Context,
+        authority: &Authority,
+        request: &SignedRequest,
+    ) -> Result<String, Failure> {
+        let now = context.clock.now();
+        let (asked, _) = authority.judge(request, Arrival::Offline, self.terms(), now)?;
+        Ok(format!(
+            "The request was made at {} for a key that begins {}.",
+            asked.made_at,
+            fingerprint(&asked.device)
+        ))
+    }
+
+    fn compare(&self, context: &Context, key: &str) -> Outcome {
+        context.output.note(key);
+        self.yes
+            .confirm("Does the machine's screen show the same key?")
+    }
+
+    /// Signs; the request is judged again, for the record may have grown meanwhile.
     fn certify(
         &self,
         context: &Context,
@@ -101,23 +155,7 @@ impl Enrol {
         request: &SignedRequest,
     ) -> Result<(Answer, Vec<Segment>), Failure> {
         let now = context.clock.now();
-        let terms = Terms {
-            office: self.office.clone(),
-            name: self.name.clone(),
-            kind: self.kind.into(),
-            invitation: None,
-        };
-        let terms = Some(terms);
-        let (asked, _) = authority.judge(request, Arrival::Offline, terms.clone(), now)?;
-        context.output.note(&format!(
-            "The request was made at {} for a key that begins {}.",
-            asked.made_at,
-            fingerprint(&asked.device)
-        ));
-        self.yes
-            .confirm("Does the machine's screen show the same key?")?;
-        let now = context.clock.now();
-        let enrolled = authority.approve(request, Arrival::Offline, terms, now)?;
+        let enrolled = authority.approve(request, Arrival::Offline, self.terms(), now)?;
         let device = enrolled.certificate.device;
         let file = authority.answer_file(device)?;
         if let Some(out) = &self.out {

@@ -63,8 +63,9 @@ fn taken(context: &Context) -> Failure {
         "{dir} holds a node whose making was interrupted, or one that has lost its node.toml"
     ))
     .remedy(format!(
-        "try `clinic-mesh --dir {dir} node run`; if it says that this node is not enrolled, remove the \
-         directory, run `clinic-mesh device revoke NAME` should `device list` have it, and begin again"
+        "if that was `node init`, run it again with the same name and office; else try `clinic-mesh --dir \
+         {dir} node run`, and if it says that this node is not enrolled, remove the directory, run \
+         `clinic-mesh device revoke NAME` should `device list` have it, and begin again"
     ))
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::Failure;
 use crate::node::backup::{Plan, SETTINGS_MAX, Schedule};
-use crate::node::{self, Discovery, Interfaces, MDNS_PORT};
+use crate::node::{self, Discovery, Interfaces, MDNS_PORT, Store};
 use crate::platform::files::{self, FileError};
 
 /// The file's name in the node's directory.
@@ -116,6 +116,11 @@ const HEAD: &str = "\
 /// Whether a node's directory has its settings.
 pub(in crate::cli) fn are_kept(dir: &Path) -> bool {
     dir.join(FILE).exists()
+}
+
+/// Whether the making of a node in `dir` was cut off: the settings are written last.
+pub(in crate::cli) fn cut_off(dir: &Path) -> bool {
+    Store::exists(dir) && !are_kept(dir)
 }
 
 impl Settings {

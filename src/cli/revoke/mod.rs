@@ -5,6 +5,8 @@ mod status;
 
 use clap::Subcommand;
 
+pub(super) use status::state;
+
 use super::{Context, Outcome};
 use crate::cli::{authority, device, staff};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::revocation::{EnforcementView, RevocationView, RevocationsView};
+use crate::api::revocation::{EnforcementView, ROOT_KEY, RevocationView, RevocationsView};
 use crate::cli::output::{Style, Table, how_long, when, when_exactly};
 use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
@@ -64,11 +64,13 @@ fn kind(kind: &str) -> &str {
     match kind {
         "staff" => "staff member",
         "invitation" => "invitation for",
+        ROOT_KEY => "changed for another:",
         other => other,
     }
 }
 
-fn state(node: &EnforcementView, now: WallTime) -> String {
+/// How a revocation stands at one node.
+pub(in crate::cli) fn state(node: &EnforcementView, now: WallTime) -> String {
     match (node.state.as_str(), node.after_ms) {
         ("enforced", Some(ms)) => format!("enforced after {}", span(ms)),
         ("enforced", None) => "enforced".to_owned(),

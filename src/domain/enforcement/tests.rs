@@ -1,5 +1,6 @@
 use super::*;
-use crate::domain::testing::{NOON, SampleClinic, days, minutes};
+use crate::domain::cert::{Scope, Scopes};
+use crate::domain::testing::{ADMIN, NOON, SampleClinic, days, minutes};
 
 /// A node that has said nothing and is away.
 fn silent(clinic: &SampleClinic, office: &str) -> Node {
@@ -130,4 +131,56 @@ fn a_suspension_is_shown_while_it_lasts_and_ends_nowhere_by_itself() {
     });
     let none = reports(&clinic.record(), clinic.items(), &[], NOON);
     assert_eq!(none, []);
+}
+
+#[test]
+fn a_changed_root_key_is_out_where_enough_admins_words_and_the_old_ones_are_held() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    for who in ["Sam", "Kim"] {
+        clinic.admin(who, Scopes::of([Scope::Staff]));
+    }
+    let before = level(&clinic, "ward-2");
+    let last = clinic.root_head();
+    let old = clinic.root.id();
+    let (rotation, new) = clinic.rotation("second", last);
+    let words: Vec<StatementId> = [ADMIN, ADMIN, "Sam", "Kim"]
+        .map(|who| {
+            clinic.now = clinic.now.plus(minutes(1));
+            clinic.say_rotated(who, &rotation)
+        })
+        .into();
+    clinic.root = new;
+    let reports = |nodes: &[Node], now| reports(&clinic.record(), clinic.items(), nodes, now);
+    let with = |words: &[StatementId]| {
+        let mut node = before.clone();
+        for (minute, word) in words.iter().enumerate() {
+            node.holds.insert(word.author, word.seq);
+            let minutes = minutes(u64::try_from(minute).expect("few"));
+            node.sighting.hear_of(*word, clinic.now.plus(minutes));
+        }
+        node
+    };
+    let stands = |node: Node| {
+        let found = &reports(&[node], NOON)[0];
+        assert_eq!(found.revoked.target, Target::Root(old.as_admin()));
+        assert_eq!(found.revoked.at, NOON.plus(minutes(3)), "two of three");
+        found.places[0]
+    };
+    let one_twice = stands(with(&words[..2]));
+    assert_eq!(one_twice.standing, Standing::Offline { since: None });
+    assert_eq!(one_twice.until, Some(Until::Told));
+    let two = stands(with(&[words[0], words[2]]));
+    let heard = Some(clinic.now.plus(minutes(1)));
+    assert_eq!(two.standing, Standing::Enforced { heard });
+    let mut behind = with(&words);
+    behind.holds.insert(old, last - 1);
+    assert_eq!(
+        stands(behind).standing,
+        Standing::Offline { since: None },
+        "who was in office is not known there"
+    );
+    // Years later it is shown where somebody has not heard, and nowhere else.
+    let later = NOON.plus(days(800));
+    assert_eq!(reports(&[with(&words)], later), []);
+    assert_eq!(reports(std::slice::from_ref(&before), later).len(), 1);
 }

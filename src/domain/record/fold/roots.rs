@@ -205,6 +205,8 @@ impl Clinic {
             key: founder.as_admin(),
             by: None,
             rotation: None,
+            signed_for: BTreeSet::new(),
+            needed: 0,
         });
         while let Some(root) = next {
             let key = root.key;
@@ -271,6 +273,8 @@ impl Clinic {
                     key: rotation.new,
                     by: Some(found.signed.clone()),
                     rotation: Some(rotation.clone()),
+                    signed_for,
+                    needed,
                 };
                 carried.insert(rank, root);
             } else if !signed_for.is_empty() {
