@@ -358,6 +358,11 @@ fn digest_of(
 }
 
 impl LogState {
+    /// Whether nothing more of the log is taken, whoever has it: it is forked, or held to where it ends.
+    pub(super) fn is_over(&self) -> bool {
+        self.forked || self.end.is_some_and(|end| self.tentative.seq >= end)
+    }
+
     /// The durable number that counts; none of a forked log's, which no two nodes need agree on.
     pub(super) fn effective_seq(&self) -> u64 {
         if self.forked {

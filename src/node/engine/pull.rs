@@ -13,6 +13,7 @@ use crate::domain::trust::Refusal;
 use crate::planted::planted;
 use crate::wire::{Frame, LIST_MAX, LogHead};
 
+use super::holdings::LogState;
 use super::link::Stage;
 use super::{Engine, Job, LinkId, Load};
 
@@ -244,7 +245,7 @@ impl Engine {
     fn is_settled(&self, log: &Log, has: u64) -> bool {
         self.holdings
             .log(log)
-            .is_some_and(|state| state.forked || state.tentative.seq >= has)
+            .is_some_and(|state| state.is_over() || state.tentative.seq >= has)
             || has == 0
             || self.wants.held_back.contains_key(log)
     }
@@ -279,8 +280,7 @@ impl Engine {
             return;
         }
         let head = self.holdings.head(&log);
-        let state = self.holdings.log(&log);
-        if state.is_some_and(|state| state.forked || state.end.is_some_and(|end| head.seq >= end)) {
+        if self.holdings.log(&log).is_some_and(LogState::is_over) {
             return;
         }
         let Some(link) = self.best_source(&log, head, None) else {

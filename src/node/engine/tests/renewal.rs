@@ -9,6 +9,7 @@ use crate::domain::log::{Entry, Epoch, Head, Log, Payload, Segment};
 use crate::domain::record::Clinic;
 use crate::domain::renewal;
 use crate::domain::sign::{Label, SigningKey};
+use crate::domain::statement::{Act, LogEnd};
 use crate::domain::testing::NOON;
 use crate::domain::time::{Clock, Day, Hlc, WallTime};
 use crate::domain::trust::{Credentials, Reach, Refusal};
@@ -373,6 +374,49 @@ fn whoever_writes_renewals_without_end_is_cut_off() {
     };
     assert!(follows(RENEWALS_MAX - 1), "the last that may be; a gap");
     assert!(!follows(RENEWALS_MAX));
+}
+
+/// The front desk took one renewal more from a node than is said to count. It is asked for by nobody who holds
+/// what counts, and nobody must wait for it.
+#[test]
+fn a_renewal_beyond_the_end_of_its_log_keeps_nothing_waiting() {
+    let (mut mesh, ana, rounds) = renewers();
+    let log = Log {
+        space: Space::Record,
+        author: mesh.clinic.device("pharmacy").key.id(),
+        epoch: Epoch(99),
+    };
+    let mut head = Head::EMPTY;
+    for away in [false, true] {
+        if away {
+            mesh.cut("ward-2");
+        }
+        let key = &mesh.clinic.device("pharmacy").key;
+        let said = honest(&mesh, "pharmacy").renewal.to_body();
+        let segment = signed(&mesh, key, log, head, (said, Day::NEVER));
+        head = segment.end(&mesh.clinic.id);
+        let entries = crate::wire::Frame::Entries(Arc::new(segment));
+        mesh.whisper("pharmacy", "front-desk", &entries);
+    }
+    let held = |mesh: &Mesh, office: &str| mesh.offices[office].engine.holdings.head(&log).seq;
+    assert_eq!((held(&mesh, "front-desk"), held(&mesh, "ward-2")), (2, 1));
+    mesh.post("front-desk", ana, rounds, "Bed 4 is free")
+        .expect("posted");
+    mesh.cut("pharmacy");
+    let (space, epoch) = (log.space, log.epoch);
+    let end = LogEnd {
+        space,
+        epoch,
+        seq: 1,
+    };
+    let revocation = mesh.clinic.revocation("pharmacy", vec![end]);
+    mesh.clinic.say(Act::DeviceRevoked { revocation });
+    mesh.submit("ward-2");
+
+    mesh.heal("ward-2");
+    mesh.run_for(minutes(3));
+    let ben = StaffId::new(crate::domain::testing::seed16("staff", "Ben"));
+    assert_eq!(mesh.texts("ward-2", ben, rounds), ["Bed 4 is free"]);
 }
 
 #[test]
