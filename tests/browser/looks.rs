@@ -141,7 +141,7 @@ pub(crate) fn look(page: &Window, name: &str) -> Vec<String> {
         }
     }
     page.scheme("light");
-    found.extend(sideways(page, name));
+    page.size(1280, 800, 100);
     found.extend(
         nameless(page)
             .into_iter()

@@ -59,10 +59,12 @@ fn every_dialog_over_a_conversation_can_be_read_and_reached_by_everybody() {
     let place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana Pereira", 0);
     let mut found = look(&page, "nothing-yet");
+    found.extend(sideways(&page, "nothing-yet"));
     let ben = place.first_sign_in("Ben Okafor", 0);
     rooms(&place);
     talk(&page, &ben);
     found.extend(look(&page, "conversation"));
+    found.extend(sideways(&page, "conversation"));
     page.eval("document.querySelector('.headline .back').click()");
     found.extend(sideways(&page, "list"));
     open(&page, "Rounds");
