@@ -64,7 +64,6 @@ async function keepListening(signal) {
 /** @param {() => Promise<unknown>} load @param {number} wait */
 const soon = (load, wait) => settle(() => { load().catch(() => undefined); }, wait);
 const conversationsSoon = soon(loadConversations, 120);
-const allSoon = soon(look, 200);
 const statusSoon = soon(loadStatus, 150);
 setInterval(() => { if (running) statusSoon(); }, LOOK);
 const presenceSoon = soon(loadPresence, 300);
@@ -127,7 +126,7 @@ const HEARD = {
 	receipts,
 	connected: offices,
 	disconnected: offices,
-	record: allSoon,
+	record: soon(look, 200),
 	typing,
 	presence: presenceSoon,
 	login_ended: () => tell('gone', null),
