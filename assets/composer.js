@@ -36,7 +36,7 @@ export class Composer {
 		this.area = el('textarea', {
 			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message',
 			spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
-			input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150),
+			input: () => this.changed(), keydown: event => this.key(event), blur: () => this.offer([]),
 		});
 		this.about = el('div', { class: 'about', hidden: true });
 		this.offers = el('ul', { class: 'offers', id: 'people', role: 'listbox', 'aria-label': 'People to mention', hidden: true });

@@ -83,8 +83,8 @@ type Known = {
   link: 'joining' | 'open' | 'lost',
   /** Conversation, name, until when. */
   typing: Map<string, Map<string, number>>,
-  /** Staff id, `here` or `away`. */
-  presence: Map<string, string>,
+  /** Ids of staff who did something within the last minutes. */
+  presence: Set<string>,
 };
 /**
  * - `conversations`: the list or a count in it; `messages`: look at a conversation's messages again
