@@ -253,6 +253,6 @@ addEventListener('beforeunload', event => { if (unkept()) event.preventDefault()
 addEventListener('pagehide', storeDrafts);
 cure('step_up_required', stepUp);
 cure('stale_proof', goOn);
-watchIdle(boot);
+watchIdle(boot, lock);
 applyTheme();
 boot();

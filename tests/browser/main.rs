@@ -312,3 +312,21 @@ fn a_notification_on_the_desktop_says_neither_what_was_written_nor_by_whom() {
     );
     assert_eq!(ana.eval("window.told.length"), 3);
 }
+
+    // A node out of reach hears of nobody; whoever is at work stays, and whoever has gone is locked out.
+    open(&page, "rounds");
+    say(&page, "The lab has called");
+    page.until("document.querySelectorAll('.pending').length === 0");
+    place.nodes[0].kill();
+    page.until("document.querySelector('.banner:not([hidden])') !== null");
+    page.eval(
+        "(() => { const [now, real] = [Date.now, window.fetch]; window.hours = 0; Date.now = () => now() + window.hours * 3_600_000; \
+         window.fetch = (...all) => { if (all[0] === '/v1/me') window.looked = true; return real(...all); }; })()",
+    );
+    page.eval("window.hours = 1; document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true })); window.looked = false;");
+    page.until("window.looked");
+    assert!(page.text().contains("The lab has called"));
+    page.eval("window.hours = 2");
+    page.until("document.querySelector('h1')?.innerText === 'Locked'");
+    let left = page.eval("document.documentElement.outerHTML");
+    assert!(!left.as_str().expect("text").contains("The lab has called"));
