@@ -86,11 +86,7 @@ export class Desk {
 		this.leave();
 		known.open = id;
 		const composer = new Composer(id);
-		const timeline = new Timeline(id, {
-			reply: message => composer.reply(message),
-			amend: message => composer.amend(message),
-			putBack: one => composer.putBack(one),
-		});
+		const timeline = new Timeline(id, composer);
 		this.composer = composer;
 		this.timeline = timeline;
 		refill(this.body, timeline.node, composer.node);
