@@ -18,13 +18,6 @@ export class Problem extends Error {
 	}
 }
 
-/** The node did not answer: whether it did what was asked is not known. */
-class Unreachable extends Error {
-	constructor() {
-		super('the node does not answer');
-	}
-}
-
 let proof = '';
 
 // Shows the node that a change comes from this page.
@@ -33,10 +26,10 @@ export function setProof(value) {
 	proof = value ?? '';
 }
 
-/** @type {(error: Problem | Unreachable) => void} hears of every call that went wrong, before its caller does */
+/** @type {(error: unknown) => void} hears of every call that went wrong, before its caller does */
 let watcher = () => undefined;
 
-/** @param {(error: Problem | Unreachable) => void} hear */
+/** @param {(error: unknown) => void} hear */
 export function watchCalls(hear) {
 	watcher = hear;
 }
@@ -73,10 +66,9 @@ async function call(method, path, body, how = {}) {
 		if (!how.background && response.status < 500) lastActive = Date.now();
 		return await answer(response);
 	} catch (error) {
-		const known = error instanceof Problem ? error : new Unreachable();
 		if (error instanceof Problem && how.after !== error.code && await cures[error.code]?.()) return call(method, path, body, { ...how, after: error.code });
-		watcher(known);
-		throw known;
+		watcher(error);
+		throw error;
 	} finally {
 		clearTimeout(timer);
 	}
@@ -88,7 +80,7 @@ async function answer(response) {
 	const body = await response.json().catch(() => null);
 	if (body && typeof body.code === 'string') throw new Problem(body);
 	// Not our node's words, or it is going down.
-	if (response.status >= 500) throw new Unreachable();
+	if (response.status >= 500) throw new Error();
 	throw new Problem({ code: 'malformed', message: `the node answered ${response.status}` });
 }
 
@@ -130,8 +122,6 @@ export async function hints(hear, signal) {
 			text = lines.pop() ?? '';
 			for (const line of lines) if (line.startsWith('data:')) hear(JSON.parse(line.slice(5)));
 		}
-	} catch (error) {
-		throw error instanceof Problem ? error : new Unreachable();
 	} finally {
 		clearTimeout(timer);
 		stop.abort();

@@ -57,14 +57,19 @@ async function boot() {
 const others = new BroadcastChannel('clinic-mesh');
 others.onmessage = () => { if (known.me?.state === 'locked') goOn(); };
 
-/** @param {Me} me */
-function arrive(me) {
+/** @param {Me} me @param {Promise<unknown>} [kept] once the node has the drafts */
+function arrive(me, kept) {
 	const before = known.me?.state ?? 'ready';
+	// Somebody else has signed in on another page.
+	if (known.me && known.me.staff !== me.staff) {
+		if (desk) return leave(ENDED);
+		forget();
+	}
 	setMe(me);
 	if (before !== me.state && me.state === 'ready') others.postMessage('');
 	if (me.state === 'factor') show(factor(ways, me));
 	else if (me.state === 'enrol') show(enrol(ways));
-	else if (me.state === 'locked') show(locked(ways, me.name));
+	else if (me.state === 'locked') return shut(me, kept);
 	else if (!desk) begin();
 }
 
@@ -140,13 +145,7 @@ async function out() {
 async function lock() {
 	const { me } = known;
 	if (!me || me.state !== 'ready') return;
-	const kept = keepAll();
-	hush();
-	setMe({ ...me, state: 'locked' });
-	show(locked(ways, me.name));
-	await kept;
-	leaveDrafts();
-	forgetRead(me);
+	await arrive({ ...me, state: 'locked' }, keepAll());
 	// Until the node knows, whoever loads the page anew finds it open.
 	while (known.me?.state === 'locked' && !await post('/lock').catch(error => error instanceof Problem && post('/logout')).catch(() => false)) {
 		await sleep(1000);
@@ -154,11 +153,15 @@ async function lock() {
 }
 
 // Only who was here stays known while the screen is locked.
-/** @param {Me} me */
-function forgetRead(me) {
+/** @param {Me} me @param {Promise<unknown>} [kept] */
+async function shut(me, kept) {
+	hush();
+	show(locked(ways, me.name));
+	await kept;
+	leaveDrafts();
 	if (known.me?.state !== 'locked') return;
 	forget();
-	setMe({ ...me, state: 'locked' });
+	setMe(me);
 }
 
 async function keepAll() {
@@ -253,6 +256,6 @@ addEventListener('beforeunload', event => { if (unkept()) event.preventDefault()
 addEventListener('pagehide', storeDrafts);
 cure('step_up_required', stepUp);
 cure('stale_proof', goOn);
-watchIdle(boot);
+watchIdle(boot, lock);
 applyTheme();
 boot();

@@ -2,7 +2,7 @@
 
 import { at, post, Problem } from './api.js';
 import { announce, el, icon, iconButton, refill, settle } from './dom.js';
-import { about, draft, keepAbout, keepDraft, send, storeDrafts } from './outbox.js';
+import { draft, keepAbout, keepDraft, send, storeDrafts } from './outbox.js';
 import { firstLine } from './row.js';
 import { conversation, known, tell } from './state.js';
 import { escape, face, named, visible } from './text.js';
@@ -17,6 +17,8 @@ const DRAFT = 900;
 /** The others hear of typing at most this often, in ms. */
 const TYPING = 3500;
 const OFFERED = 6;
+/** Most people that a message mentions, as on the node. */
+const MENTIONS_MAX = 32;
 
 export class Composer {
 	/** @type {Quoted | null} */
@@ -28,6 +30,8 @@ export class Composer {
 	offered = -1;
 	/** @type {Staff[]} */
 	people = [];
+	/** @type {Set<string>} */
+	picked = new Set();
 
 	/** @param {string} id conversation */
 	constructor(id) {
@@ -36,7 +40,7 @@ export class Composer {
 		this.area = el('textarea', {
 			id: 'write', rows: '1', 'aria-label': `Write to ${visible(name)}`, placeholder: 'Write a message',
 			spellcheck: 'true', dir: 'auto', 'aria-autocomplete': 'list', 'aria-controls': 'people',
-			input: () => this.changed(), keydown: event => this.key(event), blur: () => setTimeout(() => this.offer([]), 150),
+			input: () => this.changed(), keydown: event => this.key(event), blur: () => this.offer([]),
 		});
 		this.about = el('div', { class: 'about', hidden: true });
 		this.offers = el('ul', { class: 'offers', id: 'people', role: 'listbox', 'aria-label': 'People to mention', hidden: true });
@@ -46,12 +50,6 @@ export class Composer {
 			this.about, this.offers, el('div', 'writing', this.area, this.sender), this.room);
 		this.saveSoon = settle(storeDrafts, DRAFT);
 		this.area.value = draft(id);
-		const { replying, amending, text = '' } = about(id) ?? {};
-		if (replying) this.reply(replying);
-		if (amending) {
-			this.amend(amending);
-			this.area.value = text;
-		}
 		requestAnimationFrame(() => this.grow());
 	}
 
@@ -62,9 +60,23 @@ export class Composer {
 	end() {
 		const { id, replying, amending, area: { value: text } } = this;
 		if (!amending) keepDraft(id, text);
-		keepAbout(id, { replying, amending, text });
+		const { id: message } = amending ?? replying ?? {};
+		// What was read is not kept here.
+		if (message) keepAbout(id, { message, text: amending ? text : undefined });
 		storeDrafts();
 		this.node.remove();
+	}
+
+	/**
+	 * Goes on with a reply, or with an amendment that has come to this text.
+	 * @param {Message} one @param {string} [text]
+	 */
+	resume(one, text) {
+		if (this.replying || this.amending || one.retracted || one.text === null) return;
+		if (text === undefined) return this.reply(one);
+		this.amend(one);
+		this.area.value = text;
+		this.grow();
 	}
 
 	/** The node has a draft that was written elsewhere. */
@@ -127,7 +139,8 @@ export class Composer {
 		this.clearAbout();
 		this.grow();
 		this.offer([]);
-		send(this.id, text, reply && { id: reply.id, by: reply.by, text: reply.text }, this.mentions(text));
+		send(this.id, text, reply, this.mentions(text));
+		this.picked.clear();
 	}
 
 	/** @param {Message} one @param {string} text */
@@ -136,6 +149,7 @@ export class Composer {
 		try {
 			await post(`${at(this.id)}/amend`, { message: one.id, text });
 			this.clearAbout();
+			keepAbout(this.id);
 			tell('messages', { conversation: this.id });
 			announce('Amended');
 		} catch (error) {
@@ -149,13 +163,15 @@ export class Composer {
 		/** @type {Set<string>} */
 		const ids = new Set();
 		// The longest name first: where Ana Lind is meant, Ana is not.
-		for (const { id, name } of this.others().sort((a, b) => b.name.length - a.name.length)) {
+		for (const { name } of this.others().sort((a, b) => b.name.length - a.name.length)) {
 			text = text.replace(new RegExp(`(?<![\\p{L}\\p{N}])@${escape(name)}(?![\\p{L}\\p{N}])`, 'giu'), () => {
-				ids.add(id);
+				const called = known.clinic?.staff.filter(one => one.name === name) ?? [];
+				// Whom a shared name means, only picking tells.
+				for (const { id } of called) if (!called[1] || this.picked.has(id)) ids.add(id);
 				return '';
 			});
 		}
-		return [...ids].sort();
+		return [...ids].slice(0, MENTIONS_MAX).sort();
 	}
 
 	others() {
@@ -255,6 +271,7 @@ export class Composer {
 		if (!one) return;
 		const end = this.area.selectionStart;
 		const from = this.area.value.lastIndexOf('@', end - 1);
+		this.picked.add(one.id);
 		this.area.setRangeText(`@${one.name} `, from, end, 'end');
 		this.offer([]);
 		this.changed();

@@ -36,7 +36,7 @@ export class Desk {
 		const talk = el('section', { class: 'talk', 'aria-label': 'Conversation' }, this.head, this.body);
 		this.side = el('div', 'side',
 			el('header', 'clinic', this.place, this.link), this.list.node, this.foot());
-		this.node = el('main', 'desk', this.skip(), this.banner, this.side, talk);
+		this.node = el('main', 'desk', button('To writing', () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus(), { class: 'skip' }), this.banner, this.side, talk);
 		this.off = [on('link', () => this.showLink()), on('outbox', () => this.showLink()), on('conversations', () => this.changed()), on('clinic', () => this.changed())];
 		this.showLink();
 		this.changed();
@@ -47,10 +47,6 @@ export class Desk {
 		this.list.end();
 		this.leave();
 		this.node.remove();
-	}
-
-	skip() {
-		return el('button', { class: 'skip', click: () => this.composer ? this.composer.focus() : this.list.items.querySelector('button')?.focus() }, 'To writing');
 	}
 
 	foot() {
@@ -90,11 +86,7 @@ export class Desk {
 		this.leave();
 		known.open = id;
 		const composer = new Composer(id);
-		const timeline = new Timeline(id, {
-			reply: message => composer.reply(message),
-			amend: message => composer.amend(message),
-			putBack: one => composer.putBack(one),
-		});
+		const timeline = new Timeline(id, composer);
 		this.composer = composer;
 		this.timeline = timeline;
 		refill(this.body, timeline.node, composer.node);

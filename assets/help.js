@@ -31,7 +31,6 @@ const STATES = [
 ];
 
 export function openHelp() {
-	if (document.querySelector('dialog.help')) return;
 	openDialog('Help', { class: 'help wide' },
 		el('div', 'halves',
 			el('section', {}, el('h3', {}, 'Keys'), el('dl', 'keys',

@@ -18,15 +18,18 @@ for (const event of ['keydown', 'pointerdown', 'wheel', 'touchmove']) {
 	addEventListener(event, () => { touched = Date.now(); }, { passive: true, capture: true });
 }
 
-/** @param {() => void} ended when the time is up and the node is to be asked */
-export function watchIdle(ended) {
+/** @param {() => void} ended when the time is up and the node is to be asked @param {() => void} lock when it cannot be */
+export function watchIdle(ended, lock) {
 	setInterval(() => {
 		const { me } = known;
 		if (me?.state !== 'ready' || !me.idle_minutes) return;
 		const now = Date.now();
 		if (touched > lastActivity() && now - lastActivity() > SIGN && !warning) sign();
-		const left = Math.min(lastActivity() + me.idle_minutes * 60_000, me.ends?.ms ?? Infinity) - now;
-		if (left <= 0 && known.link === 'open') ended();
+		const open = known.link === 'open';
+		// A node that does not answer hears of nobody; the page then counts by itself.
+		const last = open ? lastActivity() : Math.max(lastActivity(), touched);
+		const left = Math.min(last + me.idle_minutes * 60_000, me.ends?.ms ?? Infinity) - now;
+		if (left <= 0) open ? ended() : lock();
 		else if (left <= WARNING) warn(left);
 		else warning?.close();
 	}, 1000);

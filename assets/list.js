@@ -6,6 +6,9 @@ import { isHere, known, on, staffCalled, writers } from './state.js';
 import { face, named, visible } from './text.js';
 import { brief } from './time.js';
 
+/** @param {Conversation} one */
+const presence = one => one.kind === 'direct' && isHere(staffCalled(one.name)) ? 'here' : '';
+
 export class List {
 	/** @type {Map<string, { node: HTMLElement, shows: string }>} what each row shows, so that only changed rows are made anew */
 	rows = new Map();
@@ -34,7 +37,7 @@ export class List {
 		/** @type {typeof this.rows} */
 		const rows = new Map();
 		for (const one of known.conversations) {
-			const shows = JSON.stringify([one, known.open === one.id, draft(one.id) !== '' && known.open !== one.id, this.typing(one), this.presence(one), brief(one.newest?.ms ?? 0)]);
+			const shows = JSON.stringify([one, known.open === one.id, draft(one.id) !== '' && known.open !== one.id, writers(one.id).length, presence(one), brief(one.newest?.ms ?? 0)]);
 			const old = this.rows.get(one.id);
 			rows.set(one.id, old?.shows === shows ? old : { node: this.row(one), shows });
 		}
@@ -50,19 +53,9 @@ export class List {
 	}
 
 	/** @param {Conversation} one */
-	typing(one) {
-		return writers(one.id).length > 0;
-	}
-
-	/** @param {Conversation} one */
-	presence(one) {
-		return one.kind === 'direct' && isHere(staffCalled(one.name)) ? 'here' : '';
-	}
-
-	/** @param {Conversation} one */
 	row(one) {
 		const unread = one.unread ?? 0;
-		const here = this.presence(one);
+		const here = presence(one);
 		const words = [unread > 0 && `${unread} unread`, one.mentioned && 'you are mentioned', here].filter(Boolean).join(', ');
 		return el('li', { data: { id: one.id } }, el('button', {
 			class: unread ? 'unread' : '', 'aria-current': known.open === one.id && 'page', title: visible(one.members.join(', ')),
@@ -79,7 +72,7 @@ export class List {
 
 	/** @param {Conversation} one */
 	second(one) {
-		if (this.typing(one)) return el('span', 'second', 'writing…');
+		if (writers(one.id).length) return el('span', 'second', 'writing…');
 		if (draft(one.id) !== '' && known.open !== one.id) return el('span', 'second draft', 'Draft waits');
 		if (one.kind === 'direct') {
 			const other = staffCalled(one.name);

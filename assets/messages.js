@@ -15,7 +15,8 @@ const AGAIN = 80;
 
 /** @type {Map<string, Messages>} those of conversations that were left, for when the node is out of reach */
 const left = new Map();
-on('messages', data => { if (data.everything) left.clear(); });
+// A change may be a retraction.
+on('messages', data => data.everything ? left.clear() : left.delete(data.conversation));
 
 /** @param {string} conversation */
 export const messagesOf = conversation => left.get(conversation) ?? new Messages(conversation);
@@ -26,7 +27,8 @@ class Messages {
 	/** @type {string | null} where the page before the first one begins; null when there is none */
 	earlier = null;
 	loaded = false;
-	loading = false;
+	/** @type {Promise<boolean> | undefined} */
+	loading;
 	/** @type {Map<string, string>} the cursors that began the pages, by the id of their newest message */
 	cursors = new Map();
 
@@ -43,8 +45,7 @@ class Messages {
 		/** @type {Message[]} */
 		let messages = [];
 		for (;;) {
-			const query = new URLSearchParams({ limit: String(limit) });
-			if (before) query.set('before', before);
+			const query = new URLSearchParams({ limit: String(limit), ...before && { before } });
 			const page = await get(`${at(this.conversation)}/messages?${query}`, { background });
 			messages = page.messages.concat(messages);
 			before = page.earlier;
@@ -64,23 +65,23 @@ class Messages {
 		this.loaded = true;
 	}
 
-	/** @param {number} [limit] */
-	async back(limit = BACK) {
-		if (this.loading || !this.earlier) return false;
-		this.loading = true;
-		try {
-			const cursor = this.earlier;
-			const page = await this.fetch(limit, cursor, false);
-			const have = new Set(this.list.map(one => one.id));
-			const fresh = page.messages.filter(one => !have.has(one.id));
-			const newest = page.messages.at(-1);
-			if (newest) this.cursors.set(newest.id, cursor);
-			this.list = fresh.concat(this.list);
-			this.earlier = page.earlier;
-			return true;
-		} finally {
-			this.loading = false;
-		}
+	back() {
+		return this.loading ??= this.before(this.earlier).finally(() => { this.loading = undefined; });
+	}
+
+	/** @param {string | null} cursor */
+	async before(cursor) {
+		if (!cursor) return false;
+		const page = await this.fetch(BACK, cursor, false);
+		// The list begins elsewhere by now: with a gap between.
+		if (this.earlier !== cursor) return true;
+		const have = new Set(this.list.map(one => one.id));
+		const fresh = page.messages.filter(one => !have.has(one.id));
+		const newest = page.messages.at(-1);
+		if (newest) this.cursors.set(newest.id, cursor);
+		this.list = fresh.concat(this.list);
+		this.earlier = page.earlier;
+		return true;
 	}
 
 	async again() {
@@ -97,6 +98,7 @@ class Messages {
 			const cursor = this.cursors.get(this.list[i].id);
 			if (cursor) return this.merge(await this.fetch(BACK, cursor, true), false);
 		}
+		this.merge(await this.fetch(BACK, null, true), true);
 	}
 
 	/** @param {Page} page @param {boolean} newest whether nothing comes after this page */

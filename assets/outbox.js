@@ -22,8 +22,8 @@ const abouts = new Map();
 /** @param {string} conversation */
 export const about = conversation => abouts.get(mine(conversation));
 
-/** @param {string} conversation @param {About} one */
-export const keepAbout = (conversation, one) => abouts.set(mine(conversation), one);
+/** @param {string} conversation @param {About} [one] */
+export const keepAbout = (conversation, one) => one ? abouts.set(mine(conversation), one) : abouts.delete(mine(conversation));
 
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('');
 

@@ -45,7 +45,6 @@ export function openBegin(open) {
 	const form = el('form', {
 		submit: event => {
 			event.preventDefault();
-			if (go.disabled) return;
 			const id = together([...picked]);
 			dialog.close();
 			open(id);

@@ -29,11 +29,9 @@ function stateWords(delivery) {
 /** @param {Message} one @param {Setting} how @param {RowActs} acts */
 export function messageRow(one, how, acts) {
 	const mine = isMine(one);
-	const who = el('span', 'who', named(one.by), mine && el('span', 'unseen', ' (you)'));
 	const time = el('time', { datetime: one.written.iso, title: exactly(one.written.ms) }, clock(one.written.ms));
 	const bubble = el('div', 'bubble',
-		how.head && el('p', 'top', who),
-		!how.head && el('span', 'unseen', visible(one.by), ': '),
+		how.head && !mine ? el('p', 'top who', named(one.by)) : el('span', 'unseen', visible(one.by), ': '),
 		one.reply_to && quote(one.reply_to, acts),
 		body(one, how, acts),
 		foot(one, time, mine, acts));
@@ -89,10 +87,7 @@ function quote(quoted, acts) {
 }
 
 /** @param {string} text */
-export const firstLine = text => {
-	const line = text.trim().split('\n', 1)[0];
-	return line.length > 140 ? `${start(line, 140)}…` : line;
-};
+export const firstLine = text => start(text.trim().split('\n', 1)[0], 140);
 
 /** @param {'span' | 'button'} tag @param {string} state @param {string} words @param {Props} [more] */
 export const shape = (tag, state, words, more) => el(tag, { class: `state ${state}`, ...more }, icon(state), el('span', {}, words));
@@ -128,7 +123,6 @@ export function pendingRow(one, how, acts) {
 	}
 	fill(foot, el('time', {}, clock(one.at)));
 	const bubble = el('div', 'bubble',
-		how.head && el('p', 'top', el('span', 'who', named(known.me?.name ?? ''))),
 		one.reply && quote(one.reply, acts),
 		el('p', 'said', written(shorten(one.text), one.mentions.map(staffName))), foot);
 	return frame('mine pending', { key: one.key }, one.at, how, bubble);

@@ -29,8 +29,7 @@ export function openSearch(go) {
 			return;
 		}
 		try {
-			const query = new URLSearchParams({ q: words, limit: String(SHOWN) });
-			if (before) query.set('before', before);
+			const query = new URLSearchParams({ q: words, limit: String(SHOWN), ...before && { before } });
 			const answer = await get(`/search?${query}`);
 			if (number !== asked) return;
 			if (!before) refill(list);

@@ -18,7 +18,6 @@ export function form(action, fields, send, ...below) {
 	const node = el('form', {
 		submit: async event => {
 			event.preventDefault();
-			if (press.disabled) return;
 			press.disabled = true;
 			wrong.replaceChildren();
 			try {

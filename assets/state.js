@@ -12,7 +12,7 @@ export const known = {
 	open: null,
 	link: 'joining',
 	typing: new Map(),
-	presence: new Map(),
+	presence: new Set(),
 };
 
 /** @type {Map<Topic, Set<(data?: any) => void>>} */
@@ -79,7 +79,7 @@ async function loadClinic() {
 /** Who did something at any office within the last minutes. */
 export async function loadPresence() {
 	const { here } = await peek('/presence');
-	known.presence = new Map(here.map((/** @type {string} */ id) => [id, 'here']));
+	known.presence = new Set(here);
 	tell('clinic');
 }
 

@@ -58,23 +58,14 @@ export function saying(tag, props, text) {
 /** @param {string} name @param {string} [kind] */
 export const named = (name, kind) => saying('bdi', kind, name);
 
-// "Ana, Ben and Cy".
-/** @param {string[]} names */
-export function listed(names) {
-	const node = el('span');
-	names.forEach((name, at) => {
-		if (at > 0) node.append(at === names.length - 1 ? ' and ' : ', ');
-		node.append(named(name));
-	});
-	return node;
-}
+/** "Ana, Ben and Cy". */
+const LIST = new Intl.ListFormat('en-GB');
 
 /** @param {string[]} names */
-export function spoken(names) {
-	const seen = names.map(visible);
-	const last = seen.pop() ?? '';
-	return seen.length ? `${seen.join(', ')} and ${last}` : last;
-}
+export const listed = names => el('span', {}, ...LIST.formatToParts(names).map(({ type, value }) => type === 'element' ? named(value) : value));
+
+/** @param {string[]} names */
+export const spoken = names => LIST.format(names.map(visible));
 
 /**
  * What somebody wrote, with links and with mentions set off.
@@ -131,10 +122,6 @@ function confirmLink(address) {
 		saying('p', { class: 'address', dir: 'ltr' }, address),
 		el('div', 'choices',
 			button('Stay here', () => dialog.close(), { autofocus: true }),
-			button('Copy the address', () => {
-				navigator.clipboard?.writeText(address).catch(() => undefined);
-				dialog.close();
-			}),
 			button('Open in a new window', () => {
 				dialog.close();
 				if (where) window.open(address, '_blank', 'noopener,noreferrer');

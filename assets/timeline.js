@@ -3,7 +3,7 @@
 import { at, get, post, Problem } from './api.js';
 import { announce, button, el, field, icon, openDialog, overlay, refill, settle, settleOn } from './dom.js';
 import { messagesOf } from './messages.js';
-import { drop, pendingIn, settled } from './outbox.js';
+import { about, drop, keepAbout, pendingIn, settled } from './outbox.js';
 import { detailsList, isMine, messageRow, pendingRow } from './row.js';
 import { Scroll } from './scroll.js';
 import { form } from './sign-in.js';
@@ -33,6 +33,8 @@ export class Timeline {
 	ended = false;
 	/** @type {Item[]} */
 	items = [];
+	/** @type {Promise<void> | undefined} */
+	fetched;
 
 	/** @param {string} id @param {Writes} composer */
 	constructor(id, composer) {
@@ -53,7 +55,7 @@ export class Timeline {
 		this.down = button('', () => this.scroll.toEnd(), { class: 'jump', hidden: true });
 		this.up = button('', () => this.toUnread(), { class: 'jump up', hidden: true });
 		this.note = el('p', { class: 'wait', role: 'status' }, 'Opening…');
-		this.typing = el('p', { class: 'typing', 'aria-live': 'off' });
+		this.typing = el('p', 'typing');
 		this.node = el('div', 'timeline', this.note, this.scroll.node, this.up, this.down, this.typing);
 		this.scroll.node.addEventListener('keydown', event => this.key(event));
 		this.markSoon = settle(() => this.mark(), 250);
@@ -82,7 +84,7 @@ export class Timeline {
 		// What is here is shown at once: the node may be out of reach.
 		if (this.messages.loaded || pendingIn(this.id).length) this.begin();
 		try {
-			await this.messages.open();
+			await this.fetch();
 		} catch (error) {
 			if (!this.ended) this.failed(error);
 			return;
@@ -92,17 +94,36 @@ export class Timeline {
 		this.markSoon();
 	}
 
+	/** The newest, once: what is here may be from before the conversation was left. */
+	fetch() {
+		return this.fetched ??= this.messages.open().catch(error => {
+			this.fetched = undefined;
+			throw error;
+		});
+	}
+
 	begin() {
 		this.show();
 		if (this.unreadAt >= 0) this.scroll.toRow(this.unreadAt);
 		else this.scroll.toEnd();
 		this.moved();
+		this.resume();
+	}
+
+	/** What somebody was replying to or amending when they left is gone on with as it is by now. */
+	async resume() {
+		const kept = about(this.id);
+		if (!kept || !this.messages.loaded) return;
+		const index = await this.messages.find(kept.message, FAR).catch(() => NaN);
+		if (this.ended || isNaN(index) || about(this.id) !== kept) return;
+		keepAbout(this.id);
+		if (index >= 0) this.composer.resume(this.messages.list[index], kept.text);
 	}
 
 	/** @param {unknown} error */
 	failed(error) {
 		this.note.textContent = error instanceof Problem ? error.whole : 'The node does not answer. These messages come as soon as it is back.';
-		this.note.hidden = this.items.length > 0;
+		this.note.hidden = this.items.length > 0 && !(error instanceof Problem);
 	}
 
 	async look() {
@@ -192,15 +213,13 @@ export class Timeline {
 	}
 
 	async back() {
-		if (this.messages.loading || !this.messages.earlier) return;
-		this.scroll.rows.setAttribute('aria-busy', 'true');
-		try {
-			if (await this.messages.back() && !this.ended) this.show();
-		} catch {
-			// It is tried again with the next movement.
-		} finally {
-			this.scroll.rows.removeAttribute('aria-busy');
-		}
+		const { rows } = this.scroll;
+		if (rows.hasAttribute('aria-busy') || !this.messages.earlier) return;
+		rows.setAttribute('aria-busy', 'true');
+		// What fails is tried again with the next movement.
+		const came = await this.messages.back().catch(() => false);
+		rows.removeAttribute('aria-busy');
+		if (came && !this.ended) this.show();
 	}
 
 	moved() {
@@ -225,15 +244,16 @@ export class Timeline {
 	/** @param {string} id @param {string} [find] words to set off */
 	async jump(id, find) {
 		if (find !== undefined) this.find = find;
-		if (!this.messages.loaded) await this.messages.open();
 		announce('Looking for the message');
-		const index = await this.messages.find(id, FAR).catch(() => -1);
+		let wrong = 'That message is no longer here';
+		const index = await this.fetch().then(() => this.messages.find(id, FAR)).catch(error => {
+			wrong = said(error);
+			return this.messages.list.findIndex(one => one.id === id);
+		});
 		if (this.ended) return;
-		this.show();
-		if (index < 0) {
-			announce('That message is no longer here', 'alert');
-			return;
-		}
+		if (this.messages.loaded) this.show();
+		else this.note.textContent = wrong;
+		if (index < 0) return announce(wrong, 'alert');
 		const node = this.scroll.toRow(index);
 		settleOn(node);
 		node?.classList.add('pointed');
@@ -359,12 +379,7 @@ export const said = error => error instanceof Problem ? error.whole : 'The node 
 function guess(item, width) {
 	const text = item.text ?? '';
 	const across = Math.max(20, Math.min(width * 0.78, 640) / 8.2);
-	let lines = 0;
-	for (let from = 0, end = 0; end !== -1 && lines < 30; from = end + 1) {
-		end = text.indexOf('\n', from);
-		lines += Math.max(1, Math.ceil(((end === -1 ? text.length : end) - from) / across));
-	}
-	return 50 + lines * 24;
+	return text.split('\n', 30).reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / across)) * 24, 50);
 }
 
 /** @param {Act[]} acts @param {Element} from where the menu opens */
@@ -379,10 +394,8 @@ export function openMenu(acts, from) {
 	menu.addEventListener('keydown', event => {
 		const here = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
 		const to = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 }[event.key];
-		const letter = acts.findIndex(([label]) => label[0].toLowerCase() === event.key.toLowerCase());
 		if (to !== undefined) items[(to + items.length) % items.length].focus();
 		else if (event.key === 'Tab') dialog.close();
-		else if (letter >= 0 && event.key.length === 1) items[letter].focus();
 		else return;
 		event.preventDefault();
 	});

@@ -324,6 +324,8 @@ fn other_pages_of_the_same_browser_go_on_when_a_login_gets_another_token() {
     page.key("Control+l");
     for window in [&page, &other] {
         window.until("document.querySelector('h1')?.innerText === 'Locked'");
+        // Off the screen, and out of the page.
+        window.until("import('/assets/state.js').then(({ known }) => known.clinic === null && known.conversations.length === 0)");
     }
     page.fill("Password", PASSWORD);
     page.key("Enter");

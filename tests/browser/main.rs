@@ -18,6 +18,8 @@ mod window;
 use std::time::Duration;
 
 use clinic::{PASSWORD, Place, begin, begin_group, first_sign_in, open, say, sign_in, signed_in};
+use strings::send_all;
+use window::Window;
 
 #[test]
 fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
@@ -60,6 +62,17 @@ fn two_offices_sign_in_write_to_each_other_and_see_how_far_it_has_come() {
     // A mention is what stands in the text, whether it was picked from the list or typed.
     say(&ben, "@ana: not box@ana.example and not @Anabel");
     ana.until("[...document.querySelectorAll('.row:not(.mine)')].pop().querySelector('mark.mention')?.textContent === '@ana'");
+
+    // Of two who share a name only who was picked, and no more than the node takes.
+    let mentioned = ana.eval(
+        "Promise.all(['composer', 'state'].map(name => import(`/assets/${name}.js`))).then(([{ Composer }, { known }]) => { \
+         const { clinic } = known; const many = [...Array(40).keys()].map(at => ({ id: `${at}`.padStart(2, '0'), name: at < 2 ? 'Cy' : `Dr ${at}` })); \
+         known.clinic = { staff: many }; \
+         const of = (text, ...picked) => Composer.prototype.mentions.call({ others: () => [...many], picked: new Set(picked) }, text); \
+         const found = [of('@Dr 7 and @Cy'), of('@Cy', '01'), of(many.map(one => `@${one.name}`).join()).length]; \
+         known.clinic = clinic; return found; })",
+    );
+    assert_eq!(mentioned, serde_json::json!([["07"], ["01"], 32]));
 
     begin(&ana, "Ben");
     say(&ana, "Only for you");
@@ -131,7 +144,7 @@ fn whoever_locks_or_leaves_takes_everything_off_the_screen_and_finds_the_draft_a
 
 #[test]
 fn a_message_is_amended_found_gone_to_and_retracted() {
-    let place = Place::of(&["front-desk"]);
+    let mut place = Place::of(&["front-desk"]);
     let ana = place.first_sign_in("Ana", 0);
     let ben = place.first_sign_in("Ben", 0);
     place.room("lunch", &["Ana"]);
@@ -139,16 +152,23 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     open(&ana, "rounds");
     open(&ben, "rounds");
     say(&ana, "The pump is in room 7");
-    (0..40).for_each(|number| say(&ana, &format!("something else {number}")));
+    let many: Vec<String> = (0..110)
+        .map(|number| format!("something else {number}"))
+        .collect();
+    assert_eq!(send_all(&ana, &many).len(), many.len());
+    ana.shows("something else 109");
 
     // Found by the beginnings of its words, and gone to although it is far above.
-    ben.shows("something else 39");
+    ben.shows("something else 109");
     ben.key("Control+k");
     ben.until("document.activeElement?.id === 'search'");
     ben.type_text("pum room");
     ben.until("document.querySelectorAll('.hits li').length === 1");
     ben.key("Enter");
     ben.until("document.activeElement?.innerText.includes('The pump is in room 7')");
+
+    what_came_to_a_conversation_that_was_left_is_found(&ana);
+    reopened_while_more_was_on_its_way_nothing_is_missing(&ana, many.len() + 1);
 
     // What it said stays to be seen.
     ana.eval("document.querySelector('.scroll').scrollTop = 0");
@@ -173,8 +193,8 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ben.key("Escape");
 
     // Retracted: that, by whom and why stays, the words do not.
-    ana.eval("document.querySelector('.scroll').scrollTop = 0");
-    ana.until("(() => { const row = [...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')); row?.focus(); return Boolean(row) && row === document.activeElement; })()");
+    // Each page before asks for the next one.
+    ana.until("(() => { document.querySelector('.scroll').scrollTop = 0; const row = [...document.querySelectorAll('.row')].find(one => one.innerText.includes('room 9')); row?.focus(); return Boolean(row) && row === document.activeElement; })()");
     ana.key("Enter");
     ana.press("Retract");
     ana.until("document.activeElement?.matches('dialog input')");
@@ -182,13 +202,119 @@ fn a_message_is_amended_found_gone_to_and_retracted() {
     ana.key("Enter");
     ben.shows("wrong pump");
     assert!(!ben.text().contains("room 9"), "{}", ben.text());
+    amended_once_it_is_not_offered_again(&ana);
+    refused_it_is_said_over_what_is_there(&ana);
+
+    // Nor do they come back from what the page still has, when the node is out of reach.
+    ben.eval("document.getElementById('write').focus()");
+    say(&ben, "Only for a moment");
+    ana.shows("Only for a moment");
+    ana.key("ArrowUp");
+    ana.until("document.activeElement?.innerText.includes('Only for a moment')");
+    ana.key("r");
+    ana.until("document.querySelector('.composer .about:not([hidden])')");
+    open(&ana, "lunch");
+    ben.until("document.querySelectorAll('.pending').length === 0");
+    ben.key("ArrowUp");
+    ben.until("document.activeElement?.innerText.includes('Only for a moment')");
+    ben.key("Enter");
+    ben.press("Retract");
+    ben.until("document.activeElement?.matches('dialog input')");
+    ben.type_text("too early");
+    ben.key("Enter");
+    ben.until("document.querySelector('dialog[open]') === null");
+    ana.until(&format!("{ROUNDS}.then(rounds => !rounds.loaded)"));
+    place.nodes[0].kill();
+    ana.until("document.querySelector('.banner:not([hidden])') !== null");
+    open(&ana, "rounds");
+    ana.shows("These messages come as soon as it is back");
+    let left = ana.eval("document.documentElement.outerHTML");
+    assert!(!left.as_str().expect("text").contains("Only for a moment"));
     assert_eq!(ana.complaints(), [""; 0]);
     assert_eq!(ben.complaints(), [""; 0]);
 }
 
+/// What a page has of the messages in `rounds`.
+const ROUNDS: &str = "Promise.all(['messages', 'state'].map(name => import(`/assets/${name}.js`))) \
+     .then(([{ messagesOf }, { known }]) => messagesOf(known.conversations.find(one => one.name === 'rounds').id))";
+
+fn what_came_to_a_conversation_that_was_left_is_found(ana: &Window) {
+    open(ana, "lunch");
+    // As if the hint of the newest one were still on its way.
+    ana.eval(&format!(
+        "{ROUNDS}.then(rounds => {{ rounds.list.pop(); }})"
+    ));
+    ana.key("Control+k");
+    ana.until("document.activeElement?.id === 'search'");
+    ana.type_text("else 109");
+    ana.until("document.querySelectorAll('.hits li').length === 1");
+    ana.key("Enter");
+    ana.until("document.activeElement?.innerText.includes('something else 109')");
+}
+
+fn reopened_while_more_was_on_its_way_nothing_is_missing(ana: &Window, count: usize) {
+    // Small pages, of which the second waits for its release.
+    ana.eval(
+        "(() => { const real = window.fetch; let asked = 0; window.fetch = async (address, ...how) => { \
+         if (String(address).includes('before=') && ++asked === 2) await new Promise(done => { window.release = done; }); \
+         return real(String(address).replace('limit=500', 'limit=20'), ...how); }; })()",
+    );
+    let above = "document.querySelector('.scroll').scrollTop = 0";
+    ana.until(&format!(
+        "(() => {{ {above}; return Boolean(window.release); }})()"
+    ));
+    open(ana, "lunch");
+    open(ana, "rounds");
+    ana.until("document.querySelector('.row[aria-setsize=\"60\"]')");
+    ana.eval("window.release()");
+    ana.until(&format!(
+        "(() => {{ {above}; return document.querySelector('.row[aria-setsize=\"{count}\"]'); }})()"
+    ));
+}
+
+fn amended_once_it_is_not_offered_again(ana: &Window) {
+    ana.eval(
+        "(() => { const real = window.fetch; window.fetch = async (...all) => { const answer = await real(...all); \
+         if (String(all[0]).endsWith('/amend')) await new Promise(done => { window.answer = done; }); \
+         return answer; }; })()",
+    );
+    ana.eval("document.getElementById('write').focus()");
+    ana.key("ArrowUp");
+    ana.until("document.activeElement?.innerText.includes('something else 109')");
+    ana.key("e");
+    ana.until("document.getElementById('write').value === 'something else 109'");
+    ana.type_text("!");
+    ana.key("Enter");
+    ana.until("window.answer");
+    open(ana, "lunch");
+    ana.eval("window.answer()");
+    ana.until("document.getElementById('live').innerText === 'Amended'");
+    open(ana, "rounds");
+    ana.shows("something else 109!");
+    assert_eq!(
+        ana.eval("document.querySelector('.composer .about').hidden && document.getElementById('write').value"),
+        ""
+    );
+}
+
+fn refused_it_is_said_over_what_is_there(ana: &Window) {
+    open(ana, "lunch");
+    ana.eval(
+        "(() => { const real = window.fetch; window.fetch = async (...all) => { \
+         if (!String(all[0]).includes('/messages?')) return real(...all); \
+         window.fetch = real; \
+         return new Response(JSON.stringify({ code: 'refused', message: 'not in this room' }), { status: 403 }); }; })()",
+    );
+    open(ana, "rounds");
+    ana.shows("not in this room");
+    ana.shows("something else 109!");
+    open(ana, "lunch");
+    open(ana, "rounds");
+}
+
 #[test]
 fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
-    let place = Place::of(&["front-desk"]);
+    let mut place = Place::of(&["front-desk"]);
     let page = place.first_sign_in("Ana", 0);
     place.room("rounds", &["Ana"]);
     open(&page, "rounds");
@@ -206,6 +332,24 @@ fn a_wrong_password_is_said_plainly_and_a_lock_is_opened_with_the_right_one() {
     page.fill("Password", PASSWORD);
     page.key("Enter");
     signed_in(&page);
+
+    // A node out of reach hears of nobody; whoever is at work stays, and whoever has gone is locked out.
+    open(&page, "rounds");
+    say(&page, "The lab has called");
+    page.until("document.querySelectorAll('.pending').length === 0");
+    place.nodes[0].kill();
+    page.until("document.querySelector('.banner:not([hidden])') !== null");
+    page.eval(
+        "(() => { const [now, real] = [Date.now, window.fetch]; window.hours = 0; Date.now = () => now() + window.hours * 3_600_000; \
+         window.fetch = (...all) => { if (all[0] === '/v1/me') window.looked = true; return real(...all); }; })()",
+    );
+    page.eval("window.hours = 1; document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true })); window.looked = false;");
+    page.until("window.looked");
+    assert!(page.text().contains("The lab has called"));
+    page.eval("window.hours = 2");
+    page.until("document.querySelector('h1')?.innerText === 'Locked'");
+    let left = page.eval("document.documentElement.outerHTML");
+    assert!(!left.as_str().expect("text").contains("The lab has called"));
     assert_eq!(page.complaints(), [""; 0]);
 }
 

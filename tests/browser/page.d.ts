@@ -83,8 +83,8 @@ type Known = {
   link: 'joining' | 'open' | 'lost',
   /** Conversation, name, until when. */
   typing: Map<string, Map<string, number>>,
-  /** Staff id, `here` or `away`. */
-  presence: Map<string, string>,
+  /** Ids of staff who did something within the last minutes. */
+  presence: Set<string>,
 };
 /**
  * - `conversations`: the list or a count in it; `messages`: look at a conversation's messages again
@@ -103,9 +103,12 @@ type Scrolled<T> = {
   moved: () => void,
 };
 /** What the timeline asks of the place where messages are written. */
-type Writes = { reply: (one: Message) => void, amend: (one: Message) => void, putBack: (one: Pending) => void };
-/** What the field for writing refers to, and what stands in it. */
-type About = { replying: Quoted | null, amending: Message | null, text: string };
+type Writes = {
+  reply: (one: Message) => void, amend: (one: Message) => void, putBack: (one: Pending) => void,
+  resume: (one: Message, text?: string) => void,
+};
+/** What the field for writing refers to, and the text if it amends that. */
+type About = { message: string, text?: string };
 /** What can be chosen from a menu: words, key, act. */
 type Act = [string, string, () => void];
 /** A row in the page: what it depends on, where it stands, and as the how manyth of how many. */

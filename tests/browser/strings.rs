@@ -155,7 +155,7 @@ fn whatever_people_and_rooms_are_called_stays_text_everywhere() {
 }
 
 /// Sends all texts as the page does; gives the ids of those that the node took.
-fn send_all(page: &Window, texts: &[String]) -> Vec<(String, String)> {
+pub(crate) fn send_all(page: &Window, texts: &[String]) -> Vec<(String, String)> {
     let ids = page.eval(&format!(
         "(async () => {{ const {{ post, at }} = await import('/assets/api.js'); const {{ known }} = await import('/assets/state.js'); \
          const ids = []; for (const text of {}) ids.push(await post(`${{at(known.open)}}/messages`, {{ text }}).then(sent => sent.id, () => null)); return ids; }})()",
