@@ -469,7 +469,7 @@ impl Facts {
         }
         self.joined.iter_mut().for_each(shorten);
         for twin in self.machine.twins.iter_mut().flatten() {
-            twin.machine.truncate(MAKER);
+            cut(&mut twin.machine, MAKER);
         }
         if let Some(settings) = &mut self.machine.settings {
             settings.unresolved = vec!["a name".to_owned(); settings.unresolved.len()];
@@ -546,8 +546,13 @@ const ID_SHOWN: usize = 8;
 const LIST_MAX: usize = 1024;
 
 fn shorten(id: &mut String) {
-    if let Some((end, _)) = id.char_indices().nth(ID_SHOWN) {
-        id.truncate(end);
+    cut(id, ID_SHOWN);
+}
+
+/// Keeps so many letters: a bundle comes from anywhere, and a byte may be in the middle of one.
+fn cut(text: &mut String, letters: usize) {
+    if let Some((end, _)) = text.char_indices().nth(letters) {
+        text.truncate(end);
     }
 }
 
