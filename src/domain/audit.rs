@@ -339,6 +339,7 @@ impl AuditRecord {
         codec::encode(self)
     }
 }
+
 /// Which conversation each person opened last, as far as these records tell, the newest of which come first.
 pub fn opened_last(
     newest_first: impl IntoIterator<Item = AuditRecord>,
