@@ -224,9 +224,19 @@ impl SampleClinic {
         office: &str,
         change: impl FnOnce(&mut Certificate),
     ) -> DeviceId {
+        self.enrol_by(ADMIN, office, change)
+    }
+
+    /// The same, by one of several admins.
+    pub(crate) fn enrol_by(
+        &mut self,
+        who: &str,
+        office: &str,
+        change: impl FnOnce(&mut Certificate),
+    ) -> DeviceId {
         let mut certificate = self.draft(office);
         change(&mut certificate);
-        let signed = self.certify(ADMIN, &certificate);
+        let signed = self.certify(who, &certificate);
         let (key, (noise_secret, _)) = device_keys(office);
         let device = SampleDevice {
             id: key.id().as_device(),
@@ -234,15 +244,16 @@ impl SampleClinic {
             noise_secret,
             certificate,
             signed: signed.clone(),
-            grant: self.admins[ADMIN].signed.clone(),
+            grant: self.admins[who].signed.clone(),
         };
         let id = device.id;
         self.devices.insert(office.into(), device);
-        self.say(Act::DeviceEnrolled {
+        let act = Act::DeviceEnrolled {
             certificate: signed,
             invitation: None,
             address: None,
-        });
+        };
+        self.say_as(who, act);
         id
     }
 

@@ -167,7 +167,10 @@ impl World {
         if last < newest && !found.evil && !found.stepped {
             self.broke(
                 AFTER_WHAT_WAS_SEEN,
-                format!("node {node}: {:?}", segment.log),
+                format!(
+                    "node {node}: {last:?} before {newest:?} in {:?}",
+                    segment.log
+                ),
             );
         }
     }

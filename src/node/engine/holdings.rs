@@ -153,6 +153,12 @@ impl Holdings {
         self.spaces.get(space)
     }
 
+    /// The times that the logs held end with.
+    pub(super) fn times(&self) -> impl Iterator<Item = Hlc> {
+        let logs = self.spaces.values().flat_map(|space| space.logs.values());
+        logs.map(|log| log.time)
+    }
+
     /// The logs of a space, by name.
     pub(super) fn logs_of(&self, space: &Space) -> Vec<Log> {
         let Some(state) = self.spaces.get(space) else {

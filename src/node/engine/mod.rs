@@ -11,6 +11,7 @@
 
 mod accept;
 mod batch;
+mod clock;
 mod credentials;
 mod disk;
 mod drafts;
@@ -52,12 +53,13 @@ use crate::domain::message::EntryId;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
-use crate::domain::time::{Clock, Day, Hlc};
+use crate::domain::time::Day;
 use crate::domain::trust::{self, MESH_KEYS, MeshKey, Reach, Refusal, TrustView};
 use crate::planted::planted;
 use crate::wire::{self, Frame};
 
 use batch::Batch;
+use clock::HybridClock;
 use drafts::Drafts;
 use facts::Facts;
 use holdings::Holdings;
@@ -106,7 +108,7 @@ pub struct Engine {
     /// The newest epoch begun here.
     last_epoch: Epoch,
     now: Now,
-    clock: Clock,
+    clock: HybridClock,
     rng: StdRng,
     standing: DeviceStanding,
     /// That a peer refused this node as revoked, since it was last let in anywhere. A node that was away
@@ -209,7 +211,7 @@ impl Engine {
             epochs: BTreeMap::new(),
             last_epoch,
             now,
-            clock: Clock::resume(boot.clock),
+            clock: HybridClock::resume(boot.clock),
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
             shut_out: None,
@@ -629,29 +631,6 @@ impl Engine {
         self.last_epoch
     }
 
-    /// Ends the epoch if the clock was far ahead and has been put right: what is written from here on
-    /// has to carry times that others accept.
-    fn check_clock(&mut self) {
-        if !self.mend_clock() {
-            return;
-        }
-        self.epoch = self.fresh_epoch();
-        self.epochs.clear();
-        let started = AuditRecord::done(Actor::Node, Origin::Inside, self.started());
-        self.batch.audit_first(started);
-    }
-
-    /// Puts the hybrid clock back to the wall clock if it is so far ahead that no peer would accept
-    /// its timestamps; never before the horizon, which time has passed for certain.
-    fn mend_clock(&mut self) -> bool {
-        let floor = self.now.wall.max(self.horizon.start());
-        let ahead = self.clock.last().too_far_ahead(floor);
-        if ahead {
-            self.clock = Clock::resume(Hlc::at(floor));
-        }
-        ahead
-    }
-
     /// The links to devices for which `keep` holds.
     fn links_where(&self, keep: impl Fn(&Link) -> bool) -> Vec<LinkId> {
         self.links
@@ -664,10 +643,6 @@ impl Engine {
     /// The clinic as this node's record says.
     pub fn clinic(&self) -> &Arc<crate::domain::record::Clinic> {
         &self.record.clinic
-    }
-
-    fn tick_clock(&mut self) -> Hlc {
-        self.clock.tick(self.now.wall)
     }
 }
 

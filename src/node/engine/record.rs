@@ -188,12 +188,13 @@ impl Engine {
         self.record_changed();
     }
 
-    /// Logs of devices whose revocation is another one now, or void: where they end is to be found anew.
+    /// Logs of devices whose revocation is another one now, or void, or whose enrolment is: where they end
+    /// is to be found anew.
     fn forget_ends(&mut self, before: &Clinic) {
         let after = self.record.clinic.clone();
-        let changed = after.devices.iter().filter(|(id, device)| {
-            let known = before.devices.get(id);
-            known.is_some_and(|known| known.revocation != device.revocation)
+        let changed = before.devices.iter().filter(|(id, device)| {
+            let now = after.devices.get(id);
+            now.and_then(|now| now.revocation.as_ref()) != device.revocation.as_ref()
         });
         let changed: BTreeSet<AuthorId> = changed.map(|(id, _)| AuthorId::from(*id)).collect();
         if changed.is_empty() {

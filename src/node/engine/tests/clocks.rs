@@ -71,6 +71,45 @@ fn a_forged_clock_reorders_nobody_elses_messages() {
     }
 }
 
+/// Two clocks that differ by less than anybody refuses, and one that was far ahead until now: what is written
+/// after the correction answers what was read before it.
+#[test]
+fn what_is_written_after_a_clock_was_put_right_comes_after_what_was_read() {
+    let (mut r, _) = with_forged_clock(10 * 60 * 1000);
+    let desk = r.mesh.offices.get_mut("front-desk").expect("it runs");
+    desk.skew = 2 * 60 * 1000;
+    r.mesh.post("ward-2", r.ben, r.rounds, "x").expect("posted");
+    r.mesh
+        .post("front-desk", r.ana, r.rounds, "1")
+        .expect("posted");
+    r.mesh.run_for(Duration::from_secs(2));
+    r.mesh.offices.get_mut("ward-2").expect("it runs").skew = 0;
+    r.mesh.run_for(Duration::from_secs(1));
+    r.mesh.post("ward-2", r.ben, r.rounds, "2").expect("posted");
+    r.mesh.run_for(Duration::from_secs(2));
+    assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["1", "2", "x"]);
+    assert_eq!(r.mesh.texts("front-desk", r.ana, r.rounds), ["1", "2"]);
+}
+
+/// What was written while the clock was ahead is accepted once its moment has come; who writes it anew by
+/// then does so after it.
+#[test]
+fn what_is_written_when_the_moment_of_a_wrong_clock_has_come_comes_after_what_it_dated() {
+    let (mut r, _) = with_forged_clock(7 * 60 * 1000);
+    let post = |r: &mut Rounds, text| {
+        let (ben, rounds) = (r.ben, r.rounds);
+        r.mesh.post("ward-2", ben, rounds, text).expect("posted");
+        r.mesh.run_for(Duration::from_secs(2));
+    };
+    post(&mut r, "x");
+    r.mesh.offices.get_mut("ward-2").expect("it runs").skew = 0;
+    r.mesh.run_for(Duration::from_secs(1));
+    post(&mut r, "1");
+    r.mesh.run_for(minutes(5));
+    post(&mut r, "2");
+    assert_eq!(r.mesh.texts("front-desk", r.ana, r.rounds), ["1", "x", "2"]);
+}
+
 #[test]
 fn what_was_written_before_a_clock_leapt_ahead_does_not_wait_until_it_is_right() {
     // Not so far that the ward would find itself cut off for too long to write.

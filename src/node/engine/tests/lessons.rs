@@ -291,6 +291,42 @@ fn a_revocation_that_turns_out_void_ends_no_log_any_more() {
     assert_eq!(mesh.texts("ward-2", ben, rounds), ["one", "two", "three"]);
 }
 
+/// A running node and one that has just started have to say the same of a machine whose enrolment turns
+/// out void after it was revoked: its logs end nowhere, since nobody has said so any more.
+#[test]
+fn an_enrolment_that_turns_out_void_takes_the_ends_of_its_revocation_along() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    let lee = clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    clinic.enrol_by("Lee", "pharmacy", |_| {});
+    let ana = clinic.staff("Ana", ["front-desk"]);
+    let cem = clinic.staff("Cem", ["pharmacy", "front-desk"]);
+    let rounds = clinic.room("rounds", [ana, cem]);
+    let mut mesh = Mesh::of(clinic);
+    let id = mesh.post("pharmacy", cem, rounds, "one").expect("posted");
+    mesh.post("pharmacy", cem, rounds, "two").expect("posted");
+    mesh.run_for(Duration::from_secs(2));
+    let end = LogEnd {
+        space: rounds,
+        epoch: id.epoch,
+        seq: id.seq,
+    };
+    let revocation = mesh.clinic.revocation("pharmacy", vec![end]);
+    mesh.clinic.say(Act::DeviceRevoked { revocation });
+    mesh.submit("front-desk");
+    assert_eq!(mesh.texts("front-desk", ana, rounds), ["one"]);
+
+    mesh.clinic.say_root(Act::AdminEnded {
+        admin: lee,
+        last: 0,
+    });
+    mesh.submit("front-desk");
+    let running = mesh.texts("front-desk", ana, rounds);
+    let disk = mesh.crash("front-desk");
+    mesh.start("front-desk", disk, 0);
+    assert_eq!(running, mesh.texts("front-desk", ana, rounds));
+    assert_eq!(running, ["one", "two"]);
+}
+
 #[test]
 fn a_log_that_is_asked_for_again_while_it_is_being_read_is_sent_to_its_end() {
     let mut r = rounds();
