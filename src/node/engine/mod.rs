@@ -11,10 +11,13 @@
 
 mod accept;
 mod batch;
+mod boot;
+mod commands;
 mod credentials;
 mod disk;
 mod drafts;
 mod facts;
+mod hints;
 mod holdings;
 mod link;
 mod people;
@@ -24,11 +27,13 @@ mod purge;
 mod reading;
 mod record;
 mod renewal;
+mod replies;
 mod retract;
 mod searching;
 mod send;
 mod sightings;
 mod standing;
+mod status;
 mod trail;
 mod types;
 mod views;
