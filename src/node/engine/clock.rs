@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::audit::{Actor, AuditRecord, Origin};
 use crate::domain::time::{Clock, Hlc, WallTime};
 
 use super::Engine;
@@ -56,18 +55,6 @@ impl HybridClock {
 }
 
 impl Engine {
-    /// Ends the epoch if the clock was far ahead and has been put right: what is written from here on
-    /// has to carry times that others accept.
-    pub(super) fn check_clock(&mut self) {
-        if !self.mend_clock() {
-            return;
-        }
-        self.epoch = self.fresh_epoch();
-        self.epochs.clear();
-        let started = AuditRecord::done(Actor::Node, Origin::Inside, self.started());
-        self.batch.audit_first(started);
-    }
-
     /// Puts the hybrid clock back if it is so far ahead of the wall clock that no peer would accept its
     /// timestamps: to the wall clock, but never before the horizon, which time has passed for certain, nor
     /// before what is held and others accept, so that an answer comes after what it answers.

@@ -11,25 +11,34 @@
 
 mod accept;
 mod batch;
+mod boot;
 mod clock;
+mod commands;
 mod credentials;
 mod disk;
 mod drafts;
+mod epochs;
 mod facts;
+mod hints;
 mod holdings;
+mod jobs;
 mod link;
+mod links;
 mod people;
 mod presence;
 mod pull;
 mod purge;
 mod reading;
 mod record;
+mod refusals;
 mod renewal;
+mod replies;
 mod retract;
 mod searching;
 mod send;
 mod sightings;
 mod standing;
+mod status;
 mod trail;
 mod types;
 mod views;
@@ -39,8 +48,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 
 pub use types::*;
 
@@ -48,21 +57,21 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::factor::Credentials;
 use crate::domain::health::Concern;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, SpaceId, StaffId};
-use crate::domain::log::{Epoch, Log};
+use crate::domain::log::Epoch;
 use crate::domain::message::EntryId;
+use crate::domain::record::Clinic;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
 use crate::domain::trust::{self, MESH_KEYS, MeshKey, Reach, Refusal, TrustView};
-use crate::planted::planted;
-use crate::wire::{self, Frame};
 
 use batch::Batch;
 use clock::HybridClock;
 use drafts::Drafts;
 use facts::Facts;
 use holdings::Holdings;
+use jobs::Job;
 use link::{Link, Stage};
 use presence::Presence;
 use pull::Wants;
@@ -72,27 +81,8 @@ use sightings::Sightings;
 /// How often the engine looks at the time.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Silence after which we say that we are here.
-const BEAT: Duration = Duration::from_secs(4);
-
-/// How often a peer is told our clock, however busy the channel is.
-///
-/// Ten minutes: a peer believes a report for an hour ([`crate::domain::purge::REPORT_MAX_AGE`]), and
-/// needs one at midnight to end the day.
-const TELL: Duration = Duration::from_secs(10 * 60);
-
-/// Silence after which a peer counts as gone: three beats and a little. A killed peer is noticed
-/// within 15 seconds.
-const SILENCE: Duration = Duration::from_secs(13);
-
-/// How often digests are compared again on an open channel, should anything have been missed.
-const COMPARE: Duration = Duration::from_secs(60);
-
 /// How often the audit trail is offered to its witnesses: well within the minute it must take.
 const WITNESS: Duration = Duration::from_secs(15);
-
-/// How long refusals of one kind are counted before they are recorded again.
-const REFUSALS: Duration = Duration::from_secs(60);
 
 /// The rules of one node, driven by inputs.
 #[derive(Debug)]
@@ -156,40 +146,6 @@ pub struct Engine {
     tick: bool,
     next_witness: Duration,
 }
-
-/// What a reading was for.
-#[derive(Debug)]
-enum Job {
-    /// Sending a log to a peer.
-    Send { link: LinkId, log: Log },
-    /// Comparing an older head that a peer showed.
-    Compare {
-        link: LinkId,
-        log: Log,
-        shown: wire::LogHead,
-    },
-    /// Finding where a revoked device's log ends.
-    FindEnd { log: Log },
-    /// A page for a reader.
-    Page(reading::PageJob),
-    /// What a page refers to.
-    Related(Box<reading::RelatedJob>),
-    /// What a message ever said.
-    History(reading::HistoryJob),
-    /// What somebody looks for.
-    Search(searching::SearchJob),
-    /// What somebody looked for, but for how it reads by now.
-    Amended(Box<searching::FoundJob>),
-    /// The facts of a conversation.
-    Facts { space: Space },
-    /// Part of an audit trail.
-    Trail { ticket: Ticket, log: Log },
-    /// The clinic record, log by log.
-    Record(record::RecordJob),
-}
-
-/// Most readings under way at once, whoever asked.
-const JOBS_MAX: usize = 512;
 
 impl Engine {
     /// An engine for what the store holds. Its first effects announce trust and write "started".
@@ -354,135 +310,6 @@ impl Engine {
         }
     }
 
-    fn on_link_up(&mut self, id: LinkId, link: Link) {
-        let (peer, stage) = (link.peer, link.stage);
-        self.shut_out = None;
-        if let Err(why) = self.verdict(&link.certificate, &link.issuer) {
-            self.effects.push_back(Effect::Close { link: id, why });
-            return;
-        }
-        self.links.insert(id, link);
-        if stage != Stage::Unlisted {
-            self.note_accepted(peer);
-        }
-        self.effects
-            .push_back(Effect::Changed(Changed::Connected { peer }));
-        self.send(
-            id,
-            Frame::Hello {
-                version: wire::VERSION,
-                now: self.now.wall,
-            },
-        );
-        // The record may have learnt more since the handshake.
-        self.judge_link(id);
-        if stage != Stage::Unlisted && self.links.contains_key(&id) {
-            self.open_record(id);
-        }
-    }
-
-    /// From here on a device takes part; whoever may only explain itself does not, and is not said to.
-    fn note_accepted(&mut self, peer: DeviceId) {
-        self.note(Actor::Device(peer), Origin::Mesh, Deed::PeerAccepted);
-    }
-
-    /// The record may pass both ways from here on.
-    fn open_record(&mut self, id: LinkId) {
-        self.announce_all(id, Space::Record);
-        self.ask_for_mesh_keys(id);
-    }
-
-    fn on_frame(&mut self, id: LinkId, frame: Frame) {
-        let now = self.now.mono;
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        link.heard = now;
-        match link.stage {
-            // Whoever only may explain itself is no company: it tells no time, and must not put off the rule
-            // that whoever hears nobody for a day ends days by its own clock.
-            Stage::Unlisted if !renewal::may_explain(&frame, &link.peer) => return,
-            Stage::Unlisted => {}
-            Stage::Record | Stage::RecordOnly | Stage::All => self.heard = now,
-        }
-        self.sight(id);
-        match frame {
-            Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
-            Frame::Spaces { digests, more } => self.on_spaces(id, digests, more),
-            Frame::Heads { space, heads } => self.on_heads(id, space, &heads),
-            Frame::Want { log, from, credit } => self.on_want(id, log, from, credit),
-            Frame::More { log, credit } => self.on_more(id, log, credit),
-            Frame::Entries(segment) => self.on_entries(id, segment),
-            Frame::Attest { attestations } => self.on_attest(id, &attestations),
-            Frame::WantMeshKey { epoch } => self.on_want_mesh_key(id, epoch),
-            Frame::MeshKey { epoch, key } => self.on_mesh_key(epoch, MeshKey::new(key)),
-            Frame::Retractions { retractions } => self.on_retractions(id, retractions),
-            Frame::Here { staff } => self.on_here(id, staff),
-            Frame::Typing { space, staff } => self.on_typing(id, staff, space),
-            Frame::Bye { code } => {
-                let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
-                self.count_refusal(self.links.get(&id).map(|link| link.peer), why);
-            }
-        }
-    }
-
-    fn on_loaded(&mut self, id: JobId, loaded: Loaded) {
-        let Some(job) = self.jobs.remove(&id) else {
-            return;
-        };
-        match (job, loaded) {
-            (Job::Send { link, log }, Loaded::Segments(segments)) => {
-                self.on_send_loaded(id, link, log, segments)
-            }
-            (Job::Compare { link, log, shown }, Loaded::HashAt(hash)) => {
-                self.on_compared(link, log, &shown, hash);
-            }
-            (Job::FindEnd { log }, Loaded::Segments(segments)) => self.on_end_found(log, &segments),
-            (Job::Page(job), Loaded::Page(entries)) => self.on_page(job, entries),
-            (Job::Related(job), Loaded::Entries(entries)) => self.on_related(*job, entries),
-            (Job::Search(job), Loaded::Found(found)) => self.on_found(job, found),
-            (Job::Amended(job), Loaded::Entries(entries)) => self.show_found(*job, entries),
-            (Job::History(job), Loaded::Entries(entries)) => self.on_history(job, &entries),
-            (Job::Facts { space }, Loaded::Facts(found)) => self.on_facts(id, space, found),
-            (Job::Trail { ticket, log }, Loaded::Segments(segments)) => {
-                self.on_trail(ticket, log, segments)
-            }
-            (Job::Record(job), Loaded::Segments(segments)) => self.on_record_loaded(job, segments),
-            // The runner answers a reading with what was asked for, or stops the process.
-            (
-                _,
-                Loaded::Segments(_)
-                | Loaded::HashAt(_)
-                | Loaded::Page(_)
-                | Loaded::Facts(_)
-                | Loaded::Found(_)
-                | Loaded::Entries(_),
-            ) => {}
-        }
-    }
-
-    /// Starts a reading; `false` if too many are under way.
-    fn load(&mut self, job: Job, load: Load) -> Option<JobId> {
-        if self.jobs.len() >= JOBS_MAX {
-            return None;
-        }
-        self.last_job += 1;
-        let id = JobId(self.last_job);
-        self.jobs.insert(id, job);
-        self.effects.push_back(Effect::Load { job: id, load });
-        Some(id)
-    }
-
-    fn send(&mut self, id: LinkId, frame: Frame) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.sent = self.now.mono;
-            if matches!(frame, Frame::Hello { .. } | Frame::Beat { .. }) {
-                link.said_time = self.now.mono;
-            }
-            self.effects.push_back(Effect::Send { link: id, frame });
-        }
-    }
-
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
         self.effects.push_back(Effect::Reply { ticket, reply });
     }
@@ -491,112 +318,9 @@ impl Engine {
         self.reply(ticket, Reply::Refused(why));
     }
 
-    /// Ends a channel for a reason of ours; the peer learns one byte.
-    fn close(&mut self, id: LinkId, why: Refusal) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
-            return;
-        };
-        self.send(id, Frame::Bye { code: why.code() });
-        self.effects.push_back(Effect::Close { link: id, why });
-        self.count_refusal(Some(peer), why);
-        self.forget_link(id, Some(why));
-    }
-
-    fn forget_link(&mut self, id: LinkId, why: Option<Refusal>) {
-        let Some(link) = self.links.remove(&id) else {
-            return;
-        };
-        self.wants.forget_link(id);
-        self.keep_sighting(link.peer);
-        self.effects
-            .push_back(Effect::Changed(Changed::Disconnected {
-                peer: link.peer,
-                why,
-            }));
-    }
-
-    fn check_links(&mut self) {
-        let now = self.now.mono;
-        let ids: Vec<LinkId> = self.links.keys().copied().collect();
-        for id in ids {
-            let Some(link) = self.links.get(&id) else {
-                continue;
-            };
-            let silent = now.saturating_sub(link.heard);
-            let quiet = now.saturating_sub(link.sent);
-            let untold = now.saturating_sub(link.said_time);
-            let due = now.saturating_sub(link.compared) >= COMPARE;
-            let stale = link.stage == Stage::All && due;
-            // By now the peer has learnt the newest mesh key, or will by another try.
-            // By now the record that explains a renewal has come too, or will by another peer.
-            let aged = matches!(link.stage, Stage::RecordOnly | Stage::Unlisted) && due;
-            if silent >= SILENCE {
-                self.close(id, Refusal::Silent);
-                continue;
-            }
-            if aged {
-                self.close(id, Refusal::Aged);
-                continue;
-            }
-            if stale {
-                self.send_spaces(id);
-                self.ask_for_mesh_keys(id);
-            }
-            if quiet >= BEAT || untold >= TELL {
-                self.send(id, Frame::Beat { now: self.now.wall });
-            }
-        }
-    }
-
-    fn note_clock(&mut self, id: LinkId, theirs: crate::domain::time::WallTime) {
-        let ours = self.now.wall.0;
-        if let Some(link) = self.links.get_mut(&id) {
-            link.offset_ms = Some(theirs.0.wrapping_sub(ours) as i64);
-            link.clock = Some((theirs, self.now.mono));
-        }
-    }
-
     /// Writes an audit record with the next commit.
     fn note(&mut self, actor: Actor, origin: Origin, deed: Deed) {
         self.audit(AuditRecord::done(actor, origin, deed));
-    }
-
-    /// Counts a refusal; the first of its kind is recorded at once, the rest once a minute.
-    fn count_refusal(&mut self, peer: Option<DeviceId>, why: Refusal) {
-        let known = peer.filter(|peer| self.record.clinic.devices.contains_key(peer));
-        let key = (known, why);
-        match self.refusals.get_mut(&key) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => {
-                self.refusals.insert(key, (self.now.mono, 0));
-                self.note_refusal(known, why, 1);
-            }
-        }
-    }
-
-    fn flush_refusals(&mut self) {
-        let now = self.now.mono;
-        let due: Vec<_> = self
-            .refusals
-            .iter()
-            .filter(|(_, (since, _))| now.saturating_sub(*since) >= REFUSALS)
-            .map(|(key, (_, count))| (*key, *count))
-            .collect();
-        for (key, count) in due {
-            self.refusals.remove(&key);
-            if count > 0 {
-                self.note_refusal(key.0, key.1, count);
-            }
-        }
-    }
-
-    fn note_refusal(&mut self, peer: Option<DeviceId>, why: Refusal, count: u32) {
-        let actor = peer.map_or(Actor::Stranger, Actor::Device);
-        self.audit(AuditRecord::refused(
-            actor,
-            Origin::Mesh,
-            Deed::PeerRefused { why, count },
-        ));
     }
 
     fn trim_mesh_keys(&mut self) {
@@ -605,43 +329,8 @@ impl Engine {
         }
     }
 
-    /// This node's log in a space, in this run of the process.
-    fn own_log(&self, space: Space) -> Log {
-        Log {
-            space,
-            author: AuthorId::from(self.me),
-            epoch: self.epochs.get(&space).copied().unwrap_or(self.epoch),
-        }
-    }
-
-    /// An epoch that this device never wrote in.
-    ///
-    /// Later than every known one; and should neither the disk nor the clock remember the newest
-    /// (both were put back), its last sixteen bits are random.
-    fn fresh_epoch(&mut self) -> Epoch {
-        let wall = self.clock.last().wall().max(self.now.wall).0;
-        let after = (self.last_epoch.0 >> 16) + 1;
-        let mut random = [0; 2];
-        self.rng.fill_bytes(&mut random);
-        let epoch = wall.max(after) << 16 | u64::from(u16::from_be_bytes(random));
-        self.last_epoch = Epoch(epoch);
-        if planted!("epoch-used-again") {
-            self.last_epoch = Epoch(7);
-        }
-        self.last_epoch
-    }
-
-    /// The links to devices for which `keep` holds.
-    fn links_where(&self, keep: impl Fn(&Link) -> bool) -> Vec<LinkId> {
-        self.links
-            .iter()
-            .filter(|(_, link)| keep(link))
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
     /// The clinic as this node's record says.
-    pub fn clinic(&self) -> &Arc<crate::domain::record::Clinic> {
+    pub fn clinic(&self) -> &Arc<Clinic> {
         &self.record.clinic
     }
 }

@@ -9,10 +9,11 @@ use crate::domain::id::{AuthorId, Hash};
 use crate::domain::log::{Epoch, Head, Log, Segment};
 use crate::domain::message::{AMENDMENTS_MAX, EntryId};
 use crate::domain::sign::Signature;
+use crate::node::engine::jobs::JOBS_MAX;
 use crate::node::engine::link::{QUEUED_MAX, SENDING_MAX};
 use crate::node::engine::reading::PARKED_MAX;
 use crate::node::engine::send::DIGESTS_MAX;
-use crate::node::engine::{Command, CommandRefusal, JOBS_MAX, Reply, Ticket};
+use crate::node::engine::{Command, CommandRefusal, Reply, Ticket};
 use crate::wire::{Frame, LIST_MAX, LogHead, SpaceDigest};
 
 impl Rounds {
