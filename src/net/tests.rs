@@ -24,6 +24,13 @@ fn beat(n: u64) -> Frame {
     Frame::Beat { now: WallTime(n) }
 }
 
+/// Sooner than the next look at all links would cut it. How long it takes, a benchmark says: here other work may
+/// be in the way.
+const CUT: Duration = crate::net::limits::REVIEW;
+
+/// What is promised of a node that was killed.
+const NOTICED: Duration = Duration::from_secs(15);
+
 #[tokio::test]
 async fn two_offices_connect_and_exchange_frames_in_order() {
     let clinic = Clinic::new(1);
@@ -79,7 +86,7 @@ async fn who_speaks_something_else_gets_nothing_back() {
 }
 
 #[tokio::test]
-async fn a_revoked_device_is_cut_within_a_second_and_stays_out() {
+async fn a_revoked_device_is_cut_at_once_and_stays_out() {
     let clinic = Clinic::new(1);
     let (mut north, mut south) = (clinic.node(1), clinic.node(2));
     let (to_south, _) = linked(&mut north, &mut south).await;
@@ -93,11 +100,7 @@ async fn a_revoked_device_is_cut_within_a_second_and_stays_out() {
         (to_south.link, Ended::Closed(Refusal::Revoked))
     );
     south.down().await;
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < CUT, "{:?}", began.elapsed());
 
     let address = north.address().await;
     south.want(north.id, &[address]);
@@ -129,7 +132,7 @@ async fn a_revoked_device_that_takes_no_bytes_is_cut_all_the_same() {
         north.down().await,
         (to_south.link, Ended::Closed(Refusal::Revoked))
     );
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < CUT, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -191,7 +194,7 @@ async fn a_peer_that_dies_is_noticed_and_found_again_when_it_is_back() {
     let (link, why) = north.down().await;
     assert_eq!(link, to_south.link);
     assert_ne!(why, Ended::Closed(Refusal::Duplicate));
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < NOTICED, "{:?}", began.elapsed());
     assert_eq!(north.handle.send(link, &beat(1)), Err(SendError::Down));
 
     let mut south = clinic.node(2);
