@@ -299,12 +299,7 @@ fn whoever_compares_the_key_of_a_request_keeps_nobody_from_revoking() {
         ("ward-3", "ward-2", Some("--offline")),
     ] {
         let node = clinic.node(name);
-        let (request, answer) = (
-            clinic.path(name).with_extension("request"),
-            clinic.path(name).with_extension("answer"),
-        );
-        let ask = ["node", "request", "--out"];
-        clinic.on(&node, &ask).arg(&request).said().done();
+        let (request, answer) = clinic.request_of(&node, &[]);
         let enrol = ["device", "enrol", "--office", name, "--name", name];
         let mut enrol = clinic.on(&front, &enrol);
         enrol.args(offline).arg(&request).arg("--out").arg(&answer);

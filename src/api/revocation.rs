@@ -124,3 +124,20 @@ fn place(clinic: &Clinic, report: &Report, place: &Place) -> EnforcementView {
         acts_until: until.map(Into::into),
     }
 }
+
+#[cfg(test)]
+impl EnforcementView {
+    /// A node in this state, of which nothing else is known.
+    pub(crate) fn sample(office: &str, name: &str, state: &str) -> Self {
+        Self {
+            office: office.to_owned(),
+            name: name.to_owned(),
+            device: String::new(),
+            state: state.to_owned(),
+            heard_at: None,
+            after_ms: None,
+            offline_since: None,
+            acts_until: None,
+        }
+    }
+}

@@ -72,12 +72,7 @@ fn a_key_that_was_used_from_two_places_is_told_so_and_signs_nothing_more_for_the
     // The copy goes on where it was, away from every node.
     for name in ["ward-2", "ward-3"] {
         let node = clinic.node(name);
-        let (request, answer) = (
-            clinic.path(name).with_extension("request"),
-            clinic.path(name).with_extension("answer"),
-        );
-        let ask = ["node", "request", "--out"];
-        clinic.on(&node, &ask).arg(&request).said().done();
+        let (request, answer) = clinic.request_of(&node, &[]);
         let enrol = [
             "device",
             "enrol",

@@ -2,6 +2,7 @@
 //! office away.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -72,21 +73,7 @@ fn two_admins_take_the_clinic_back_from_a_thief_who_changed_the_root_key_first()
     grant(&clinic, &front, "Sam", &["--as", "Robin"]);
     let (own, stolen) = (clinic.path("authority"), clinic.path("stolen"));
     copy_dir(&own, &stolen);
-    let thief = |args: &[&str]| {
-        let mut command = clinic.on(&front, args);
-        command.env("CLINIC_MESH_AUTHORITY", &stolen);
-        command
-    };
-    thief(&["authority", "grant-admin", "Mallory", "--from-node"])
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("admin"))
-        .said()
-        .done();
-    for name in ["Robin", "Sam"] {
-        thief(&["authority", "end-admin", name, "--yes"])
-            .said()
-            .done();
-    }
+    take_over(&clinic, &front, &stolen, &["Robin", "Sam"]);
     rotate_root(&clinic, &front, &stolen, "Mallory", &[]).done();
 
     let asked = rotate_root(&clinic, &front, &own, "Robin", &[]).failed(4);
@@ -121,7 +108,8 @@ fn two_admins_take_the_clinic_back_from_a_thief_who_changed_the_root_key_first()
     let again = step(&["authority", "rotate-root", "finish"]).done();
     assert!(again.out.contains("Root key number 2"), "{}", again.out);
 
-    let late = thief(&["authority", "grant-admin", "Eve", "--from-node"])
+    let eve = ["authority", "grant-admin", "Eve", "--from-node"];
+    let late = by_thief(&clinic, &front, &stolen, &eve)
         .arg("--new-passphrase-file")
         .arg(clinic.path("admin"))
         .said();
@@ -202,22 +190,12 @@ fn a_node_that_believed_a_thief_of_the_root_key_hears_the_truth_from_the_one_it_
     knows(&front, &ward);
     let (own, stolen) = (clinic.path("authority"), clinic.path("stolen"));
     copy_dir(&own, &stolen);
-    let thief = |args: &[&str]| {
-        let mut command = clinic.on(&ward, args);
-        command.env("CLINIC_MESH_AUTHORITY", &stolen);
-        command
-    };
-    thief(&["authority", "grant-admin", "Mallory", "--from-node"])
-        .arg("--new-passphrase-file")
-        .arg(clinic.path("admin"))
-        .said()
-        .done();
-    let end = ["authority", "end-admin", "Robin", "--yes"];
-    thief(&end).said().done();
+    take_over(&clinic, &ward, &stolen, &["Robin"]);
     let begun = rotate_root(&clinic, &ward, &stolen, "Mallory", &[]).done();
     assert_eq!(begun.json()["not_known"], serde_json::json!(["front-desk"]));
     let revoke = ["device", "revoke", "front-desk", "--yes", "--watch", "0"];
-    thief(&revoke).args(["--as", "Mallory"]).said().done();
+    let mut revoke = by_thief(&clinic, &ward, &stolen, &revoke);
+    revoke.args(["--as", "Mallory"]).said().done();
     let state = |at: &Node, of: &str| {
         let list = clinic.on(at, &["inventory", "--json"]).said().done().json();
         let devices = list["devices"].as_array().expect("a list").clone();
@@ -240,6 +218,27 @@ fn a_node_that_believed_a_thief_of_the_root_key_hears_the_truth_from_the_one_it_
     let done = ["authority", "rotate-root", "finish", "--yes"];
     clinic.on(&front, &done).said().done();
     works(&clinic, &front, "Robin");
+}
+
+/// A command of whoever has a copy of the keys.
+fn by_thief(clinic: &Clinic, at: &Node, stolen: &Path, args: &[&str]) -> Command {
+    let mut command = clinic.on(at, args);
+    command.env("CLINIC_MESH_AUTHORITY", stolen);
+    command
+}
+
+/// Whoever has a copy of the keys makes Mallory an admin and ends those of these names.
+fn take_over(clinic: &Clinic, at: &Node, stolen: &Path, ended: &[&str]) {
+    let grant = ["authority", "grant-admin", "Mallory", "--from-node"];
+    by_thief(clinic, at, stolen, &grant)
+        .arg("--new-passphrase-file")
+        .arg(clinic.path("admin"))
+        .said()
+        .done();
+    for name in ended {
+        let end = ["authority", "end-admin", name, "--yes"];
+        by_thief(clinic, at, stolen, &end).said().done();
+    }
 }
 
 /// Has a node that is not running dial another one from its next start on.

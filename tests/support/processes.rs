@@ -270,13 +270,7 @@ impl Clinic {
     /// Lets a machine join by files, certified by the admin of this name.
     pub(crate) fn join_by_files(&self, host: &Node, name: &str, admin: &str) -> Node {
         let node = self.node(name);
-        let request = self.path(name).with_extension("request");
-        let answer = self.path(name).with_extension("answer");
-        self.on(&node, &["node", "request", "--out"])
-            .arg(&request)
-            .args(Self::local(&node, &[host]))
-            .said()
-            .done();
+        let (request, answer) = self.request_of(&node, &Self::local(&node, &[host]));
         self.on(host, &["device", "enrol", "--yes", "--as", admin])
             .args(["--office", name, "--name", name])
             .arg(&request)
@@ -289,6 +283,21 @@ impl Clinic {
             .said()
             .done();
         node
+    }
+
+    /// Has a machine ask for its certificate by file: its request, and where the answer goes.
+    pub(crate) fn request_of(&self, node: &Node, more: &[String]) -> (PathBuf, PathBuf) {
+        let file = self.path(&node.name);
+        let (request, answer) = (
+            file.with_extension("request"),
+            file.with_extension("answer"),
+        );
+        self.on(node, &["node", "request", "--out"])
+            .arg(&request)
+            .args(more)
+            .said()
+            .done();
+        (request, answer)
     }
 
     /// Enrols a machine in a namespace of its own, with more arguments for `node join`.

@@ -174,16 +174,7 @@ mod tests {
     use crate::domain::time::WallTime;
 
     fn node(name: &str, state: &str) -> EnforcementView {
-        EnforcementView {
-            office: "Ward".to_owned(),
-            name: name.to_owned(),
-            device: String::new(),
-            state: state.to_owned(),
-            heard_at: None,
-            after_ms: None,
-            offline_since: None,
-            acts_until: None,
-        }
+        EnforcementView::sample("Ward", name, state)
     }
 
     fn change(kind: &str, of: AdminId, nodes: Vec<EnforcementView>) -> RevocationView {

@@ -106,16 +106,7 @@ mod tests {
     const SIGNED: WallTime = WallTime(1_795_262_400_000);
 
     fn node(office: &str, state: &str) -> EnforcementView {
-        EnforcementView {
-            office: office.to_owned(),
-            name: format!("{office}-1"),
-            device: String::new(),
-            state: state.to_owned(),
-            heard_at: None,
-            after_ms: None,
-            offline_since: None,
-            acts_until: None,
-        }
+        EnforcementView::sample(office, &format!("{office}-1"), state)
     }
 
     #[test]
