@@ -226,6 +226,7 @@ fn frame(bytes: &[u8]) -> bool {
         | Frame::MeshKey { .. }
         | Frame::Here { .. }
         | Frame::Typing { .. }
+        | Frame::Condition(_)
         | Frame::Bye { .. } => {}
     }
     true

@@ -76,6 +76,7 @@ impl Engine {
         self.note_accepted(peer);
         self.open_record(id);
         self.check_stage(id);
+        self.exchange_conditions(id);
     }
 
     /// Whether nothing is given on a channel yet.
