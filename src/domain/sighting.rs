@@ -87,12 +87,10 @@ impl Sighting {
         self.told.as_ref()
     }
 
-    /// Notes what it tells of itself. Says whether that is something else than before.
-    pub fn tell(&mut self, condition: &Condition, now: WallTime) -> bool {
-        let before = self.told.take();
-        let news = { before.as_ref() }.is_none_or(|before| before.condition != *condition);
-        self.remember(Some(Told::after(before.as_ref(), condition.clone(), now)));
-        news
+    /// Notes what it tells of itself.
+    pub fn tell(&mut self, condition: &Condition, now: WallTime) {
+        let told = Told::after(self.told.as_ref(), condition.clone(), now);
+        self.remember(Some(told));
     }
 
     /// It is heard, and tells nothing else than before.
@@ -102,11 +100,9 @@ impl Sighting {
         }
     }
 
-    /// What it told is so no more. Says whether there was anything.
-    pub fn forget_told(&mut self) -> bool {
-        let known = self.told.is_some();
+    /// What it told is so no more.
+    pub fn forget_told(&mut self) {
         self.remember(None);
-        known
     }
 
     /// The same without moments of what it told that are yet to come at `now`.
@@ -204,15 +200,14 @@ mod tests {
             version: ProgramVersion::own(),
             backups: None,
         };
-        assert!(sighting.tell(&own, WallTime(5)));
-        assert!(!sighting.tell(&own, WallTime(6)), "no news");
+        sighting.tell(&own, WallTime(5));
         let told = sighting.to_bytes();
         assert_eq!(told[1], VERSION_TOLD);
         assert_eq!(Sighting::from_bytes(&told), Ok(sighting.clone()));
         let mut claims_less = told.clone();
         claims_less[1] = VERSION;
         assert!(Sighting::from_bytes(&claims_less).is_err());
-        assert!(sighting.forget_told() && !sighting.forget_told());
+        sighting.forget_told();
         assert_eq!(sighting.to_bytes()[1], VERSION);
         assert_eq!(sighting, Sighting::default());
     }

@@ -8,6 +8,7 @@ use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
 use super::acts::HOUR;
+use super::rules::ONLY_PEERS_TELL;
 use super::world::{Event, Node, World};
 
 /// One secure channel between two nodes.

@@ -25,7 +25,7 @@ impl World {
     /// Whether a node runs a program that speaks version 1: some do until they have been started three times.
     fn is_old(&self, node: usize) -> bool {
         let found = &self.nodes[node];
-        (self.seed as usize + found.machine) % 3 == 0 && found.boot <= 2
+        (self.seed as usize + found.machine).is_multiple_of(3) && found.boot <= 2
     }
 
     /// A node that has started knows how it is; an older program has nothing to tell.
@@ -48,7 +48,12 @@ impl World {
     /// With every third act, somebody's backup is made or fails.
     pub(crate) fn change_condition(&mut self, salt: u64) {
         let node = (salt >> 8) as usize % self.nodes.len();
-        let Some(own) = self.conditions.own.get(&node).filter(|_| salt % 3 == 0) else {
+        let Some(own) = self
+            .conditions
+            .own
+            .get(&node)
+            .filter(|_| salt.is_multiple_of(3))
+        else {
             return;
         };
         // A node that misbehaves claims what is yet to come.

@@ -50,6 +50,11 @@ impl Telling {
         planted!("told-to-the-old") || spoken.is_some_and(|spoken| spoken >= wire::CONDITION_SINCE)
     }
 
+    /// Whether the peer has said that it speaks a version without this frame.
+    fn is_too_old(&self) -> bool {
+        self.spoken.is_some() && !self.is_understood()
+    }
+
     /// Whether the peer is to be told this at `now`.
     fn is_due(&self, condition: &Condition, now: Duration) -> bool {
         self.is_understood()
@@ -108,9 +113,11 @@ impl Engine {
         self.effects.push_back(Effect::Send { link: id, frame });
     }
 
-    /// Remembers what a peer told of itself.
+    /// Remembers what a peer told of itself, where it is news.
     ///
-    /// Only of devices that the record lists: others could be as many as they like.
+    /// Only of devices that the record lists: others could be as many as they like. One that was just enrolled is
+    /// let in by its certificate, and may tell before the record here lists it. It is written down with the rest of
+    /// the sighting, and not sooner: it is told anew with the next hello.
     fn believe(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else {
             return;
@@ -120,18 +127,18 @@ impl Engine {
         if !counts && !planted!("unlisted-is-believed") {
             return;
         }
-        let (peer, now) = (link.peer, self.now.wall);
-        let sighting = self.sightings.of_mut(peer);
-        let news = match &link.telling.heard {
-            Some(condition) => sighting.tell(condition, now),
-            // Its program was put back to one that does not tell: what it told before is not so any more.
-            None if link.telling.spoken.is_some() && !link.telling.is_understood() => {
-                sighting.forget_told()
+        let known = self.sightings.told_of(&link.peer);
+        let known = known.map(|told| &told.condition);
+        match &link.telling.heard {
+            Some(condition) if known != Some(condition) => {
+                let sighting = self.sightings.of_mut(link.peer);
+                sighting.tell(condition, self.now.wall);
             }
-            None => false,
-        };
-        if news {
-            self.keep_sighting(peer);
+            // Its program was put back to one that does not tell: what it told before is not so any more.
+            None if link.telling.is_too_old() && known.is_some() => {
+                self.sightings.of_mut(link.peer).forget_told();
+            }
+            Some(_) | None => {}
         }
     }
 

@@ -64,6 +64,11 @@ impl Sightings {
         self.known.entry(device).or_default()
     }
 
+    /// What a device told of itself.
+    pub(super) fn told_of(&self, device: &DeviceId) -> Option<&Told> {
+        self.known.get(device)?.told()
+    }
+
     /// What each device told of itself.
     pub(super) fn told(&self) -> BTreeMap<DeviceId, Told> {
         let known = self.known.iter();

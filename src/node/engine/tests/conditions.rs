@@ -204,6 +204,20 @@ fn what_a_peer_told_before_the_record_listed_it_counts_once_it_does() {
 }
 
 #[test]
+fn a_device_that_was_just_enrolled_is_believed_once_the_record_here_lists_it() {
+    let mut mesh = two();
+    mesh.clinic.enrol("lab");
+    mesh.install("lab");
+    let lab = mesh.clinic.device("lab").id;
+    mesh.be("lab", of("1.0.0", None));
+    let record = |mesh: &Mesh| mesh.offices["ward-2"].engine.clinic().clone();
+    assert!(!record(&mesh).devices.contains_key(&lab));
+    mesh.run_for(Duration::from_secs(5));
+    assert!(record(&mesh).devices.contains_key(&lab));
+    assert_eq!(condition(&mesh, "ward-2", "lab"), Some(of("1.0.0", None)));
+}
+
+#[test]
 fn a_late_backup_is_a_concern_at_every_other_office_and_not_at_its_own() {
     let mut mesh = two();
     let noon = mesh.now("ward-2").wall;
