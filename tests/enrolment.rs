@@ -195,6 +195,16 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
         .map(|device| device["state"].as_str().expect("a state"))
         .collect();
     assert_eq!(states, ["this", "revoked", "connected"], "{inventory}");
+    let told = eventually("the ward has told how it is", || {
+        let inventory = clinic.on(&front, &listed).said().done().json();
+        let ward = inventory["devices"][2].clone();
+        (!ward["told"].is_null()).then_some(ward)
+    });
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        (&told["version"], &told["outdated"]),
+        (&version.into(), &false.into())
+    );
 
     lost.kill();
     let restarted = clinic.on(&lost, &["node", "run"]).spawn();

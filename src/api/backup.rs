@@ -87,6 +87,33 @@ pub(super) fn concern(last: Option<WallTime>, failed: Option<Trouble>) -> (Strin
     }
 }
 
+/// The same of another node, by its place, as it told.
+pub(super) fn elsewhere(
+    place: &str,
+    last: Option<WallTime>,
+    failed: Option<Trouble>,
+) -> (String, String) {
+    let newest = match last {
+        None => format!("No backup of {place} is known"),
+        Some(at) => format!("The newest backup of {place} is of {}", at.day()),
+    };
+    let (message, there) = match failed {
+        None => (
+            format!("{newest}."),
+            "make one with `clinic-mesh backup make`, or let the node do it: [backup] in node.toml.",
+        ),
+        Some(why) => {
+            let (why, remedy) = trouble(why);
+            let message = format!("{newest}, and the last try failed: {why}");
+            (message, remedy)
+        }
+    };
+    let remedy = format!(
+        "At that machine: {there} `clinic-mesh inventory` shows the newest backup of every office."
+    );
+    (message, remedy)
+}
+
 /// Why a backup was not made, and what helps.
 const fn trouble(why: Trouble) -> (&'static str, &'static str) {
     match why {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::clinic::{kind_name, role_names};
 use super::moment::Moment;
+use crate::domain::backup::sober;
 use crate::domain::cert::{Capability, DeviceKind, SKEW};
+use crate::domain::condition::{Condition, ProgramVersion, Told};
 use crate::domain::id::DeviceId;
 use crate::domain::name::Name;
 use crate::domain::record::{Clinic, Device, Status};
@@ -50,14 +52,33 @@ pub struct AssetView {
     pub certified_until: Moment,
     /// When it was revoked, if it was.
     pub revoked: Option<Moment>,
-    /// The program's version; known of this node only, for nodes do not tell each other.
+    /// The program's version, as the machine tells; none of one that tells nothing.
     pub version: Option<String>,
+    /// Since when it has told this version, by this node's clock; none of this node.
+    pub version_since: Option<Moment>,
+    /// Whether a machine of the clinic has a newer version.
+    pub outdated: bool,
+    /// How its backups stand, as the machine tells.
+    pub backup: Option<AssetBackupView>,
+    /// When it was last heard to be so, by this node's clock; none of this node.
+    pub told: Option<Moment>,
     /// When this node last heard it, by this node's clock.
     pub last_heard: Option<Moment>,
     /// Where it may be reached besides discovery, as the record says; else where this node sees it.
     pub address: Option<String>,
     /// Who may sign in there.
     pub people: Vec<String>,
+}
+
+/// How the backups of one machine stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetBackupView {
+    /// When the newest one was begun, by that machine's clock; none if none is known.
+    pub last: Option<Moment>,
+    /// How often the node makes one by itself, in hours; none if it does not.
+    pub every_hours: Option<u64>,
+    /// Whether the newest try failed.
+    pub failed: bool,
 }
 
 /// Where one person may sign in.
@@ -82,8 +103,10 @@ pub struct Known {
     pub me: DeviceId,
     /// This moment by its clock.
     pub now: WallTime,
-    /// Its program's version.
-    pub version: String,
+    /// What it tells others of itself.
+    pub condition: Option<Condition>,
+    /// What each device told of itself.
+    pub told: BTreeMap<DeviceId, Told>,
     /// The devices it has a channel to.
     pub connected: BTreeSet<DeviceId>,
     /// When it last heard each device.
@@ -95,9 +118,10 @@ pub struct Known {
 impl InventoryView {
     /// The list as the record and one node say; every name is the record's.
     pub fn of(clinic: &Clinic, known: &Known) -> Self {
+        let newest = newest(clinic, known);
         let devices = clinic.devices.iter();
         let mut devices: Vec<AssetView> = devices
-            .map(|(id, device)| asset(clinic, known, id, device))
+            .map(|(id, device)| asset(clinic, known, (id, device), newest))
             .collect();
         devices.sort_by(|a, b| (&a.office, &a.name, &a.id).cmp(&(&b.office, &b.name, &b.id)));
         let own = devices.iter().find(|device| device.state == "this");
@@ -112,9 +136,32 @@ impl InventoryView {
     }
 }
 
-fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> AssetView {
+impl Known {
+    /// How a machine is: this one as it knows itself, others as they told.
+    fn condition(&self, id: &DeviceId) -> Option<&Condition> {
+        match *id == self.me {
+            true => self.condition.as_ref(),
+            false => self.told.get(id).map(|told| &told.condition),
+        }
+    }
+}
+
+/// The newest version among the machines that take part: what was revoked was let go of as it was.
+fn newest<'a>(clinic: &Clinic, known: &'a Known) -> Option<&'a ProgramVersion> {
+    let conditions = clinic.members().filter_map(|(id, _)| known.condition(id));
+    conditions.map(|condition| &condition.version).max()
+}
+
+fn asset(
+    clinic: &Clinic,
+    known: &Known,
+    (id, device): (&DeviceId, &Device),
+    newest: Option<&ProgramVersion>,
+) -> AssetView {
     let certificate = &device.certificate;
-    let own = *id == known.me;
+    let condition = known.condition(id);
+    let version = condition.map(|condition| &condition.version);
+    let told = known.told.get(id).filter(|_| *id != known.me);
     AssetView {
         id: id.to_string(),
         name: certificate.name.to_string(),
@@ -131,7 +178,11 @@ fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> Asse
             .map(|from| signed_at(from, known.now).into()),
         certified_until: certificate.not_after.into(),
         revoked: device.revocation.as_ref().map(|found| found.at.into()),
-        version: own.then(|| known.version.clone()),
+        version: version.map(ToString::to_string),
+        version_since: told.map(|told| told.since.into()),
+        outdated: device.revocation.is_none() && version.is_some_and(|own| Some(own) < newest),
+        backup: condition.and_then(|condition| backup(condition, known.now)),
+        told: told.map(|told| told.heard.into()),
         last_heard: known.last_heard.get(id).map(|at| (*at).into()),
         address: device
             .address
@@ -143,6 +194,16 @@ fn asset(clinic: &Clinic, known: &Known, id: &DeviceId, device: &Device) -> Asse
             Vec::new()
         },
     }
+}
+
+fn backup(condition: &Condition, now: WallTime) -> Option<AssetBackupView> {
+    let backups = condition.backups?;
+    Some(AssetBackupView {
+        // A clock that was ahead said it: as good as not known.
+        last: sober(backups.last, now).map(Into::into),
+        every_hours: backups.every_hours.map(Into::into),
+        failed: backups.failed.is_some(),
+    })
 }
 
 /// When a certificate was signed that is good from then on: they begin a little earlier, for clocks that are
@@ -215,15 +276,28 @@ const fn capability_name(capability: Capability) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::condition::Backups;
     use crate::domain::statement::Act;
     use crate::domain::testing::{NOON, SampleClinic, days};
+
+    fn condition(version: &str, last: Option<WallTime>) -> Condition {
+        Condition {
+            version: ProgramVersion::new(version).expect("a version"),
+            backups: Some(Backups {
+                last,
+                every_hours: Some(24),
+                failed: None,
+            }),
+        }
+    }
 
     fn known(clinic: &SampleClinic) -> Known {
         let ward = clinic.device("ward-2").id;
         Known {
             me: clinic.device("front-desk").id,
             now: NOON.plus(days(1)),
-            version: "9.9".to_owned(),
+            condition: Some(condition("9.9.0", None)),
+            told: BTreeMap::new(),
             connected: [ward].into(),
             last_heard: [(ward, NOON)].into(),
             addresses: [(ward, "192.168.1.7".to_owned())].into(),
@@ -255,12 +329,48 @@ mod tests {
         assert_eq!(ward.last_heard, Some(NOON.into()));
         assert_eq!(ward.address.as_deref(), Some("192.168.1.7"), "seen there");
         assert_eq!(find(&view, "pharmacy").address, None);
-        assert_eq!(ward.version, None, "nodes do not tell each other");
-        assert_eq!(find(&view, "front-desk").version.as_deref(), Some("9.9"));
+        assert_eq!(
+            (&ward.version, &ward.told),
+            (&None, &None),
+            "it told nothing"
+        );
+        let front = find(&view, "front-desk");
+        assert_eq!(front.version.as_deref(), Some("9.9.0"));
         assert!(
             find(&view, "lab").people.is_empty(),
             "nobody signs in there"
         );
+    }
+
+    #[test]
+    fn what_a_machine_told_of_itself_is_listed_with_since_when_and_the_older_versions_are_marked() {
+        let mut clinic = SampleClinic::of(["front-desk", "lab", "pharmacy", "ward-2"]);
+        clinic.revoke("lab");
+        let mut known = known(&clinic);
+        let mut told = |office, version, last| {
+            let told = Told {
+                condition: condition(version, last),
+                since: NOON,
+                heard: NOON.plus(days(1)),
+            };
+            known.told.insert(clinic.device(office).id, told);
+        };
+        told("ward-2", "9.10.0", Some(NOON));
+        told("pharmacy", "9.10.0", Some(NOON.plus(days(400))));
+        // Neither does a revoked machine make others old, nor is it asked to be made new.
+        told("lab", "10.0.0", None);
+        let view = InventoryView::of(&clinic.record(), &known);
+        let ward = find(&view, "ward-2");
+        assert_eq!(ward.version.as_deref(), Some("9.10.0"));
+        assert_eq!(ward.version_since, Some(NOON.into()));
+        assert_eq!(ward.told, Some(NOON.plus(days(1)).into()));
+        let last = |asset: &AssetView| asset.backup.as_ref().and_then(|found| found.last.clone());
+        assert_eq!(last(ward), Some(NOON.into()));
+        assert_eq!(last(find(&view, "pharmacy")), None, "of a day to come");
+        let outdated = view.devices.iter().filter(|device| device.outdated);
+        let outdated: Vec<_> = outdated.map(|device| device.name.as_str()).collect();
+        assert_eq!(outdated, ["front-desk"]);
+        assert_eq!(find(&view, "front-desk").version_since, None);
     }
 
     #[test]

@@ -212,9 +212,21 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("certified_until", Object("Moment")),
             ("revoked", MaybeObject("Moment")),
             ("version", MaybeText),
+            ("version_since", MaybeObject("Moment")),
+            ("outdated", Flag),
+            ("backup", MaybeObject("AssetBackupView")),
+            ("told", MaybeObject("Moment")),
             ("last_heard", MaybeObject("Moment")),
             ("address", MaybeText),
             ("people", Texts),
+        ],
+    ),
+    (
+        "AssetBackupView",
+        &[
+            ("last", MaybeObject("Moment")),
+            ("every_hours", MaybeNumber),
+            ("failed", Flag),
         ],
     ),
     (

@@ -6,6 +6,7 @@ use super::backup::{self, BackupView};
 use super::clinic::{author_name, device_name};
 use super::moment::Moment;
 use crate::domain::health::Concern;
+use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
 use crate::domain::renewal::Freshness;
 use crate::domain::time::WallTime;
@@ -61,7 +62,7 @@ pub struct StatusView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
     /// `revoked`, `disk`, `contact`, `certificate`, `grant`, `renewers`, `web_certificate`, `web_ca`,
-    /// `mesh_key`, `clock` or `backup`.
+    /// `mesh_key`, `clock`, `backup` or `backup_elsewhere`.
     pub kind: String,
     /// What is the matter, in a sentence.
     pub message: String,
@@ -153,6 +154,22 @@ impl WarningView {
                 "Delete what is not needed on this disk, or make it larger; the node goes on by itself \
                  within seconds.",
             ),
+            Concern::BackupElsewhere {
+                device,
+                last,
+                failed,
+                heard,
+                others,
+            } => {
+                let place = place(clinic, device);
+                let (message, remedy) = backup::elsewhere(&place, *last, *failed);
+                let said = format!("{message} So it was heard on {}.", minute(*heard));
+                return Self {
+                    kind: "backup_elsewhere".to_owned(),
+                    message: said + &too(*others),
+                    remedy,
+                };
+            }
             Concern::Backup { last, failed } => {
                 let (message, remedy) = backup::concern(*last, *failed);
                 ("backup", message, remedy)
@@ -163,6 +180,26 @@ impl WarningView {
             message,
             remedy: remedy.to_owned(),
         }
+    }
+}
+
+/// A machine by its name and its office.
+fn place(clinic: &Clinic, device: &DeviceId) -> String {
+    let name = device_name(clinic, device);
+    let known = clinic.devices.get(device);
+    let office = known.map(|known| known.certificate.office.to_string());
+    match office.filter(|office| *office != name) {
+        Some(office) => format!("{name} (office {office})"),
+        None => name,
+    }
+}
+
+/// That it is so with other nodes as well.
+fn too(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " With another office's node it is alike.".to_owned(),
+        _ => format!(" With {others} other offices' nodes it is alike."),
     }
 }
 
@@ -306,6 +343,7 @@ pub struct WitnessView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::backup::Trouble;
     use crate::domain::testing::{ADMIN, NOON, SampleClinic};
 
     fn warning(clinic: &SampleClinic, concern: &Concern) -> WarningView {
@@ -321,6 +359,34 @@ mod tests {
             let begin = format!("{who} says that this machine was revoked");
             assert!(view.message.starts_with(&begin), "{}", view.message);
         }
+    }
+
+    #[test]
+    fn a_late_backup_elsewhere_is_named_with_its_office_its_day_and_when_that_was_heard() {
+        let clinic = SampleClinic::of(["ward-2"]);
+        let concern = |last, failed, others| Concern::BackupElsewhere {
+            device: clinic.device("ward-2").id,
+            last,
+            failed,
+            heard: NOON,
+            others,
+        };
+        let late = warning(&clinic, &concern(Some(NOON), None, 0));
+        assert_eq!(
+            late.message,
+            "The newest backup of ward-2 is of 2026-11-21. So it was heard on 2026-11-21 12:00 UTC."
+        );
+        assert!(late.remedy.contains("backup make"), "{}", late.remedy);
+        let failed = warning(&clinic, &concern(None, Some(Trouble::NoRoom), 2));
+        let begin =
+            "No backup of ward-2 is known, and the last try failed: There is too little room";
+        assert!(failed.message.starts_with(begin), "{}", failed.message);
+        assert!(
+            failed
+                .message
+                .ends_with("With 2 other offices' nodes it is alike.")
+        );
+        assert!(failed.remedy.contains("`keep`"), "{}", failed.remedy);
     }
 
     #[test]

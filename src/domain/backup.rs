@@ -85,6 +85,22 @@ pub struct Failed {
     pub why: Trouble,
 }
 
+/// When the newest backup was made, unless a clock that was ahead says so: such a backup would count as
+/// fresh for as long as the clock was ahead.
+pub fn sober(last: Option<WallTime>, now: WallTime) -> Option<WallTime> {
+    last.filter(|at| *at <= now.plus(AHEAD_MAX))
+}
+
+/// From when on somebody should look why there is no newer backup than the one of `last`.
+///
+/// `every` is how often the node makes one by itself, if it does; `since` when there was first something to
+/// back up.
+pub fn late_from(last: Option<WallTime>, every: Option<Duration>, since: WallTime) -> WallTime {
+    // Half as long again: a machine that is off over night makes up for it in the morning.
+    let patience = every.map_or(UNSCHEDULED_MAX, |every| every + every / 2);
+    last.unwrap_or(since).plus(patience)
+}
+
 /// What a node remembers of its backups, by its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -138,20 +154,13 @@ impl History {
         before.is_none_or(|before| before.why != why)
     }
 
-    /// When the newest backup was made, unless a clock that was ahead says so: such a backup would count
-    /// as fresh for as long as the clock was ahead.
     fn sober_last(&self, now: WallTime) -> Option<WallTime> {
-        let made = self.last.map(|made| made.at);
-        made.filter(|at| *at <= now.plus(AHEAD_MAX))
+        sober(self.last.map(|made| made.at), now)
     }
 
-    /// From when on somebody should look why there is no newer backup.
-    ///
-    /// `since` is when there was first something to back up.
+    /// See [`late_from`].
     pub fn late_from(&self, every: Option<Duration>, since: WallTime, now: WallTime) -> WallTime {
-        // Half as long again: a machine that is off over night makes up for it in the morning.
-        let patience = every.map_or(UNSCHEDULED_MAX, |every| every + every / 2);
-        self.sober_last(now).unwrap_or(since).plus(patience)
+        late_from(self.sober_last(now), every, since)
     }
 
     /// When the node makes the next backup; in the past if it is overdue.

@@ -1,5 +1,7 @@
 //! What a person should look at before it becomes an outage.
 
+mod elsewhere;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use super::record::{Admin, Clinic};
 use super::renewal::{self, Freshness};
 use super::time::WallTime;
 use super::web;
+
+pub use elsewhere::backups_elsewhere;
 
 /// How far this node's clock may be from its peers' median before every face says so.
 ///
@@ -110,6 +114,19 @@ pub enum Concern {
     },
     /// Its disk is nearly full: it takes no messages until there is room.
     DiskNearlyFull,
+    /// As other nodes tell, they were not backed up for too long, or the last try failed there.
+    BackupElsewhere {
+        /// The node whose newest backup is the oldest.
+        device: DeviceId,
+        /// When it was last backed up, as far as that is known.
+        last: Option<WallTime>,
+        /// Why the newest try failed, if it did.
+        failed: Option<Trouble>,
+        /// When the node was last heard to be so.
+        heard: WallTime,
+        /// How many other nodes it is so with.
+        others: usize,
+    },
     /// This node was not backed up for too long, or the last try failed.
     Backup {
         /// When it was last backed up.

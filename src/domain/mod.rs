@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod cert;
 pub mod codec;
+pub mod condition;
 pub mod contact;
 pub mod copy;
 pub mod delivery;

@@ -1,13 +1,18 @@
-//! What a node remembers of another node: when it was last heard, and when it was heard to enforce what.
+//! What a node remembers of another node: when it was last heard, when it was heard to enforce what, and what
+//! it told of itself.
 
 use minicbor::{Decode, Encode};
 
 use super::codec::{self, CodecError};
+use super::condition::{Condition, Told};
 use super::statement::StatementId;
 use super::time::WallTime;
 
-/// The version of [`Sighting`].
+/// The version of a [`Sighting`] of a node that told nothing of itself.
 pub const VERSION: u8 = 1;
+
+/// The version of one that did.
+pub const VERSION_TOLD: u8 = 2;
 
 /// Most revocations whose moment is remembered for one node.
 ///
@@ -22,7 +27,7 @@ const SIGHTING_MAX: usize = 8 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Sighting {
-    /// Format version, 1.
+    /// Format version: 2 where the node told something of itself.
     #[n(0)]
     version: u8,
     /// When anything was last heard of it on a secure channel.
@@ -34,6 +39,9 @@ pub struct Sighting {
     /// When its word came that it holds a revocation, oldest first.
     #[n(3)]
     heard: Vec<HeardOf>,
+    /// What it told of itself.
+    #[n(4)]
+    told: Option<Told>,
 }
 
 /// When a node's word came that it holds one statement.
@@ -53,6 +61,7 @@ impl Default for Sighting {
             last: None,
             level: None,
             heard: Vec::new(),
+            told: None,
         }
     }
 }
@@ -61,7 +70,7 @@ impl Sighting {
     /// Reads what was kept.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
         let sighting: Self = codec::strict(bytes, SIGHTING_MAX)?;
-        if sighting.version == VERSION && sighting.heard.len() <= HEARD_MAX {
+        if sighting.version == version(&sighting.told) && sighting.heard.len() <= HEARD_MAX {
             Ok(sighting)
         } else {
             Err(CodecError::Malformed)
@@ -71,6 +80,39 @@ impl Sighting {
     /// What is kept.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
+    }
+
+    /// What it told of itself.
+    pub fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
+    }
+
+    /// Notes what it tells of itself.
+    pub fn tell(&mut self, condition: &Condition, now: WallTime) {
+        let told = Told::after(self.told.as_ref(), condition.clone(), now);
+        self.remember(Some(told));
+    }
+
+    /// It is heard, and tells nothing else than before.
+    pub fn confirm(&mut self, now: WallTime) {
+        if let Some(told) = &mut self.told {
+            told.heard = now;
+        }
+    }
+
+    /// What it told is so no more.
+    pub fn forget_told(&mut self) {
+        self.remember(None);
+    }
+
+    /// The same without moments of what it told that are yet to come at `now`.
+    pub fn sober_told(&mut self, now: WallTime) {
+        self.told = self.told.take().map(|told| told.sober(now));
+    }
+
+    fn remember(&mut self, told: Option<Told>) {
+        self.version = version(&told);
+        self.told = told;
     }
 
     /// Notes when the word on a statement came; the first time counts. Says whether it was the first.
@@ -95,9 +137,18 @@ impl Sighting {
     }
 }
 
+const fn version(told: &Option<Told>) -> u8 {
+    match told {
+        None => VERSION,
+        Some(_) => VERSION_TOLD,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::backup::Trouble;
+    use crate::domain::condition::{self, Backups, ProgramVersion};
     use crate::domain::id::AuthorId;
 
     fn statement(seq: u64) -> StatementId {
@@ -128,7 +179,36 @@ mod tests {
         for seq in 0..HEARD_MAX as u64 {
             sighting.hear_of(statement(u64::MAX - seq), WallTime(u64::MAX));
         }
+        let version = "1.2.3-".to_owned() + &"a".repeat(condition::VERSION_MAX - 6);
+        let fullest = Condition {
+            version: ProgramVersion::new(&version).expect("a version"),
+            backups: Some(Backups {
+                last: Some(WallTime(u64::MAX)),
+                every_hours: Some(u16::MAX),
+                failed: Some(Trouble::Source),
+            }),
+        };
+        sighting.tell(&fullest, WallTime(u64::MAX));
         assert_eq!(Sighting::from_bytes(&sighting.to_bytes()), Ok(sighting));
         assert!(Sighting::from_bytes(&[0x84]).is_err());
+    }
+
+    #[test]
+    fn a_row_without_what_was_told_is_of_version_1_and_one_with_it_of_version_2() {
+        let mut sighting = Sighting::default();
+        let own = Condition {
+            version: ProgramVersion::own(),
+            backups: None,
+        };
+        sighting.tell(&own, WallTime(5));
+        let told = sighting.to_bytes();
+        assert_eq!(told[1], VERSION_TOLD);
+        assert_eq!(Sighting::from_bytes(&told), Ok(sighting.clone()));
+        let mut claims_less = told.clone();
+        claims_less[1] = VERSION;
+        assert!(Sighting::from_bytes(&claims_less).is_err());
+        sighting.forget_told();
+        assert_eq!(sighting.to_bytes()[1], VERSION);
+        assert_eq!(sighting, Sighting::default());
     }
 }

@@ -12,7 +12,7 @@ mod schedule;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::domain::attest::Attestation;
 use crate::domain::backup::{History, Made, Trouble};
 use crate::domain::codec;
+use crate::domain::condition;
 use crate::domain::id::{ClinicId, DeviceId};
 use crate::domain::log::{Head as LogHead, Log, Segment, SegmentError};
 use crate::domain::retraction::Retraction;
@@ -176,6 +177,9 @@ pub struct Backups {
     device: DeviceId,
     settings: Option<PathBuf>,
     schedule: Option<Arc<Schedule>>,
+    /// How often the node makes them by itself, for those who tell others; empty until it is said whether it
+    /// does.
+    said: Arc<OnceLock<Option<Duration>>>,
     history: Arc<Mutex<History>>,
     /// One backup at a time: each reads the whole disk.
     place: Arc<Semaphore>,
@@ -189,6 +193,7 @@ impl Backups {
             device,
             settings: None,
             schedule: None,
+            said: Arc::default(),
             history: Arc::new(Mutex::new(history(store))),
             place: Arc::new(Semaphore::new(1)),
         }
@@ -205,12 +210,26 @@ impl Backups {
     #[must_use]
     pub fn scheduled(mut self, schedule: Option<Schedule>) -> Self {
         self.schedule = schedule.map(Arc::new);
+        // Said once: a node has the schedule that it was started with.
+        let _ = self.said.set(self.every());
         self
     }
 
     /// How often the node makes them by itself, if it does.
     pub fn every(&self) -> Option<Duration> {
         self.schedule.as_ref().map(|schedule| schedule.every)
+    }
+
+    /// What other nodes are told of them; nothing where a program that embeds the node does not say how they
+    /// are made.
+    pub(super) fn told(&self) -> Option<condition::Backups> {
+        let every = *self.said.get()?;
+        Some(condition::Backups::of(&self.history(), every))
+    }
+
+    /// How they stand.
+    pub fn condition(&self) -> condition::Backups {
+        condition::Backups::of(&self.history(), self.every())
     }
 
     /// What is remembered of them.

@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::domain::codec;
+use crate::domain::condition::{Condition, ProgramVersion};
 use crate::domain::id::{ClinicId, DeviceId};
 use crate::domain::message::EntryId;
 use crate::domain::time::WallTime;
@@ -22,6 +23,7 @@ use crate::domain::trust::TrustView;
 use crate::net;
 use crate::store::{self, Append, Batch, Horizon, Meta, Reach, Store, StoreError};
 
+use super::backup::Backups;
 use super::boot;
 use super::engine::{
     Changed, Commit, Effect, Engine, Input, JobId, LinkId, Load, Now, Reply, Room, Ticket,
@@ -86,6 +88,9 @@ pub(super) struct Runner {
     pub(super) last_ticket: u64,
     pub(super) remembered: BTreeMap<DeviceId, SocketAddr>,
     pub(super) room: Room,
+    pub(super) backups: Backups,
+    /// What the engine was last given to tell others.
+    pub(super) told: Option<Condition>,
     pub(super) wanted: BTreeMap<DeviceId, Option<String>>,
     pub(super) search: Arc<Search>,
     /// The catching up of the search that is under way, one of the tasks.
@@ -189,6 +194,7 @@ impl Runner {
                 },
                 _ = room.tick() => {
                     self.look_for_room();
+                    self.look_at_condition();
                     self.index();
                 }
             }
@@ -249,6 +255,19 @@ impl Runner {
         }
         self.room = room;
         self.feed(Input::Room(room));
+    }
+
+    /// Tells the engine, where it is news, how this node is.
+    fn look_at_condition(&mut self) {
+        let condition = Condition {
+            version: ProgramVersion::own(),
+            backups: self.backups.told(),
+        };
+        if self.told.as_ref() == Some(&condition) {
+            return;
+        }
+        self.told = Some(condition.clone());
+        self.feed(Input::Condition(condition));
     }
 
     /// Lets the search catch up, so that whoever looks for something hardly waits.

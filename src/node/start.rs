@@ -188,6 +188,8 @@ pub fn start(store: Store, settings: Settings) -> Result<Running, StartError> {
         last_ticket: 0,
         remembered,
         room: Room::Enough,
+        backups: backups.clone(),
+        told: None,
         wanted: BTreeMap::new(),
         search: Arc::default(),
         indexing: None,

@@ -16,6 +16,7 @@ use super::unlocking::Unlocking;
 use crate::api::event::Hint;
 use crate::api::problem::{Code, Problem};
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::condition::{Condition, ProgramVersion};
 use crate::domain::factor::Credentials;
 use crate::domain::id::{DeviceId, StaffId};
 use crate::domain::message::StaffItem;
@@ -139,6 +140,15 @@ impl Api {
 
     pub(super) fn unlocking(&self) -> &Unlocking {
         &self.unlocking
+    }
+
+    /// How this node is, as it tells others.
+    pub(super) fn condition(&self) -> Condition {
+        let backups = self.backups().map(Backups::condition);
+        Condition {
+            version: ProgramVersion::own(),
+            backups,
+        }
     }
 
     pub(super) fn backups(&self) -> Option<&Backups> {

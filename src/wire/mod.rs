@@ -11,6 +11,7 @@ use minicbor::{Decode, Decoder, Encode};
 
 use crate::domain::attest::Attestation;
 use crate::domain::codec::CodecError;
+use crate::domain::condition::Condition;
 use crate::domain::id::{AuthorId, Hash, StaffId};
 use crate::domain::log::{Epoch, Head, Log, Segment};
 use crate::domain::retraction::Retraction;
@@ -19,7 +20,13 @@ use crate::domain::space::Space;
 use crate::domain::time::WallTime;
 
 /// Version of the frames; both sides say theirs in [`Frame::Hello`] and the lower one is spoken.
-pub const VERSION: u16 = 1;
+///
+/// 1: everything up to [`Frame::Typing`]. 2: [`Frame::Condition`] too. A peer is never sent a frame of a version
+/// that it does not speak: it would have to end the connection as at any other malformed frame.
+pub const VERSION: u16 = 2;
+
+/// From which version on a peer understands [`Frame::Condition`].
+pub const CONDITION_SINCE: u16 = 2;
 
 /// Largest frame in bytes: a full segment of the largest bodies, with room for its headers.
 pub const FRAME_MAX: usize = 512 * 1024;
@@ -156,6 +163,9 @@ pub enum Frame {
         #[n(1)]
         staff: StaffId,
     },
+    /// "This is how I am." Neither passed on nor answered.
+    #[n(14)]
+    Condition(#[n(0)] Condition),
 }
 
 /// One line of [`Frame::Spaces`]; short tags, because a miss only costs a closer look.
@@ -214,6 +224,7 @@ impl Frame {
             Self::Retractions { .. } => ("retractions", ""),
             Self::Here { .. } => ("here", ""),
             Self::Typing { space, .. } => ("typing", space.kind()),
+            Self::Condition(_) => ("condition", ""),
         }
     }
 
@@ -257,6 +268,7 @@ impl Frame {
             | Self::MeshKey { .. }
             | Self::Here { .. }
             | Self::Typing { .. }
+            | Self::Condition(_)
             | Self::Bye { .. } => true,
         }
     }

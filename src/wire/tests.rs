@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::id::{ClinicId, RoomId};
+use crate::domain::backup::Trouble;
+use crate::domain::condition::{Backups, ProgramVersion};
+use crate::domain::id::{ClinicId, RoomId, hex};
 use crate::domain::log::{Entry, Payload};
 use crate::domain::message::EntryId;
 use crate::domain::retraction::Withdrawn;
@@ -38,6 +40,50 @@ fn retraction() -> Retraction {
         until: Day(30),
     };
     Retraction::sign(&CLINIC, &SigningKey::from_seed(&[1; 32]), withdrawn)
+}
+
+fn condition() -> Condition {
+    Condition {
+        version: ProgramVersion::new("1.2.3").expect("a version"),
+        backups: Some(Backups {
+            last: Some(WallTime(1)),
+            every_hours: Some(24),
+            failed: Some(Trouble::NoRoom),
+        }),
+    }
+}
+
+#[test]
+fn a_condition_with_a_version_that_cannot_be_shown_is_no_frame() {
+    let good = Frame::Condition(condition()).encode();
+    let at = { good.windows(5) }.position(|part| part == b"1.2.3");
+    let at = at.expect("it is in there");
+    for bad in [b"1.2\n3", b"1.2\x1b3", b"1. .3", b"1..23"] {
+        let mut bytes = good.clone();
+        bytes[at..at + 5].copy_from_slice(bad);
+        assert_eq!(Frame::decode(&bytes), Err(CodecError::Malformed), "{bad:?}");
+    }
+    // Of text, the length says how much follows.
+    let mut long = good[..at - 1].to_vec();
+    long.extend([0x78, 65]);
+    long.extend(format!("1.2.3-{}", "a".repeat(59)).into_bytes());
+    long.extend(&good[at + 5..]);
+    assert_eq!(Frame::decode(&long), Err(CodecError::Malformed));
+    long.remove(at + 10);
+    long[at] = 64;
+    assert!(Frame::decode(&long).is_ok(), "one letter less");
+}
+
+#[test]
+fn a_hello_and_a_condition_are_encoded_as_they_were_frozen() {
+    let hello = Frame::Hello {
+        version: VERSION,
+        now: WallTime(1),
+    };
+    assert_eq!(hex(&hello.encode()), "8200820201");
+    let condition = Frame::Condition(condition());
+    let frozen = "820e818265312e322e3383011818 02";
+    assert_eq!(hex(&condition.encode()), frozen.replace(' ', ""));
 }
 
 #[test]
@@ -95,6 +141,7 @@ fn every_frame_is_read_back() {
             space: log.space,
             staff: StaffId::new([1; 16]),
         },
+        Frame::Condition(condition()),
     ];
     let kinds: BTreeSet<_> = frames.iter().map(|frame| frame.kind().0).collect();
     assert_eq!(kinds.len(), frames.len(), "who counts tells them apart");

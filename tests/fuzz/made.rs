@@ -7,6 +7,7 @@ use clinic_mesh::domain::attest::{self, Attestation, Word};
 use clinic_mesh::domain::backup::{By, History, Made, Trouble};
 use clinic_mesh::domain::cert::DeviceKind;
 use clinic_mesh::domain::codec;
+use clinic_mesh::domain::condition::{Backups, Condition, ProgramVersion};
 use clinic_mesh::domain::enrol::{Promise, SealedAnswer, SharedMeshKey, SignedRequest};
 use clinic_mesh::domain::id::{self, DeviceId, Hash, NoiseKey, RoomId, StaffId};
 use clinic_mesh::domain::log::{self, Entry, Epoch, Head, Log, Payload, Segment};
@@ -42,7 +43,7 @@ pub(crate) fn corpus(name: &str) -> Vec<Vec<u8>> {
         "mesh-keys" => vec![mesh_keys()],
         "web-ca" => vec![web_ca()],
         "scanned-parts" => vec![scanned()],
-        "sighting" => vec![Sighting::default().to_bytes(), sighting()],
+        "sighting" => vec![Sighting::default().to_bytes(), sighting(), told()],
         "backup-head" => vec![backup()],
         "arp-answer" => vec![arp_answer()],
         "mdns-advert" => vec![advert()],
@@ -62,6 +63,13 @@ fn sighting() -> Vec<u8> {
         let author = key().id();
         sighting.hear_of(StatementId { author, seq }, NOW);
     }
+    sighting.to_bytes()
+}
+
+/// One that told of itself.
+fn told() -> Vec<u8> {
+    let mut sighting = Sighting::default();
+    sighting.tell(&condition(), NOW);
     sighting.to_bytes()
 }
 
@@ -225,6 +233,7 @@ fn frames() -> Vec<Frame> {
             space: log.space,
             staff: StaffId::new([5; 16]),
         },
+        Frame::Condition(condition()),
     ];
     let mut kinds: Vec<usize> = frames.iter().map(kind).collect();
     kinds.dedup();
@@ -232,8 +241,19 @@ fn frames() -> Vec<Frame> {
     frames
 }
 
+fn condition() -> Condition {
+    Condition {
+        version: ProgramVersion::new("1.2.3-rc.1").expect("a version"),
+        backups: Some(Backups {
+            last: Some(NOW),
+            every_hours: Some(24),
+            failed: Some(Trouble::NoRoom),
+        }),
+    }
+}
+
 /// How many kinds of frames there are.
-const KINDS: usize = 14;
+const KINDS: usize = 15;
 
 /// The number of a frame's kind: a kind that comes to be has no number here, and asks for one.
 const fn kind(frame: &Frame) -> usize {
@@ -252,6 +272,7 @@ const fn kind(frame: &Frame) -> usize {
         Frame::Retractions { .. } => 11,
         Frame::Here { .. } => 12,
         Frame::Typing { .. } => 13,
+        Frame::Condition(_) => 14,
     }
 }
 

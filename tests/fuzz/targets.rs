@@ -9,6 +9,7 @@ use clinic_mesh::domain::audit::AuditRecord;
 use clinic_mesh::domain::backup::History;
 use clinic_mesh::domain::cert::{Certificate, Grant};
 use clinic_mesh::domain::codec::{self, OBJECT_MAX};
+use clinic_mesh::domain::condition::VERSION_MAX;
 use clinic_mesh::domain::enrol::{EnrolmentAnswer, SealedAnswer, SharedMeshKey, SignedRequest};
 use clinic_mesh::domain::id::{ClinicId, RoomId};
 use clinic_mesh::domain::invitation::{InvitationSecret, SignInSecret};
@@ -215,6 +216,13 @@ fn frame(bytes: &[u8]) -> bool {
             for retraction in retractions {
                 let _ = (retraction.is_sound(&ROOM), retraction.verify(&clinic()));
             }
+        }
+        // It comes to a screen, whatever else it says.
+        Frame::Condition(condition) => {
+            let version = condition.version.to_string();
+            assert!(
+                version.len() <= VERSION_MAX && version.bytes().all(|byte| byte.is_ascii_graphic())
+            );
         }
         Frame::Hello { .. }
         | Frame::Beat { .. }

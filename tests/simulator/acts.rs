@@ -136,6 +136,7 @@ impl World {
     /// Does one thing of a plan.
     pub(crate) fn act(&mut self, op: &Op) {
         self.trace.note(op.salt);
+        self.change_condition(op.salt);
         let mut rng = StdRng::seed_from_u64(op.salt);
         let rng = &mut rng;
         match op.kind {

@@ -24,7 +24,7 @@ use super::world::{Waiting, World};
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 
 impl World {
-    fn peer_of(&self, node: usize, link: u64) -> Option<usize> {
+    pub(crate) fn peer_of(&self, node: usize, link: u64) -> Option<usize> {
         let ends = self.net.links.get(&link)?.ends;
         Some(if ends[0] == node { ends[1] } else { ends[0] })
     }

@@ -21,6 +21,7 @@ mod roots;
 mod rules;
 mod run;
 mod taking_back;
+mod told;
 mod weather;
 mod world;
 

@@ -8,6 +8,7 @@ use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
 
 use super::acts::HOUR;
+use super::rules::ONLY_PEERS_TELL;
 use super::world::{Event, Node, World};
 
 /// One secure channel between two nodes.
@@ -225,6 +226,35 @@ impl World {
         }
     }
 
+    /// A node sends a frame of its engine.
+    pub(crate) fn send_frame(&mut self, node: usize, id: u64, frame: Frame) {
+        match self.as_spoken(node, frame) {
+            frame @ Frame::Condition(_) => {
+                self.check_spoken(node, id);
+                self.send_along(node, id, frame.encode());
+            }
+            frame => self.send(node, id, frame.encode()),
+        }
+    }
+
+    /// A frame that arrives with the last one that is on the way.
+    fn send_along(&mut self, node: usize, id: u64, bytes: Vec<u8>) {
+        let Some(link) = self.net.links.get_mut(&id) else {
+            return;
+        };
+        let to = usize::from(link.ends[0] == node);
+        if !link.open[1 - to] {
+            return;
+        }
+        if self.net.cuts.contains(&(node, link.ends[to])) || !link.stalled[to].is_empty() {
+            link.stalled[to].push(bytes);
+            return;
+        }
+        let (link, side) = (id, to);
+        let at = self.net.links[&id].last[to].max(self.time + 1);
+        self.schedule(at, Event::Frame { link, side, bytes });
+    }
+
     /// A node sends a frame.
     pub(crate) fn send(&mut self, node: usize, id: u64, bytes: Vec<u8>) {
         let delay = 1 + self.chance(self.net.delay);
@@ -293,20 +323,30 @@ impl World {
             found.heard = time;
         }
         match Frame::decode(bytes) {
+            Ok(frame @ Frame::Condition(_)) => self.arrive_condition(id, (node, side), frame),
             Ok(frame) => {
                 self.trace.note(bytes.len() as u64);
                 self.note_peer_clock(node, id, &frame);
                 self.note_shown(node, &frame);
-                self.input(
-                    node,
-                    Input::Frame {
-                        link: LinkId(id),
-                        frame,
-                    },
-                );
+                let link = LinkId(id);
+                self.input(node, Input::Frame { link, frame });
             }
             // The stream ends where a frame cannot be read.
             Err(_) => self.unlink(id),
+        }
+    }
+
+    /// Not noted in the trace, which tells whether everything else is as it would be without.
+    fn arrive_condition(&mut self, id: u64, (node, side): (usize, usize), frame: Frame) {
+        let Some(peer) = self.peer_of(node, id) else {
+            return;
+        };
+        let (before, heard) = (self.told(node, peer), self.is_peer(id, (node, side)));
+        let link = LinkId(id);
+        self.input(node, Input::Frame { link, frame });
+        let believed = self.told(node, peer) != before;
+        if believed && !heard && !self.nodes[node].evil {
+            self.broke(ONLY_PEERS_TELL, format!("node {node} of node {peer}"));
         }
     }
 

@@ -51,6 +51,8 @@ const BUGS: &[(&str, u64)] = &[
     ("group-forgets-its-last", 50),
     ("old-root-goes-on", 100),
     ("deceived-for-good", 400),
+    ("told-to-the-old", 50),
+    ("unlisted-is-believed", 400),
 ];
 
 /// What became of one bug.

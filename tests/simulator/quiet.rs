@@ -90,6 +90,7 @@ impl World {
             .or_else(|| self.logs(&good, &all, &ever))
             .or_else(|| self.kept(&good, &all, &ever))
             .or_else(|| self.is_gone(&good))
+            .or_else(|| self.told_as_it_is(&good))
     }
 
     fn same_clinic(&mut self, good: &[usize], all: &Model) -> Option<Broken> {

@@ -85,6 +85,12 @@ rules! {
         "in the end, no body is left whose day is over";
     TAKEN_BACK_IN_THE_END = "taken-back-in-the-end":
         "in the end, whoever knows that a message was taken back holds no body of it";
+    ONLY_PEERS_TELL = "only-peers-tell":
+        "nothing that a device tells of itself is believed while the record does not list what it shows";
+    SPOKEN_TO_AS_IT_SPEAKS = "spoken-to-as-it-speaks":
+        "a node whose program speaks an older version is sent no frame of a later one";
+    TOLD_AS_IT_IS = "told-as-it-is":
+        "in the end, every connected node knows of every other how it is";
     HONEST_IS_TRUSTED = "honest-is-trusted":
         "no honest node accuses another of misbehaviour or of a fork";
 }

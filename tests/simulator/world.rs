@@ -23,6 +23,7 @@ use super::model::Model;
 use super::net::Net;
 use super::rules::Broken;
 use super::taking_back::Since;
+use super::told::Conditions;
 
 /// When the clinic is founded: 2026-11-21, 06:00 UTC.
 pub(crate) const START: WallTime = WallTime(1_795_240_800_000);
@@ -159,6 +160,7 @@ pub(crate) enum Event {
 
 /// Everything.
 pub(crate) struct World {
+    pub(crate) seed: u64,
     pub(crate) rng: StdRng,
     pub(crate) time: u64,
     order: u64,
@@ -183,6 +185,7 @@ pub(crate) struct World {
     pub(crate) shown_forks: BTreeMap<(usize, Log), u64>,
     /// What it will send later, and to whom.
     pub(crate) later: Vec<(u64, usize, clinic_mesh::wire::Frame)>,
+    pub(crate) conditions: Conditions,
     pub(crate) broken: Option<Broken>,
     pub(crate) trace: Trace,
     /// Most rows that a reading gives at once.
@@ -208,6 +211,7 @@ impl Trace {
 impl World {
     pub(crate) fn new(seed: u64, authority: Authority) -> Self {
         Self {
+            seed,
             rng: StdRng::seed_from_u64(seed),
             time: 0,
             order: 0,
@@ -226,6 +230,7 @@ impl World {
             lies: BTreeSet::new(),
             shown_forks: BTreeMap::new(),
             later: Vec::new(),
+            conditions: Conditions::default(),
             broken: None,
             trace: Trace(seed ^ 0xcbf2_9ce4_8422_2325),
             rows: usize::MAX,
@@ -345,6 +350,7 @@ impl World {
         found.engine = Some(Engine::new(boot, now));
         let boot = found.boot;
         self.perform_all(node);
+        self.tell_own(node);
         self.schedule(self.time + 1000, Event::Tick { node, boot });
     }
 
@@ -393,7 +399,7 @@ impl World {
         match effect {
             Effect::Send { link, frame } => {
                 self.check_sent(node, link, &frame);
-                self.send(node, link.0, frame.encode());
+                self.send_frame(node, link.0, frame);
             }
             Effect::Close { link, why } => self.close(node, link.0, why),
             Effect::Commit(commit) => self.begin_commit(node, *commit),
@@ -497,6 +503,7 @@ impl World {
                 if self.alive(node, boot) {
                     self.trace.note(node as u64);
                     self.input(node, Input::Time);
+                    self.tell_due(node);
                     self.schedule(self.time + 1000, Event::Tick { node, boot });
                 }
             }

@@ -106,6 +106,7 @@ fn every_schema_has_the_fields_of_its_struct_and_no_others() {
         fits::<record::EndsView>("EndsView"),
         fits::<inventory::InventoryView>("InventoryView"),
         fits::<inventory::AssetView>("AssetView"),
+        fits::<inventory::AssetBackupView>("AssetBackupView"),
         fits::<inventory::AccessView>("AccessView"),
         fits::<revocation::RevocationsView>("RevocationsView"),
         fits::<revocation::RevocationView>("RevocationView"),

@@ -3,7 +3,7 @@
 //! The picture is text and lines only. It runs nothing, loads nothing, and every name in it is escaped, for
 //! it is opened in browsers and mailed to auditors.
 
-use crate::api::inventory::{AssetView, InventoryView};
+use crate::api::inventory::{AssetBackupView, AssetView, InventoryView};
 use crate::api::moment::Moment;
 use crate::cli::output::plain;
 
@@ -233,9 +233,16 @@ fn lines(device: &AssetView) -> Vec<(Look, String)> {
         lines.push((Look::Quiet, format!("may also: {may}")));
     }
     if let Some(version) = &device.version {
-        let version = format!("program {version}");
-        lines.push((Look::Quiet, shortened(&version, LETTERS)));
+        let outdated = if device.outdated { ", older" } else { "" };
+        let version = shortened(version, LETTERS - "program , older".len());
+        lines.push((Look::Quiet, format!("program {version}{outdated}")));
     }
+    lines.extend(
+        device
+            .backup
+            .as_ref()
+            .map(|backup| (Look::Quiet, backed_up(backup))),
+    );
     let heading = match device.people.len() {
         0 => "Nobody signs in here".to_owned(),
         1 => "One person may sign in:".to_owned(),
@@ -245,6 +252,14 @@ fn lines(device: &AssetView) -> Vec<(Look, String)> {
     let names = names(&device.people);
     lines.extend(names.into_iter().map(|line| (Look::Plain, line)));
     lines
+}
+
+fn backed_up(backup: &AssetBackupView) -> String {
+    let failed = if backup.failed { ", then failed" } else { "" };
+    match &backup.last {
+        Some(at) => format!("backed up {}{failed}", at.wall().day()),
+        None => "no backup is known".to_owned(),
+    }
 }
 
 fn rest_line(device: &AssetView) -> String {

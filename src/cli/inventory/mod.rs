@@ -12,8 +12,8 @@ use crate::platform::files;
 
 /// List every machine with its key and certificate, and who may sign in where
 ///
-/// Everything but what this node saw itself is from the clinic record; no machine is believed what it says
-/// of itself.
+/// Everything but what this node saw itself is from the clinic record. Two things a machine is believed of
+/// itself: the version of its program and how its backups stand; they are as old as it was last heard.
 #[derive(Debug, clap::Args)]
 pub(super) struct Inventory {
     /// Draw the network as an SVG picture into this new file
@@ -61,6 +61,7 @@ fn machines(devices: &[AssetView], style: Style, now: WallTime) -> String {
         "LAST HEARD",
         "ADDRESS",
         "VERSION",
+        "BACKED UP",
         "ID",
     ]);
     for device in devices {
@@ -73,7 +74,8 @@ fn machines(devices: &[AssetView], style: Style, now: WallTime) -> String {
             date(device.certified_until.wall()),
             last_heard(device, now),
             device.address.clone().unwrap_or_default(),
-            device.version.clone().unwrap_or_default(),
+            version(device),
+            backed_up(device, now),
             device.id[..8].to_owned(),
         ]);
     }
@@ -93,6 +95,31 @@ fn last_heard(device: &AssetView, now: WallTime) -> String {
         (_, "this") => String::new(),
         (Some(at), _) => when(at.wall(), now),
         (None, _) => "never".to_owned(),
+    }
+}
+
+/// The version, that there is a newer one, and since when it was told.
+fn version(device: &AssetView) -> String {
+    let Some(version) = &device.version else {
+        return String::new();
+    };
+    let outdated = if device.outdated { " (older)" } else { "" };
+    match &device.version_since {
+        Some(since) => format!("{version}{outdated} since {}", date(since.wall())),
+        None => format!("{version}{outdated}"),
+    }
+}
+
+fn backed_up(device: &AssetView, now: WallTime) -> String {
+    let Some(backup) = &device.backup else {
+        return String::new();
+    };
+    let last = backup.last.as_ref();
+    let last = last.map_or_else(|| "never".to_owned(), |at| when(at.wall(), now));
+    match (backup.failed, backup.every_hours) {
+        (true, _) => format!("{last}, last try failed"),
+        (false, None) => format!("{last}, by hand"),
+        (false, Some(_)) => last,
     }
 }
 

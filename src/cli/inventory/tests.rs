@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::inventory::AssetBackupView;
 use crate::api::moment::Moment;
 
 fn moment(hours: u64) -> Moment {
@@ -18,7 +19,15 @@ fn device(office: &str, state: &str, people: &[&str]) -> AssetView {
         key_since: Some(moment(0)),
         certified_until: moment(24 * 30),
         revoked: (state == "revoked").then(|| moment(20)),
-        version: (state == "this").then(|| "0.1.0".to_owned()),
+        version: (state != "revoked").then(|| "0.1.0".to_owned()),
+        version_since: (state == "away").then(|| moment(2)),
+        outdated: state == "away",
+        backup: (state == "away").then(|| AssetBackupView {
+            last: Some(moment(1)),
+            every_hours: None,
+            failed: true,
+        }),
+        told: (state == "away").then(|| moment(3)),
         last_heard: (state == "away").then(|| moment(3)),
         address: (state == "connected").then(|| "192.168.1.7".to_owned()),
         people: people.iter().map(|name| (*name).to_owned()).collect(),
@@ -58,7 +67,8 @@ fn the_list_says_of_each_machine_and_person_what_an_auditor_asks_for() {
         // With its year: a certificate's end may be in another one.
         "2026-12-2",
         "192.168.1.7",
-        "0.1.0",
+        "0.1.0 (older) since 2026-11-21",
+        "last try failed",
         "a1a1a1a1",
         "clinician",
         "suspended",
@@ -94,6 +104,29 @@ fn the_map_shows_every_node_and_runs_nothing_whatever_names_say() {
     }
     let open = picture.matches("<text").count();
     assert_eq!(open, picture.matches("</text>").count());
+}
+
+#[test]
+fn the_map_says_which_machine_has_an_older_program_and_when_each_was_backed_up() {
+    let mut never = device("Lab", "connected", &[]);
+    never.backup = Some(AssetBackupView {
+        last: None,
+        every_hours: None,
+        failed: false,
+    });
+    let picture = map::svg(&view(vec![
+        device("Front desk", "this", &["Ana"]),
+        device("Ward 2", "away", &[]),
+        never,
+    ]));
+    for said in [
+        ">program 0.1.0<",
+        "program 0.1.0, older",
+        "backed up 2026-11-21, then failed",
+        "no backup is known",
+    ] {
+        assert!(picture.contains(said), "{said} in {picture}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::domain::log::Log;
 use crate::domain::time::WallTime;
 use crate::domain::trust::Issuer;
 
+use super::conditions::Telling;
 use super::pull::WANTS_MAX;
 use super::types::JobId;
 
@@ -88,6 +89,8 @@ pub(super) struct Link {
     pub(super) told: Option<Vec<crate::wire::SpaceDigest>>,
     /// When our own digests were last sent.
     pub(super) compared: Duration,
+    /// What both sides told of themselves.
+    pub(super) telling: Telling,
 }
 
 /// What is known of one log at the peer.
@@ -141,6 +144,7 @@ impl Link {
             digests: Vec::new(),
             told: None,
             compared: now,
+            telling: Telling::default(),
         }
     }
 

@@ -77,6 +77,7 @@ impl Engine {
             return;
         };
         link.heard = now;
+        link.telling.note(&frame);
         match link.stage {
             // Whoever only may explain itself is no company: it tells no time, and must not put off the rule
             // that whoever hears nobody for a day ends days by its own clock.
@@ -86,7 +87,11 @@ impl Engine {
         }
         self.sight(id);
         match frame {
-            Frame::Hello { version: _, now } | Frame::Beat { now } => self.note_clock(id, now),
+            Frame::Hello { version: _, now } => {
+                self.note_clock(id, now);
+                self.exchange_conditions(id);
+            }
+            Frame::Beat { now } => self.note_clock(id, now),
             Frame::Spaces { digests, more } => self.on_spaces(id, digests, more),
             Frame::Heads { space, heads } => self.on_heads(id, space, &heads),
             Frame::Want { log, from, credit } => self.on_want(id, log, from, credit),
@@ -98,6 +103,7 @@ impl Engine {
             Frame::Retractions { retractions } => self.on_retractions(id, retractions),
             Frame::Here { staff } => self.on_here(id, staff),
             Frame::Typing { space, staff } => self.on_typing(id, staff, space),
+            Frame::Condition(_) => self.exchange_conditions(id),
             Frame::Bye { code } => {
                 let why = Refusal::from_code(code).unwrap_or(Refusal::Malformed);
                 self.count_refusal(self.links.get(&id).map(|link| link.peer), why);

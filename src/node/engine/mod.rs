@@ -14,6 +14,7 @@ mod batch;
 mod boot;
 mod clock;
 mod commands;
+mod conditions;
 mod credentials;
 mod disk;
 mod drafts;
@@ -54,6 +55,7 @@ use rand::rngs::StdRng;
 pub use types::*;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
+use crate::domain::condition::Condition;
 use crate::domain::factor::Credentials;
 use crate::domain::health::Concern;
 use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash, SpaceId, StaffId};
@@ -132,6 +134,8 @@ pub struct Engine {
     parked: Vec<(Ticket, Command)>,
     credentials: BTreeMap<StaffId, Credentials>,
     sightings: Sightings,
+    /// What this node tells of itself; none until it is known.
+    condition: Option<Condition>,
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     /// See [`Engine::certain_base`], in milliseconds since 1970.
     certain_base: u64,
@@ -195,6 +199,7 @@ impl Engine {
             parked: Vec::new(),
             credentials: credentials::of(boot.staff_items),
             sightings: Sightings::new(boot.sightings, now),
+            condition: None,
             refusals: BTreeMap::new(),
             certain_base: 0,
             shown: None,
@@ -260,6 +265,7 @@ impl Engine {
             Input::Purged { horizon } => self.on_purged(horizon),
             Input::Destroyed { entries } => self.on_destroyed(&entries),
             Input::Room(room) => self.room = room,
+            Input::Condition(condition) => self.on_condition(condition),
             Input::Command { ticket, command } => self.on_command(ticket, *command),
         }
         self.close_batch();
@@ -304,6 +310,7 @@ impl Engine {
         self.flush_refusals();
         self.expire_presence();
         self.renew_peers();
+        self.tell_conditions();
         if self.now.mono >= self.next_witness {
             self.next_witness = self.now.mono + WITNESS;
             self.offer_trail();

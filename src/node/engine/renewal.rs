@@ -9,6 +9,7 @@ use crate::domain::renewal::{self, NotRenewed, Renewal, RenewalId, RenewalItem};
 use crate::domain::sign::Signed;
 use crate::domain::space::Space;
 use crate::domain::trust::Credentials;
+use crate::planted::planted;
 use crate::wire::Frame;
 
 use super::link::Stage;
@@ -39,6 +40,7 @@ pub(super) fn may_explain(frame: &Frame, peer: &DeviceId) -> bool {
         | Frame::Retractions { .. }
         | Frame::Here { .. }
         | Frame::Typing { .. } => false,
+        Frame::Condition(_) => planted!("unlisted-is-believed"),
     }
 }
 

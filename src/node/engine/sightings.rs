@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::attest::{Attestation, Word};
+use crate::domain::condition::Told;
 use crate::domain::contact::{self, Contact};
 use crate::domain::enforcement::{self, Node};
 use crate::domain::id::{AuthorId, DeviceId};
@@ -43,6 +44,7 @@ impl Sightings {
         let latest = now.wall.plus(AHEAD_MAX);
         let sober = |(device, mut sighting): (DeviceId, Sighting)| {
             sighting.level = sighting.level.filter(|level| *level <= latest);
+            sighting.sober_told(now.wall);
             (device, sighting)
         };
         Self {
@@ -55,6 +57,24 @@ impl Sightings {
     /// What is remembered of a device.
     pub(super) fn of(&self, device: &DeviceId) -> Sighting {
         self.known.get(device).cloned().unwrap_or_default()
+    }
+
+    /// The same, for noting something; the device has to be one that the record lists.
+    pub(super) fn of_mut(&mut self, device: DeviceId) -> &mut Sighting {
+        self.known.entry(device).or_default()
+    }
+
+    /// What a device told of itself.
+    pub(super) fn told_of(&self, device: &DeviceId) -> Option<&Told> {
+        self.known.get(device)?.told()
+    }
+
+    /// What each device told of itself.
+    pub(super) fn told(&self) -> BTreeMap<DeviceId, Told> {
+        let known = self.known.iter();
+        known
+            .filter_map(|(device, sighting)| Some((*device, sighting.told()?.clone())))
+            .collect()
     }
 
     /// When each device was last heard.
@@ -73,6 +93,7 @@ impl Engine {
             return;
         };
         let (peer, level) = (link.peer, link.stage == Stage::All);
+        let told = link.telling.has_heard();
         // Whoever may only explain itself may be a machine that was stolen: the inventory does not call it heard.
         // Only devices that the record lists are remembered: others could be as many as they like.
         if link.stage == Stage::Unlisted || !self.record.clinic.devices.contains_key(&peer) {
@@ -81,6 +102,9 @@ impl Engine {
         let now = self.now;
         let sighting = self.sightings.known.entry(peer).or_default();
         sighting.last = Some(now.wall);
+        if told {
+            sighting.confirm(now.wall);
+        }
         if level {
             sighting.level = Some(now.wall);
             self.sightings.anchor = now;

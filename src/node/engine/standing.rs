@@ -58,7 +58,8 @@ impl Engine {
                 self.close(id, Refusal::Aged);
             }
             (Ok(Reach::All), Stage::Unlisted) => self.list_link(id),
-            (Ok(_), _) => {}
+            // A device that the record has come to list is believed from here on.
+            (Ok(_), _) => self.exchange_conditions(id),
         }
     }
 
@@ -76,6 +77,7 @@ impl Engine {
         self.note_accepted(peer);
         self.open_record(id);
         self.check_stage(id);
+        self.exchange_conditions(id);
     }
 
     /// Whether nothing is given on a channel yet.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::condition::Told;
 use crate::domain::health::{self, Concern};
 use crate::domain::id::{ClinicId, DeviceId, Hash};
 use crate::domain::log::Log;
@@ -49,6 +50,8 @@ pub struct Status {
     pub now: WallTime,
     /// When each device was last heard by this node.
     pub last_heard: BTreeMap<DeviceId, WallTime>,
+    /// What each told of itself.
+    pub told: BTreeMap<DeviceId, Told>,
 }
 
 /// Whether this device may take part.
@@ -123,6 +126,7 @@ impl Engine {
             mesh_offset_ms: offset,
             now: self.now.wall,
             last_heard: self.sightings.last_heard(),
+            told: self.sightings.told(),
             concerns: self.concerns(offset),
         }
     }
@@ -143,8 +147,11 @@ impl Engine {
     fn concerns(&self, offset: Option<i64>) -> Vec<Concern> {
         let shut_out = self.shut_out.clone();
         let full = (self.room == Room::NearlyFull).then_some(Concern::DiskNearlyFull);
-        let others = health::concerns(&self.record.clinic, self.now.wall, offset, self.contact());
-        shut_out.into_iter().chain(full).chain(others).collect()
+        let (clinic, now) = (&self.record.clinic, self.now.wall);
+        let others = health::concerns(clinic, now, offset, self.contact());
+        let backups = health::backups_elsewhere(clinic, &self.me, &self.told(), now);
+        let concerns = shut_out.into_iter().chain(full).chain(others);
+        concerns.chain(backups).collect()
     }
 }
 

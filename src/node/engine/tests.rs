@@ -6,6 +6,7 @@ mod clocks;
 mod disk;
 
 mod bounds;
+mod conditions;
 mod contact;
 mod enforcement;
 mod groups;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::cert::Certificate;
+use crate::domain::condition::Condition;
 use crate::domain::id::DeviceId;
 use crate::domain::message::EntryId;
 use crate::domain::time::{Day, WallTime};
@@ -111,6 +112,8 @@ pub enum Input {
     },
     /// Whether the disk has room for more messages.
     Room(Room),
+    /// What this node tells its peers of itself from here on.
+    Condition(Condition),
     /// A face asks for something.
     Command {
         /// Where to send the reply.

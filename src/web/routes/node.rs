@@ -135,7 +135,8 @@ pub(super) async fn inventory(State(api): State<Api>) -> Answer<InventoryView> {
     let known = Known {
         me: status.device,
         now: status.now,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        condition: Some(api.condition()),
+        told: status.told,
         connected: status.links.iter().map(|link| link.peer).collect(),
         last_heard: status.last_heard,
         addresses: api

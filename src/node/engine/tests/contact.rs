@@ -28,6 +28,7 @@ fn lapsed(mesh: &mut Mesh, office: &str) -> Option<bool> {
         | Concern::OldMeshKey { .. }
         | Concern::Clock { .. }
         | Concern::DiskNearlyFull
+        | Concern::BackupElsewhere { .. }
         | Concern::Backup { .. } => None,
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use crate::domain::audit::{AuditRecord, Origin};
+use crate::domain::condition::Condition;
 use crate::domain::id::{ClinicId, Hash, StaffId};
 use crate::domain::message::{EntryId, Position, Written};
 use crate::domain::space::Space;
@@ -64,6 +65,10 @@ pub(super) struct Mesh {
     pub(super) rows: usize,
     /// What an office says before anything else on every new link.
     pub(super) first_words: BTreeMap<String, Frame>,
+    /// How often one office told another how it is.
+    pub(super) conditions: BTreeMap<(String, String), usize>,
+    /// Offices whose programs speak version 1 of the frames.
+    pub(super) old: BTreeSet<String>,
 }
 
 impl Mesh {
@@ -86,6 +91,8 @@ impl Mesh {
             times_count: false,
             rows: usize::MAX,
             first_words: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            old: BTreeSet::new(),
             clinic,
         };
         let names: Vec<String> = mesh.clinic.devices.keys().cloned().collect();
@@ -324,6 +331,9 @@ impl Mesh {
         let clinic = self.clinic.id;
         let office = self.offices.get_mut(name).expect("it runs");
         match effect {
+            Effect::Send { link, frame } if self.old.contains(name) => {
+                self.carry_old(name, link, frame);
+            }
             Effect::Send { link, frame } => self.carry(name, link, &frame),
             Effect::Close { link, .. } => self.unlink(link),
             Effect::Commit(commit) => match &mut office.held {
@@ -380,6 +390,18 @@ impl Mesh {
         self.settle();
     }
 
+    /// What an older program says in the place of this one.
+    fn carry_old(&mut self, from: &str, link: LinkId, frame: Frame) {
+        match frame {
+            Frame::Hello { now, .. } => {
+                let version = 1;
+                self.carry(from, link, &Frame::Hello { version, now });
+            }
+            Frame::Condition(_) => {}
+            frame => self.carry(from, link, &frame),
+        }
+    }
+
     fn carry(&mut self, from: &str, link: LinkId, frame: &Frame) {
         let Some((a, b)) = self.links.get(&link) else {
             return;
@@ -398,6 +420,10 @@ impl Mesh {
         }
         if matches!(frame, Frame::Want { .. }) {
             *self.asked.entry((from.into(), to.clone())).or_default() += 1;
+        }
+        if matches!(frame, Frame::Condition(_)) {
+            let way = (from.to_owned(), to.clone());
+            *self.conditions.entry(way).or_default() += 1;
         }
         let gives = matches!(
             frame,
@@ -423,6 +449,13 @@ impl Mesh {
     /// Tells an office how much room its disk has.
     pub(super) fn room(&mut self, name: &str, room: Room) {
         self.queue.push_back((name.to_owned(), Input::Room(room)));
+        self.settle();
+    }
+
+    /// From here on an office tells this of itself.
+    pub(super) fn be(&mut self, name: &str, condition: Condition) {
+        let input = Input::Condition(condition);
+        self.queue.push_back((name.to_owned(), input));
         self.settle();
     }
 

@@ -18,7 +18,7 @@ use crate::node::engine::holdings::RENEWALS_MAX;
 use crate::node::engine::renewal::may_explain;
 
 /// Three offices whose nodes may renew each other; Ana is at the front desk, Ben on ward 2.
-fn renewers() -> (Mesh, StaffId, Space) {
+pub(super) fn renewers() -> (Mesh, StaffId, Space) {
     let mut clinic = SampleClinic::of([]);
     for office in ["front-desk", "ward-2", "pharmacy"] {
         clinic.enrol_renewer(office);
@@ -42,7 +42,7 @@ fn until(mesh: &Mesh, at: &str, office: &str) -> WallTime {
 }
 
 /// So many days pass; every node runs for a while on each of them.
-fn live(mesh: &mut Mesh, count: u64) {
+pub(super) fn live(mesh: &mut Mesh, count: u64) {
     for _ in 0..count {
         mesh.sleep(days(1));
         mesh.run_for(Duration::from_secs(15));
@@ -113,7 +113,7 @@ fn a_node_that_was_away_learns_of_renewals_from_those_who_show_them() {
 
 /// After forty days the pharmacy, long expired, makes itself a certificate with a key of its own and is
 /// connected again.
-fn pharmacy_renews_itself(mesh: &mut Mesh) {
+pub(super) fn pharmacy_renews_itself(mesh: &mut Mesh) {
     mesh.cut("pharmacy");
     mesh.sleep(days(40));
     let pharmacy = mesh.clinic.device("pharmacy");
