@@ -1,7 +1,7 @@
 //! Admins who do things in another order than was meant, twice, or with a right too few.
 
 use super::processes::{Clinic, Node, Say as _};
-use super::{grant, show};
+use super::{copy_dir, grant, show};
 
 /// A clinic with a node that runs, and a machine that was let in by files.
 fn clinic_with_ward() -> (Clinic, Node) {
@@ -87,6 +87,58 @@ fn an_admin_who_was_removed_is_trusted_for_less_afterwards_and_it_is_said_what_t
     assert!(!staff.out.contains("Mallory"), "{}", staff.out);
     let more = end(&["--last", "1", "--yes"]).failed(4);
     assert!(more.err.contains("up to number 0"), "{}", more.err);
+    let known = clinic.on(&front, &["authority", "history"]).said().done();
+    assert!(!known.err.contains("could be asked"), "{}", known.err);
+    let stale = clinic.command(&["authority", "history"]).said().done();
+    assert!(
+        stale.err.contains("no node of the clinic could be asked"),
+        "{}",
+        stale.err
+    );
+}
+
+#[test]
+fn what_was_signed_with_a_copy_of_the_directory_is_in_the_history_of_the_other_one() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let stolen = clinic.path("stolen");
+    copy_dir(&clinic.path("authority"), &stolen);
+    let add = [
+        "staff",
+        "add",
+        "Mallory",
+        "--home",
+        "front-desk",
+        "--role",
+        "clinician",
+    ];
+    let mut theft = clinic.on(&front, &add);
+    theft.env("CLINIC_MESH_AUTHORITY", &stolen).said().done();
+    let history = clinic.on(&front, &["authority", "history"]).said().done();
+    assert!(history.out.contains("Mallory"), "{}", history.out);
+}
+
+#[test]
+fn a_key_that_is_not_in_the_directory_is_named_before_a_passphrase_is_typed() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let key = clinic.path("authority/root.key");
+    std::fs::rename(&key, clinic.path("a stick")).expect("kept elsewhere");
+    let no_passphrase = |args: &[&str]| {
+        let mut command = clinic.on(&front, args);
+        command.env_remove("CLINIC_MESH_ROOT_PASSPHRASE_FILE");
+        command.env_remove("CLINIC_MESH_ADMIN_PASSPHRASE_FILE");
+        command.said().failed(3).err
+    };
+    let end = no_passphrase(&["authority", "end-admin", "Robin"]);
+    assert!(end.contains("the root key is not in"), "{end}");
+    assert!(end.contains("authority recover"), "{end}");
+    let sign = no_passphrase(&["authority", "rotate-mesh-key", "--as", "Sam"]);
+    for words in ["no key of an admin Sam", "those of Robin"] {
+        assert!(sign.contains(words), "{words}: {sign}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod desk;
 mod find;
+mod newest;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::platform::lock::LockError;
 
 pub(crate) use desk::{Desk, bring_record, ends, hold_again};
 pub(crate) use find::{device, invitation, room, staff};
+pub(crate) use newest::newest_record;
 
 /// Where the clinic's authority lies.
 #[derive(Clone, Debug, clap::Args)]

@@ -15,7 +15,7 @@ use crate::domain::record::{Clinic, Device};
 
 /// Revoke a machine: cut it off everywhere, for good
 ///
-/// The mesh key is changed as well, so that the machine cannot even tell that a node is there.
+/// The mesh key is changed as well: two more changes, and the machine cannot even tell that a node is there.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Revoke {
     /// Name, office or id
@@ -105,7 +105,8 @@ impl Revoke {
     ) -> Result<Answer, Failure> {
         let mut progress = context.output.progress("telling the other nodes");
         loop {
-            let status = desk.client.status().await?;
+            let status = desk.client.status().await;
+            let status = status.map_err(|why| unwatched(&answer.name, why.into()))?;
             let seconds = begun.elapsed().as_secs_f64();
             let waiting = answer.look(&status, seconds);
             let late = begun.elapsed() >= Duration::from_secs(self.watch);
@@ -205,9 +206,19 @@ impl MeshKey {
 pub(super) fn key_left(why: &str) -> String {
     format!(
         "The mesh key was NOT changed: {why}.\n\
-         Have an admin who may enrol run `clinic-mesh authority rotate-mesh-key`: until then that machine can \
-         tell that nodes are there, and no more."
+         Have an admin who may enrol run `clinic-mesh authority rotate-mesh-key`; with the old key that machine \
+         can tell that nodes are there, and no more."
     )
+}
+
+/// The node went away after it had taken the revocation: nobody may read that as if nothing was done.
+fn unwatched(name: &str, why: Failure) -> Failure {
+    let message = format!(
+        "{name} is revoked, and how that spreads cannot be watched: {}",
+        why.message
+    );
+    Failure { message, ..why }
+        .remedy("look at `clinic-mesh revoke status` once the node runs again")
 }
 
 fn away(status: &StatusView, answer: &Answer) -> Vec<String> {
@@ -299,6 +310,18 @@ mod tests {
         .expect("a status");
         status.peers = peers;
         status
+    }
+
+    #[test]
+    fn a_watch_that_ends_early_says_that_the_device_is_revoked_all_the_same() {
+        let failure = unwatched("lost", Failure::unreachable("no node is running"));
+        assert!(failure.message.starts_with("lost is revoked"), "{failure}");
+        assert!(failure.message.contains("no node is running"), "{failure}");
+        assert!(
+            failure
+                .remedy
+                .is_some_and(|how| how.contains("revoke status"))
+        );
     }
 
     #[test]
