@@ -331,16 +331,16 @@ const WAYS: &[Way] = &[
         remedy: "compare the clocks",
     },
     Way {
-        done: "a request that was answered before",
+        done: "a request that was answered before, for another place",
         fail: |w| {
             let machine = w.machine("r");
             let request = w.request(&machine);
             w.enrol("r", &request, &[]).done();
-            w.enrol("r", &request, &[])
+            w.enrol("other", &request, &[])
         },
         code: 4,
         names: "is already enrolled until",
-        remedy: "give it the answer file that was written then",
+        remedy: "give the office and name that it has",
     },
     Way {
         done: "a machine that was revoked",

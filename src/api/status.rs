@@ -291,7 +291,7 @@ fn certificate(name: &str, freshness: Freshness, until: WallTime) -> (String, &'
 }
 
 /// How far apart two clocks are, in the words of a person.
-fn apart(peers_minus_ours: i64) -> String {
+pub(crate) fn apart(peers_minus_ours: i64) -> String {
     let minutes = peers_minus_ours.unsigned_abs() / 60_000;
     let span = match minutes {
         0..120 => format!("{minutes} minutes"),

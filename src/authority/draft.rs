@@ -15,7 +15,7 @@ use crate::domain::rotation::SignedRotation;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::statement::{Act, Invitation, Proposal, SEEN_MAX, Statement, StatementId};
-use crate::domain::time::{Clock, Day, WallTime};
+use crate::domain::time::{Clock, Day, Hlc, WallTime};
 
 /// Longest life of an invitation.
 ///
@@ -48,11 +48,29 @@ pub enum SignError {
     },
     /// Signing would put the statement too far into the future.
     #[error(
-        "the record's newest statement is of {newest}, ahead of this machine's clock; set the clock"
+        "the record's newest statement is dated {newest}, and this machine's clock says {now}; set the clock, \
+         or, if it is right, have the root end the admin whose clock was ahead: `clinic-mesh authority history` \
+         tells who and after which number, then `clinic-mesh authority end-admin NAME --last NUMBER`"
     )]
     ClockBehind {
         /// Time of the newest statement.
         newest: WallTime,
+        /// What the clock says.
+        now: WallTime,
+    },
+    /// The key's own log is in the future already, where no other node takes it.
+    #[error(
+        "this key has signed a statement dated {newest}, and this machine's clock says {now}; set the clock, \
+         or, if it is right and was ahead then, have the root end this key with the last good number {good} and \
+         grant a new admin key (docs/operations.md, A clock was ahead)"
+    )]
+    OwnClockWasAhead {
+        /// Time of its newest statement.
+        newest: WallTime,
+        /// What the clock says.
+        now: WallTime,
+        /// The last number that is not from the future.
+        good: u64,
     },
     /// More logs than a statement can say it has seen.
     #[error(
@@ -136,21 +154,69 @@ pub(super) fn draft(
             good,
         });
     }
-    if copy.newest().too_far_ahead(now) {
-        let newest = copy.newest().wall();
-        return Err(SignError::ClockBehind { newest });
-    }
+    let after = follows(copy, &author, &act, now)?;
     check_sense(copy, &act, now)?;
-    let segment = sign(copy, key, &act, now, salt)?;
+    let segment = sign(copy, key, &act, (after, now), salt)?;
     check_counts(copy, &segment, &act)?;
     Ok(segment)
+}
+
+/// The time that the statement is later than.
+///
+/// Others hold back what is from the future, so nothing is signed behind such a statement. One that does not
+/// count binds nobody: its signer's clock was ahead, and the root has ended that signer since.
+fn follows(
+    copy: &RecordCopy,
+    author: &AuthorId,
+    act: &Act,
+    now: WallTime,
+) -> Result<Hlc, SignError> {
+    let mut own: Vec<(u64, Hlc)> = Vec::new();
+    let mut newest = Hlc::default();
+    let clinic = copy.clinic();
+    for item in copy.items() {
+        if item.id.author == *author {
+            own.push((item.id.seq, item.time));
+        }
+        if !clinic.void.contains_key(&item.id) {
+            newest = newest.max(item.time);
+        }
+    }
+    let last = own.iter().map(|(_, time)| *time).max().unwrap_or_default();
+    if last.too_far_ahead(now) {
+        let good = own.iter().filter(|(_, time)| !time.too_far_ahead(now));
+        return Err(SignError::OwnClockWasAhead {
+            newest: last.wall(),
+            now,
+            good: good.map(|(seq, _)| *seq).max().unwrap_or_default(),
+        });
+    }
+    match (newest.too_far_ahead(now), holds_at_any_date(act)) {
+        (false, _) => Ok(newest.max(last)),
+        (true, true) => Ok(last),
+        (true, false) => {
+            let newest = newest.wall();
+            Err(SignError::ClockBehind { newest, now })
+        }
+    }
+}
+
+/// What takes something away, or is judged by its number and not by its time: that is never kept waiting.
+const fn holds_at_any_date(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::AdminGranted { .. }
+            | Act::AdminEnded { .. }
+            | Act::RootRotated { .. }
+            | Act::DeviceRevoked { .. }
+    )
 }
 
 fn sign(
     copy: &RecordCopy,
     key: &SigningKey,
     act: &Act,
-    now: WallTime,
+    (after, now): (Hlc, WallTime),
     salt: [u8; 16],
 ) -> Result<Segment, SignError> {
     let author = key.id();
@@ -167,7 +233,7 @@ fn sign(
     }
     let body = statement.to_body();
     Statement::from_body(&body).map_err(|_| SignError::OutOfBounds { act: title })?;
-    let time = Clock::resume(copy.newest()).tick(now);
+    let time = Clock::resume(after).tick(now);
     let entry = Entry::new(time, Day::NEVER, Payload { salt, body });
     let log = Log {
         space: Space::Record,

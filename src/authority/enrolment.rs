@@ -61,6 +61,27 @@ impl Authority {
         Ok((request, terms))
     }
 
+    /// The certificate of a machine that has this very place by these very keys: its answer may be made once
+    /// more, for nothing in it is used up and only that machine opens it.
+    pub fn answered_before(
+        &self,
+        signed: &SignedRequest,
+        terms: &Terms,
+        now: WallTime,
+    ) -> Result<Option<Certificate>, AuthorityError> {
+        let request = signed.open(&self.clinic_id())?;
+        let known = self.clinic.devices.get(&request.device);
+        let known = known.filter(|known| {
+            let certificate = &known.certificate;
+            known.revocation.is_none()
+                && certificate.not_after >= now
+                && certificate.noise_key == request.noise_key
+                && (&certificate.office, &certificate.name) == (&terms.office, &terms.name)
+                && certificate.kind == terms.kind
+        });
+        Ok(known.map(|known| known.certificate.clone()))
+    }
+
     /// An invitation is spent in its issuer's own log, so only its issuer enrols by it.
     fn judge_invitation(
         &self,

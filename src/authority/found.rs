@@ -16,7 +16,7 @@ use crate::domain::sign::{Signed, SigningKey};
 use crate::domain::statement::Act;
 use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
-use crate::platform::files;
+use crate::platform::{files, lock};
 
 use super::directory::{Directory, new_key};
 use super::draft;
@@ -77,6 +77,8 @@ pub fn found(
 ) -> Result<Founded, AuthorityError> {
     refuse_filled(path)?;
     let unfinished = beside(path);
+    // Of a founding that the power ended: nobody has seen its keys or its page.
+    lock::remove_left(&unfinished)?;
     files::create_dir(&unfinished)?;
     let founded = fill(&unfinished, founding, now, &mut rng);
     match founded {

@@ -333,6 +333,14 @@ impl Authority {
         self.commit(segment)
     }
 
+    /// The clinic as it would be if this act were signed; nothing is signed for good.
+    pub fn foresee(&mut self, act: Act, now: WallTime) -> Result<Clinic, AuthorityError> {
+        let segment = self.draft(act, now)?;
+        let mut record = self.record.clone();
+        record.merge([segment])?;
+        Ok(record.clinic())
+    }
+
     fn draft(&mut self, act: Act, now: WallTime) -> Result<Segment, AuthorityError> {
         // A key that was recovered without the record would begin its log anew: a fork.
         if self.clinic.name.is_none() || matches!(act, Act::Founded { .. }) {

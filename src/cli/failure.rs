@@ -125,6 +125,7 @@ impl From<FileError> for Failure {
         let exit = match &error {
             FileError::Missing { .. } => Exit::NotFound,
             FileError::Exposed { .. }
+            | FileError::NoModes { .. }
             | FileError::Exists { .. }
             | FileError::TooLong { .. }
             | FileError::Full { .. }

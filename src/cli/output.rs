@@ -1,6 +1,7 @@
 //! What commands print: answers on standard output, everything else on standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -393,9 +394,34 @@ pub(crate) fn how_long(span: Duration) -> String {
     }
 }
 
+/// A word as it is typed: in quotation marks where a shell would take it apart.
+pub(crate) fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=,:".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A path as it is typed.
+pub(crate) fn typed_path(path: &Path) -> String {
+    typed(&path.display().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_shown_as_one_types_it() {
+        assert_eq!(typed("/tmp/new-1.toml"), "/tmp/new-1.toml");
+        assert_eq!(typed("room_days=7"), "room_days=7");
+        assert_eq!(typed("Ana's new.toml"), r"'Ana'\''s new.toml'");
+        assert_eq!(
+            typed_path(Path::new("/my clinic/front")),
+            "'/my clinic/front'"
+        );
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

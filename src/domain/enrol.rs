@@ -217,8 +217,8 @@ pub enum EnrolError {
     },
     /// It has a valid certificate: the request was used before.
     #[error(
-        "device {device} is already enrolled until {until}; give it the answer file that was written then, or, if \
-         that is lost, revoke the device and begin anew on the machine in another directory"
+        "device {device} is already enrolled until {until}; give the office and name that it has, and its answer \
+         is written once more, or revoke the device and begin anew on the machine in another directory"
     )]
     AlreadyEnrolled {
         /// Which.

@@ -30,6 +30,7 @@ use crate::domain::retraction::Retraction;
 use crate::domain::space::Space;
 use crate::domain::time::{Day, Hlc, WallTime};
 use crate::platform::files::FileError;
+use crate::platform::lock::{self, LockError};
 use crate::platform::vault::{BackupKey, FileKey, Head, Opener, Recipient, Sealer, VaultError};
 use crate::platform::{entropy, files};
 use crate::store::{Append, Batch, Fork, Horizon, Meta, Options, Reach, Store, StoreError, Unlock};
@@ -118,6 +119,9 @@ pub enum BackupError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another command restores to the same place.
+    #[error(transparent)]
+    Place(#[from] LockError),
     /// The node has stopped.
     #[error("the node has stopped")]
     Stopped,
@@ -493,6 +497,8 @@ pub fn restore(
     let mut beside = dir.as_os_str().to_owned();
     beside.push(".restoring");
     let beside = PathBuf::from(beside);
+    // Of a restoring that the power ended: all of it is in the backup.
+    lock::remove_left(&beside)?;
     let outcome = fill(input, key, today, &beside, (options, unlock));
     match outcome {
         Ok(restored) => {

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, fchmod};
+use rustix::fs::{Mode, OFlags, fchmod, statfs};
 
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -26,6 +26,15 @@ pub enum FileError {
         mode: u32,
         /// The mode it should have.
         wanted: u32,
+    },
+    /// Group or others have rights on it, and its file system has none to take away.
+    #[error(
+        "{path} lies on a file system that keeps no modes, such as FAT: others on this machine could read it; use a \
+         disk or stick that was formatted for Linux, such as ext4, best encrypted"
+    )]
+    NoModes {
+        /// The file or directory.
+        path: PathBuf,
     },
     /// It is already there and must not be overwritten.
     #[error("{path} already exists; choose another place or move it away")]
@@ -148,11 +157,35 @@ fn read_all(path: &Path, file: File, limit: usize) -> Result<Vec<u8>, FileError>
     Ok(bytes)
 }
 
+/// The same of a secret that is carried on a stick to wherever it is needed: where the stick's file system keeps
+/// no modes, who can read it there is who can read the stick.
+pub fn read_carried(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    match read(path, limit) {
+        Err(FileError::NoModes { .. }) => read_shared(path, limit),
+        read => read,
+    }
+}
+
 /// Reads a whole file of at most `limit` bytes wherever it lies, such as on a stick, where modes mean
 /// nothing. Not for anything secret.
 pub fn read_shared(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(|source| FileError::of(path, source))?;
     read_all(path, file, limit)
+}
+
+/// Refuses a path at which no file can be made: one that is taken, or whose directory is not there.
+pub fn check_new(path: &Path) -> Result<(), FileError> {
+    if path.symlink_metadata().is_ok() {
+        let path = path.to_owned();
+        return Err(FileError::Exists { path });
+    }
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    match parent.map(Path::metadata) {
+        Some(Err(source)) => Err(FileError::of(parent.unwrap_or(path), source)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file that others may read, such as onto a stick; refuses one that is there.
@@ -289,12 +322,27 @@ fn check_mode(path: &Path, mode: u32, wanted: u32) -> Result<(), FileError> {
     if mode & OTHERS == 0 {
         return Ok(());
     }
-    Err(FileError::Exposed {
-        path: path.to_owned(),
+    // What cannot be asked is as usual.
+    let magic = statfs(path).map_or(0, |found| found.f_type as u64);
+    Err(exposed(path, mode, wanted, magic))
+}
+
+/// What is said of a file or directory on which others have rights.
+fn exposed(path: &Path, mode: u32, wanted: u32, magic: u64) -> FileError {
+    let path = path.to_owned();
+    if MODELESS.contains(&magic) {
+        return FileError::NoModes { path };
+    }
+    FileError::Exposed {
+        path,
         mode: mode & 0o7777,
         wanted,
-    })
+    }
 }
+
+/// File systems of sticks that keep no modes: FAT, exFAT, NTFS (of the kernel, the older and the newer). A mode
+/// that is set there is forgotten at once.
+const MODELESS: [u64; 4] = [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e];
 
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {

@@ -80,6 +80,23 @@ pub fn holder(path: &Path) -> std::io::Result<Option<String>> {
     }
 }
 
+/// Removes a directory that a process left half made when it, or the machine, went down; one on which a
+/// process still works is refused.
+pub fn remove_left(dir: &Path) -> Result<(), LockError> {
+    let path = dir.join("lock");
+    let refused = |source| LockError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    if let Some(pid) = holder(&path).map_err(refused)? {
+        return Err(LockError::Held { path, pid });
+    }
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(refused(error)),
+        _ => Ok(()),
+    }
+}
+
 fn write_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -114,5 +131,20 @@ mod tests {
         drop(first);
         assert_eq!(holder(&path).expect("readable"), None);
         Lock::take(&path).expect("free again");
+    }
+
+    #[test]
+    fn what_a_process_left_goes_and_what_one_works_on_stays() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let dir = scratch.path().join("half-made");
+        remove_left(&dir).expect("nothing is there");
+        std::fs::create_dir(&dir).expect("room");
+        std::fs::write(dir.join("keys"), b"half").expect("room");
+        let working = Lock::take(&dir.join("lock")).expect("free");
+        assert!(matches!(remove_left(&dir), Err(LockError::Held { .. })));
+        assert!(dir.join("keys").exists());
+        drop(working);
+        remove_left(&dir).expect("nobody works on it");
+        assert!(!dir.exists());
     }
 }

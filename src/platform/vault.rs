@@ -380,10 +380,14 @@ impl<R: Read> Read for Opener<R> {
 /// Reads what anyone can read of a backup.
 pub fn read_head(input: &mut impl Read) -> Result<Head, VaultError> {
     let mut length = [0; 4];
-    input.read_exact(&mut length)?;
+    input.read_exact(&mut length).map_err(cut_off)?;
     let length = u32::from_be_bytes(length) as usize;
-    let mut bytes = vec![0; length.min(HEAD_MAX + 64)];
-    input.read_exact(&mut bytes)?;
+    if length > HEAD_MAX + 64 {
+        let label = HEAD.label;
+        return Err(FormatError::OtherKind { label }.into());
+    }
+    let mut bytes = vec![0; length];
+    input.read_exact(&mut bytes).map_err(cut_off)?;
     let head: Head = match HEAD.read(&bytes) {
         Err(FormatError::Version { version: 1, .. }) => HEAD_1.read(&bytes)?,
         read => read?,

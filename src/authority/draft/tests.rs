@@ -31,14 +31,16 @@ fn a_record_of_more_admin_logs_than_a_statement_can_name_is_refused_by_name() {
     let mut record = RecordCopy::new(clinic);
     for number in 0..=SEEN_MAX {
         let admin = SigningKey::from_seed(&[100 + number as u8; 32]);
-        let granted = sign(&record, &root, &grant(&root, clinic, &admin), NOW, [0; 16]);
+        let at = |record: &RecordCopy| (record.newest(), NOW);
+        let act = grant(&root, clinic, &admin);
+        let granted = sign(&record, &root, &act, at(&record), [0; 16]);
         let granted = granted.map(|granted| record.merge([granted]));
         let staff = StaffId::new([number as u8; 16]);
         let signed = sign(
             &record,
             &admin,
             &Act::StaffSuspended { staff },
-            NOW,
+            at(&record),
             [0; 16],
         );
         // The root's log is one of those seen.

@@ -60,8 +60,58 @@ fn a_statement_is_later_than_everything_its_signer_has_seen() {
     assert!(segment.entries[0].header.time > before);
     let behind = WallTime(NOW.0 - 600_000);
     let refused = sign_error(admin.set_policy(admin.clinic().policy.clone(), behind));
-    assert!(matches!(refused, SignError::ClockBehind { .. }));
+    assert!(matches!(refused, SignError::OwnClockWasAhead { .. }));
     assert!(admin.record().newest() >= Hlc::at(NOW));
+}
+
+#[test]
+fn an_admin_whose_clock_was_ahead_is_ended_by_the_root_and_the_clinic_goes_on() {
+    let bench = Bench::new();
+    let year = WallTime(NOW.0 + 365 * 24 * 3600 * 1000);
+    let (admin, good) = {
+        let mut admin = bench.admin();
+        let good = admin.record().head(&admin.id()).seq;
+        admin
+            .set_policy(admin.clinic().policy.clone(), year)
+            .expect("the clock says so");
+        let refused = sign_error(admin.set_policy(admin.clinic().policy.clone(), NOW));
+        assert_eq!(
+            refused,
+            SignError::OwnClockWasAhead {
+                newest: year,
+                now: NOW,
+                good
+            }
+        );
+        (admin.id().as_admin(), good)
+    };
+    let new = NewAdmin {
+        name: name("ben"),
+        scopes: Scopes::of(Scopes::ALL),
+        not_after: year,
+        mesh_keys: Vec::new(),
+        web_ca: None,
+    };
+    let granted = bench.root().grant_admin(new, &admin_words(), CHEAP, NOW);
+    granted.expect("the root's own log is not ahead");
+    let open = || {
+        let opened =
+            Authority::open_admin(&bench.path(), &name("ben"), &admin_words(), bench.rng());
+        opened.expect("opened")
+    };
+    let mut after = open();
+    let policy = after.clinic().policy.clone();
+    let refused = sign_error(after.set_policy(policy.clone(), NOW));
+    assert!(
+        matches!(refused, SignError::ClockBehind { .. }),
+        "{refused}"
+    );
+    drop(after);
+    let ended = bench.root().end_admin(admin, Some(good), NOW);
+    ended.expect("judged by its number and not by its time");
+    open()
+        .set_policy(policy, NOW)
+        .expect("what is void binds nobody");
 }
 
 #[test]

@@ -48,6 +48,18 @@ fn nobody_else_can_read_anything_in_the_directory() {
 }
 
 #[test]
+fn what_the_power_left_of_a_founding_is_in_nobodys_way() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("ca");
+    let left = scratch.path().join("ca.unfinished");
+    std::fs::create_dir(&left).expect("room");
+    std::fs::write(left.join("root.key"), b"half").expect("room");
+    let rng = Repeatable("founding", 0);
+    found(&path, &founding(), NOW, rng).expect("founded");
+    assert!(path.join("root.key").exists() && !left.exists());
+}
+
+#[test]
 fn an_exposed_key_file_or_directory_is_refused() {
     let bench = Bench::new();
     let open = || Authority::open_root(&bench.path(), &root_words(), bench.rng());

@@ -10,6 +10,7 @@ use crate::api::client::{Client, ClientError};
 use crate::api::clinic::author_name;
 use crate::api::problem::Code;
 use crate::api::record::VoidStatement;
+use crate::api::status::apart;
 use crate::authority::{Authority, AuthorityError, Holder};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::{Context, Outcome};
@@ -19,6 +20,7 @@ use crate::domain::id::AuthorId;
 use crate::domain::log::Segment;
 use crate::domain::record::Clinic;
 use crate::domain::statement::StatementId;
+use crate::domain::time::AHEAD_MAX;
 use crate::domain::trust::MeshKey;
 use crate::platform::lock::LockError;
 
@@ -43,6 +45,7 @@ impl Desk {
         let client = context.client();
         // Before the passphrase is asked for: nobody should type it in vain.
         let theirs = client.record().await?;
+        warn_of_clock(&client, context).await?;
         let mut desk = Self::with(key.open()?, client, theirs, context).await?;
         desk.check_own_log()?;
         desk.learn_mesh_keys(context).await?;
@@ -103,6 +106,7 @@ impl Desk {
     pub(crate) async fn reading(authority: Authority, context: &Context) -> Result<Self, Failure> {
         let client = context.client();
         let theirs = client.record().await?;
+        warn_of_clock(&client, context).await?;
         Self::with(authority, client, theirs, context).await
     }
 
@@ -222,6 +226,30 @@ impl Desk {
     }
 }
 
+/// Says where what is signed now will be held back elsewhere, because the clock here is ahead.
+///
+/// It is said and no more: it may be the others that are wrong, and a machine that is lost has to be revoked
+/// whatever the clocks say.
+async fn warn_of_clock(client: &Client, context: &Context) -> Outcome {
+    let offset = client.status().await?.mesh_offset_ms;
+    if let Some(note) = offset.and_then(held_back) {
+        context.output.note(&note);
+    }
+    Ok(())
+}
+
+/// `offset` is the peers' median clock minus this one, in milliseconds.
+fn held_back(offset: i64) -> Option<String> {
+    let ahead = i128::from(offset) < -(AHEAD_MAX.as_millis() as i128);
+    ahead.then(|| {
+        format!(
+            "WARNING: this machine's clock is {} its peers'. If it is this one that is wrong, stop (Ctrl-C) and \
+             set it first: the other nodes take what is signed now when that moment has come, and not before.",
+            apart(offset)
+        )
+    })
+}
+
 /// Takes an authority up again that was let go, as soon as no other command works with it.
 pub(crate) async fn hold_again(authority: &mut Authority, context: &Context) -> Outcome {
     let mut told = false;
@@ -314,4 +342,21 @@ fn by_number(keys: &[SharedMeshKey]) -> Vec<(u32, MeshKey)> {
 /// Whether a node says no to the segment itself, and not to anything at this moment.
 const fn is_of_the_segment(code: Code) -> bool {
     matches!(code, Code::Refused | Code::Malformed | Code::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_signs_by_a_clock_that_is_ahead_hears_that_others_hold_it_back() {
+        let hours = 3 * 3600 * 1000;
+        let said = held_back(-hours).expect("ahead");
+        for words in ["3 hours ahead of", "set it first", "not before"] {
+            assert!(said.contains(words), "{words} in {said}");
+        }
+        for fine in [hours, 0, -(AHEAD_MAX.as_millis() as i64)] {
+            assert_eq!(held_back(fine), None, "{fine}");
+        }
+    }
 }

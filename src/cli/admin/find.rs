@@ -89,7 +89,10 @@ fn one<T>(what: &str, named: &str, mut found: Vec<T>) -> Result<T, Failure> {
         (several, Some(_)) => Err(Failure::usage(format!(
             "{named:?} stands for {several} of them"
         ))
-        .remedy("give the first letters of its id instead")),
+        .remedy(format!(
+            "give the first letters of its id instead; `clinic-mesh {}` has them",
+            listing(what)
+        ))),
     }
 }
 

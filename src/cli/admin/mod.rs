@@ -5,6 +5,7 @@
 
 mod desk;
 mod find;
+mod newest;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,11 +17,12 @@ use super::secret;
 use crate::authority::{self, Authority, AuthorityError, KeyFileError, Passphrase};
 use crate::domain::name::Name;
 use crate::platform::entropy;
-use crate::platform::files::FileError;
+use crate::platform::files::{self, FileError};
 use crate::platform::lock::LockError;
 
 pub(crate) use desk::{Desk, bring_record, ends, hold_again};
 pub(crate) use find::{device, invitation, room, staff};
+pub(crate) use newest::newest_record;
 
 /// Where the clinic's authority lies.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,6 +70,7 @@ impl AdminKey {
     pub(crate) fn open(&self) -> Result<Authority, Failure> {
         let path = self.dir.path();
         let name = self.name(&path)?;
+        self.check_key(&path, &name)?;
         let passphrase = ask(
             self.admin_passphrase_file.as_deref(),
             &format!("Passphrase of admin {name}"),
@@ -76,16 +79,26 @@ impl AdminKey {
         patiently(|| Authority::open_admin(&path, &name, &passphrase, entropy::os()))
     }
 
+    /// Whether the named admin's key is here, before the passphrase is asked for.
+    fn check_key(&self, path: &Path, name: &Name) -> Result<(), Failure> {
+        let admins = authority::admins(path)?;
+        if admins.iter().any(|admin| admin.name == *name) {
+            return Ok(());
+        }
+        let names: Vec<_> = admins.iter().map(|admin| admin.name.as_str()).collect();
+        Err(other_keys(path, name, &names))
+    }
+
     /// Whether nobody was named and the directory holds no admin's key.
     pub(crate) fn is_absent(&self, path: &Path) -> Result<bool, Failure> {
         Ok(self.admin.is_none() && authority::admins(path)?.is_empty())
     }
 
     fn name(&self, path: &Path) -> Result<Name, Failure> {
+        let admins = authority::admins(path).map_err(|error| no_authority(path, error))?;
         if let Some(name) = &self.admin {
             return Ok(name.clone());
         }
-        let admins = authority::admins(path).map_err(|error| no_authority(path, error))?;
         match admins.as_slice() {
             [only] => Ok(only.name.clone()),
             [] => Err(
@@ -105,6 +118,19 @@ impl AdminKey {
     }
 }
 
+/// What is said where the named admin's key is not among these.
+fn other_keys(path: &Path, wanted: &Name, here: &[&str]) -> Failure {
+    let here = match here {
+        [] => "nobody's".to_owned(),
+        names => format!("those of {}", names.join(", ")),
+    };
+    Failure::not_found(format!(
+        "{} holds no key of an admin {wanted}; it holds {here}",
+        path.display()
+    ))
+    .remedy("give a name that is there with --as ADMIN, or the directory of that admin with --authority DIR")
+}
+
 /// The passphrase of the root key.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RootKey {
@@ -122,6 +148,11 @@ pub(crate) struct RootKey {
 impl RootKey {
     /// Opens the root key with the passphrase.
     pub(crate) fn open(&self, path: &Path) -> Result<Authority, Failure> {
+        // Before the passphrase is asked for: nobody should type it in vain.
+        files::check_dir(path).map_err(|error| no_authority(path, error.into()))?;
+        if !path.join("root.key").exists() {
+            return Err(no_root(path));
+        }
         let file = self.root_passphrase_file.as_deref();
         let passphrase = ask(file, "Passphrase of the root key", ROOT_OPTION)?;
         patiently(|| Authority::open_root(path, &passphrase, entropy::os()))
@@ -177,7 +208,11 @@ pub(crate) fn choose(
     option: &str,
 ) -> Result<Passphrase, Failure> {
     let chosen = secret::chosen(file, prompt, option)?;
-    Passphrase::chosen(&chosen).map_err(Failure::usage)
+    Passphrase::chosen(&chosen).map_err(|why| {
+        let (message, remedy) = split(&why.to_string());
+        let failure = Failure::usage(message);
+        Failure { remedy, ..failure }
+    })
 }
 
 /// Below the admin's home, beside a node's directory that may be there.
@@ -186,6 +221,14 @@ fn usual_dir() -> PathBuf {
     let data = set("XDG_DATA_HOME").map(PathBuf::from);
     let data = data.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")));
     data.unwrap_or_default().join("clinic-mesh-authority")
+}
+
+/// The root key is best kept elsewhere, so that it is not here is no accident.
+fn no_root(path: &Path) -> Failure {
+    Failure::not_found(format!("the root key is not in {}", path.display())).remedy(
+        "bring the file root.key from where it is kept, or make it again from its page or shares with \
+         `clinic-mesh authority recover`",
+    )
 }
 
 /// A missing directory is the commonest mistake, so it is named as such.

@@ -5,15 +5,15 @@ use serde::Serialize;
 use super::words;
 use crate::api::clinic::author_name;
 use crate::api::moment::Moment;
-use crate::authority;
-use crate::cli::admin::AuthorityDir;
+use crate::cli::admin::{AuthorityDir, newest_record};
 use crate::cli::output::{Style, when_exactly};
 use crate::cli::{Context, Outcome};
 use crate::domain::copy::RecordCopy;
 
 /// Show every statement of the clinic record, oldest first
 ///
-/// Reads the copy in the authority's directory, which is as new as the last command that signed.
+/// Of the copy in the authority's directory and of what the running node has: what somebody else signed, with
+/// this admin's key or another, is known there first. Where no node can be asked it is said how new the copy is.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct History {
     #[command(flatten)]
@@ -37,7 +37,7 @@ struct Line {
 
 impl History {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let record = authority::record(&self.dir.path())?;
+        let record = newest_record(&self.dir.path(), context)?;
         let lines = lines(&record);
         let skipped = self.last.map_or(0, |last| lines.len().saturating_sub(last));
         let shown = &lines[skipped..];

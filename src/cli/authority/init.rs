@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::page::PagePlace;
 use crate::authority::{self, Cost, Founded, Founding, grouped};
 use crate::cli::admin::{AuthorityDir, RootKey, choose};
-use crate::cli::output::Style;
+use crate::cli::output::{Style, typed_path};
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::name::Name;
 use crate::platform::entropy;
@@ -111,13 +111,12 @@ impl Init {
     }
 
     fn without_page(&self, why: Failure) -> Failure {
-        let dir = self.dir.path();
+        let dir = typed_path(&self.dir.path());
         Failure::error(format!(
             "the clinic is founded, but its recovery page is lost: {why}"
         ))
         .remedy(format!(
-            "make recovery shares instead, now: clinic-mesh authority shares make --authority {}",
-            dir.display()
+            "make recovery shares instead, now: clinic-mesh authority shares make --authority {dir}"
         ))
     }
 
@@ -141,7 +140,7 @@ impl Init {
             grouped(&founded.clinic),
             answer.directory.display(),
             self.admin,
-            answer.directory.display(),
+            typed_path(&answer.directory),
         )
     }
 }

@@ -13,6 +13,7 @@ mod rotate_mesh_key;
 mod rotate_root;
 mod shares;
 mod show;
+mod undone;
 mod web_ca;
 mod words;
 

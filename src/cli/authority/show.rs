@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::api::clinic::author_name;
 use crate::api::moment::Moment;
 use crate::authority::{self, KeptSet, grouped};
-use crate::cli::admin::AuthorityDir;
+use crate::cli::admin::{AuthorityDir, newest_record};
 use crate::cli::output::{Style, Table, when};
 use crate::cli::{Context, Outcome};
 use crate::domain::record::{Clinic, PendingRotation};
@@ -124,7 +124,7 @@ struct Admin {
 impl Show {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let path = self.dir.path();
-        let record = authority::record(&path)?;
+        let record = newest_record(&path, context)?;
         let keys = authority::admins(&path)?;
         let kept = authority::kept_set(&path)?;
         let now = context.clock.now();

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Context, Outcome};
 use crate::cli::failure::Failure;
+use crate::cli::node::with_remedy;
 use crate::cli::secret;
 use crate::domain::time::{Day, WallTime};
 use crate::node::backup::{BackupError, Opened};
@@ -68,12 +69,17 @@ impl Sealed {
         Ok((BufReader::with_capacity(256 * 1024, file), key))
     }
 
+    /// When the backup was made, as it says.
+    fn made_at(&self) -> Result<WallTime, Failure> {
+        let (mut file, _) = self.open()?;
+        Ok(vault::read_head(&mut file)?.made_at)
+    }
+
     /// Today, if this machine's clock can be right: a backup is not from the future.
     fn today(&self, context: &Context) -> Result<Day, Failure> {
-        let (mut file, _) = self.open()?;
-        let head = vault::read_head(&mut file)?;
+        let made_at = self.made_at()?;
         let now = context.clock.now();
-        if now.day() >= head.made_at.day() {
+        if now.day() >= made_at.day() {
             return Ok(now.day());
         }
         Err(Failure::refused(
@@ -84,7 +90,7 @@ impl Sealed {
 }
 
 fn read_key(path: &Path) -> Result<BackupKey, Failure> {
-    let bytes = files::read(path, secret::KEY_FILE_MAX).map_err(key_file_failure)?;
+    let bytes = files::read_carried(path, secret::KEY_FILE_MAX).map_err(key_file_failure)?;
     let bytes = Zeroizing::new(bytes);
     let key = secret::key_of(
         path,
@@ -104,11 +110,11 @@ fn key_file_failure(error: FileError) -> Failure {
 
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
-        match &error {
+        with_remedy(match &error {
             VaultError::Recipient(_) | VaultError::Count(_) => Self::usage(error),
             VaultError::OtherKey => Self::refused(error),
             VaultError::Head(_) | VaultError::Damaged | VaultError::Io(_) => Self::error(error),
-        }
+        })
     }
 }
 
@@ -120,7 +126,8 @@ impl From<BackupError> for Failure {
             BackupError::Contents(_)
             | BackupError::Log(_)
             | BackupError::Settings(_)
-            | BackupError::Stopped => Self::error(error),
+            | BackupError::Place(_)
+            | BackupError::Stopped => with_remedy(Self::error(error)),
         }
     }
 }

@@ -4,7 +4,10 @@ use super::{About, Sealed, settings};
 use crate::cli::failure::Failure;
 use crate::cli::node::unlock::UnlockArgs;
 use crate::cli::node::{make_parents, refuse_unfit};
+use crate::cli::output::typed_path;
+use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Outcome};
+use crate::domain::time::WallTime;
 use crate::node::{StoreOptions, backup};
 
 /// Make a node from a backup
@@ -22,7 +25,12 @@ pub(in crate::cli) struct Restore {
     without_settings: bool,
     #[command(flatten)]
     unlock: UnlockArgs,
+    #[command(flatten)]
+    yes: YesFlag,
 }
+
+/// Days after which a backup is old: twice as long as the longest time that a node lets pass between two.
+const OLD_DAYS: u64 = 62;
 
 #[derive(serde::Serialize)]
 struct Answer {
@@ -38,6 +46,7 @@ impl Restore {
         refuse_filled(context)?;
         make_parents(context)?;
         let today = self.sealed.today(context)?;
+        self.check_clock(context)?;
         let (file, key) = self.sealed.open()?;
         let unlock = self.unlock.chosen()?;
         let progress = context.output.progress("restoring");
@@ -56,10 +65,36 @@ impl Restore {
             let about = answer.about.text(restored.head.made_at, context.clock.now());
             let settings = settings_words(brought.is_some(), &answer.look_at);
             format!(
-                "{about}\n\nThe node is in {dir}. {settings}Start it:\n\n    clinic-mesh --dir {dir} node run\n"
+                "{about}\n\nThe node is in {dir}. {settings}Start it:\n\n    clinic-mesh --dir {} node run\n",
+                typed_path(context.dir())
             )
         })
     }
+}
+
+impl Restore {
+    /// What is over by this machine's clock is left out, and the restored node takes nothing of those days any
+    /// more: a clock that is ahead would cost it what is alive, so somebody looks.
+    fn check_clock(&self, context: &Context) -> Outcome {
+        let (made_at, now) = (self.sealed.made_at()?, context.clock.now());
+        match old(made_at, now) {
+            None => Ok(()),
+            Some(question) => self.yes.confirm(&question),
+        }
+    }
+}
+
+/// What is asked before an old backup is restored.
+fn old(made_at: WallTime, now: WallTime) -> Option<String> {
+    let days = now.day().0.saturating_sub(made_at.day().0);
+    (u64::from(days) > OLD_DAYS).then(|| {
+        format!(
+            "The backup was made on {}, {days} days ago by this machine's clock, and what is over by now is \
+             left out. Is it {} today?",
+            made_at.day(),
+            now.day()
+        )
+    })
 }
 
 fn settings_words(brought: bool, look_at: &[String]) -> String {
@@ -87,4 +122,24 @@ fn refuse_filled(context: &Context) -> Outcome {
     Err(Failure::refused(refused).remedy(
         "move away what is in it, or name another directory with --dir DIR; the backup brings node.toml along",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{NOON, days};
+
+    #[test]
+    fn only_a_backup_that_is_older_than_any_node_lets_them_become_is_asked_about() {
+        assert_eq!(old(NOON, NOON), None);
+        assert_eq!(old(NOON, NOON.plus(days(OLD_DAYS))), None);
+        let asked = old(NOON, NOON.plus(days(400))).expect("a clock may be ahead");
+        for said in [
+            "made on 2026-11-21",
+            "400 days ago",
+            "Is it 2027-12-26 today?",
+        ] {
+            assert!(asked.contains(said), "{said} in {asked}");
+        }
+    }
 }

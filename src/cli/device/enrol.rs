@@ -116,16 +116,16 @@ impl Enrol {
     }
 
     /// What the machine is to become.
-    fn terms(&self) -> Option<Terms> {
-        Some(Terms {
+    fn terms(&self) -> Terms {
+        Terms {
             office: self.office.clone(),
             name: self.name.clone(),
             kind: self.kind.into(),
             invitation: None,
-        })
+        }
     }
 
-    /// Judges the request, before anybody is asked; says what there is to compare.
+    /// Judges the request and the place for the answer, before anybody is asked; says what there is to compare.
     fn look(
         &self,
         context: &Context,
@@ -133,12 +133,30 @@ impl Enrol {
         request: &SignedRequest,
     ) -> Result<String, Failure> {
         let now = context.clock.now();
-        let (asked, _) = authority.judge(request, Arrival::Offline, self.terms(), now)?;
-        Ok(format!(
-            "The request was made at {} for a key that begins {}.",
-            asked.made_at,
-            fingerprint(&asked.device)
-        ))
+        let terms = self.terms();
+        let said = match authority.answered_before(request, &terms, now)? {
+            Some(known) => {
+                context.output.note(
+                    "note: the machine has this place already; its answer is written once more",
+                );
+                format!(
+                    "The request is of a key that begins {}.",
+                    fingerprint(&known.device)
+                )
+            }
+            None => {
+                let judged = authority.judge(request, Arrival::Offline, Some(terms), now);
+                let (asked, _) = judged?;
+                format!(
+                    "The request was made at {} for a key that begins {}.",
+                    asked.made_at,
+                    fingerprint(&asked.device)
+                )
+            }
+        };
+        // What is signed and cannot be written down helps nobody.
+        self.out.as_deref().map_or(Ok(()), files::check_new)?;
+        Ok(said)
     }
 
     fn compare(&self, context: &Context, key: &str) -> Outcome {
@@ -155,8 +173,16 @@ impl Enrol {
         request: &SignedRequest,
     ) -> Result<(Answer, Vec<Segment>), Failure> {
         let now = context.clock.now();
-        let enrolled = authority.approve(request, Arrival::Offline, self.terms(), now)?;
-        let device = enrolled.certificate.device;
+        let terms = self.terms();
+        let (certificate, segments) = match authority.answered_before(request, &terms, now)? {
+            Some(known) => (known, Vec::new()),
+            None => {
+                let enrolled = authority.approve(request, Arrival::Offline, Some(terms), now)?;
+                let signed = std::iter::once(enrolled.segment).chain(enrolled.web);
+                (enrolled.certificate, signed.collect())
+            }
+        };
+        let device = certificate.device;
         let file = authority.answer_file(device)?;
         if let Some(out) = &self.out {
             files::write_shared(out, &file)?;
@@ -165,7 +191,7 @@ impl Enrol {
             device: device.to_string(),
             name: self.name.to_string(),
             office: self.office.to_string(),
-            certified_until: enrolled.certificate.not_after.into(),
+            certified_until: certificate.not_after.into(),
             answer: self.out.clone(),
             parts: if self.qr {
                 pictures::lines(&file)?
@@ -173,8 +199,7 @@ impl Enrol {
                 Vec::new()
             },
         };
-        let segments = std::iter::once(enrolled.segment).chain(enrolled.web);
-        Ok((answer, segments.collect()))
+        Ok((answer, segments))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::fingerprint;
 use super::invite::{CodeArgs, Comparing, Place};
-use super::revoke::cut_off;
+use super::revoke::{MeshKey, change_mesh_key, cut_off, key_left, knows_newest_key};
+use super::{behind, fingerprint};
 use crate::cli::admin::{AdminKey, Desk, device};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
@@ -53,14 +53,25 @@ impl Replace {
     async fn clear(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
         let (id, old) = device(desk.authority.clinic(), &self.device)?;
         let (certificate, revoked) = (old.certificate.clone(), old.revocation.is_some());
+        // Where it was revoked before, a command that was interrupted may have left the key as it was.
+        let mut mesh_key = MeshKey::Kept;
+        if revoked && knows_newest_key(desk.authority.clinic(), &id) {
+            mesh_key = MeshKey::outcome(change_mesh_key(context, desk).await);
+        }
         if !revoked {
+            if let Some(warning) = behind::warning(desk, &id).await? {
+                context.output.note(&warning);
+            }
             self.yes.confirm(&format!(
                 "Revoke {} of office {}, whose key begins {}, for good, and invite another machine in its place?",
                 certificate.name,
                 certificate.office,
                 fingerprint(&id)
             ))?;
-            cut_off(context, desk, id, false).await?;
+            mesh_key = cut_off(context, desk, id, false).await?;
+        }
+        if let Some(why) = mesh_key.why() {
+            context.output.note(&key_left(&why));
         }
         let out = Out {
             event: "revoked",

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::behind;
 use crate::api::status::StatusView;
 use crate::cli::admin::{AdminKey, Desk, device};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::id::DeviceId;
+use crate::domain::record::{Clinic, Device};
 
 /// Revoke a machine: cut it off everywhere, for good
 ///
-/// The mesh key is changed as well, so that the machine cannot even tell that a node is there.
+/// The mesh key is changed as well: two more changes, and the machine cannot even tell that a node is there.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Revoke {
     /// Name, office or id
@@ -48,6 +50,19 @@ struct Answer {
     /// Nodes that did not know when the watch ended; they learn it as soon as they connect.
     not_reached: Vec<String>,
     mesh_key_changed: bool,
+    /// Why the mesh key was not changed, where that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mesh_key_why: Option<String>,
+}
+
+/// What became of the mesh key when a device was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MeshKey {
+    Changed,
+    /// As it was asked for.
+    Kept,
+    /// It could not be changed; the device is out all the same.
+    Left(String),
 }
 
 impl Revoke {
@@ -56,18 +71,25 @@ impl Revoke {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
             let name = known.certificate.name.to_string();
-            if known.revocation.is_some() {
+            let revoked = known.revocation.is_some();
+            if revoked && (self.keep_mesh_key || !knows_newest_key(desk.authority.clinic(), &id)) {
                 return Err(Failure::refused(format!("{name} is revoked already")));
             }
-            self.yes.confirm(&format!(
-                "Revoke {name} of office {} for good?",
-                known.certificate.office
-            ))?;
+            if !self.keep_mesh_key
+                && let Some(warning) = behind::warning(&desk, &id).await?
+            {
+                context.output.note(&warning);
+            }
+            let question = question(&desk, &id).await?;
+            self.yes.confirm(&question)?;
             let begun = Instant::now();
-            cut_off(context, &mut desk, id, self.keep_mesh_key).await?;
+            let mesh_key = match revoked {
+                true => MeshKey::outcome(change_mesh_key(context, &mut desk).await),
+                false => cut_off(context, &mut desk, id, self.keep_mesh_key).await?,
+            };
             // Nobody has to wait for the watch with another revocation.
             desk.let_go();
-            let answer = Answer::begin(id, name, !self.keep_mesh_key);
+            let answer = Answer::begin(id, name, mesh_key);
             self.watch(context, &desk, answer, begun).await
         })?;
         context.output.answer(&answer, || text(&answer))
@@ -83,7 +105,8 @@ impl Revoke {
     ) -> Result<Answer, Failure> {
         let mut progress = context.output.progress("telling the other nodes");
         loop {
-            let status = desk.client.status().await?;
+            let status = desk.client.status().await;
+            let status = status.map_err(|why| unwatched(&answer.name, why.into()))?;
             let seconds = begun.elapsed().as_secs_f64();
             let waiting = answer.look(&status, seconds);
             let late = begun.elapsed() >= Duration::from_secs(self.watch);
@@ -97,23 +120,105 @@ impl Revoke {
     }
 }
 
-/// Signs the revocation and, unless it is kept, a new mesh key; the node has both when this returns.
+/// Signs the revocation, which the node has before anything else is tried: whatever becomes of the mesh key,
+/// the device is out.
 pub(super) async fn cut_off(
     context: &Context,
     desk: &mut Desk,
     id: DeviceId,
     keep_mesh_key: bool,
-) -> Outcome {
-    let now = context.clock.now();
+) -> Result<MeshKey, Failure> {
     let ends = desk.client.ends(&id).await?;
+    let now = context.clock.now();
     let revoked = desk.authority.revoke_device(id, ends, now)?;
-    if keep_mesh_key {
-        return desk.give(&revoked, &[]).await;
+    desk.give(&revoked, &[]).await?;
+    Ok(match keep_mesh_key {
+        true => MeshKey::Kept,
+        // After the revocation: nobody passes the key on to a device that is out.
+        false => MeshKey::outcome(change_mesh_key(context, desk).await),
+    })
+}
+
+/// Signs a new mesh key; the node has it when this returns.
+pub(super) async fn change_mesh_key(context: &Context, desk: &mut Desk) -> Outcome {
+    let rotated = desk.authority.rotate_mesh_key(context.clock.now())?;
+    desk.give(&[rotated.segment], &[rotated.made]).await
+}
+
+/// Whether a revoked device knows the mesh key that is in use: it was kept, or whoever revoked it was
+/// interrupted or had no right to change it.
+pub(super) fn knows_newest_key(clinic: &Clinic, id: &DeviceId) -> bool {
+    let revocation = clinic
+        .devices
+        .get(id)
+        .and_then(|device| device.revocation.as_ref());
+    match (revocation, clinic.mesh_key_since) {
+        (Some(revocation), Some(since)) => since < revocation.at,
+        _ => false,
     }
-    // The revocation first: nobody passes the key on to a device that is out.
-    let rotated = desk.authority.rotate_mesh_key(now)?;
-    let statements: Vec<_> = revoked.into_iter().chain([rotated.segment]).collect();
-    desk.give(&statements, &[rotated.made]).await
+}
+
+/// What is asked before it is signed. Whoever revokes the machine they sit at hears so.
+async fn question(desk: &Desk, id: &DeviceId) -> Result<String, Failure> {
+    let clinic = desk.authority.clinic();
+    let Some(Device {
+        certificate,
+        revocation,
+        ..
+    }) = clinic.devices.get(id)
+    else {
+        return Err(Failure::not_found("the device is not in the clinic record"));
+    };
+    let (name, office) = (&certificate.name, &certificate.office);
+    if revocation.is_some() {
+        return Ok(format!(
+            "{name} is revoked already, but knows the mesh key. Change that?"
+        ));
+    }
+    let own = desk.client.status().await?.device == id.to_string();
+    let only = clinic.nodes().all(|(other, _)| other == id);
+    let which = match (own, only) {
+        (false, _) => "",
+        (true, false) => ", the very machine that this command talks to,",
+        (true, true) => ", the clinic's only node and the very machine that this command talks to,",
+    };
+    Ok(format!("Revoke {name} of office {office}{which} for good?"))
+}
+
+impl MeshKey {
+    pub(super) fn outcome(changed: Outcome) -> Self {
+        match changed {
+            Ok(()) => Self::Changed,
+            Err(why) => Self::Left(why.message),
+        }
+    }
+
+    /// Why it could not be changed.
+    pub(super) fn why(self) -> Option<String> {
+        match self {
+            Self::Left(why) => Some(why),
+            Self::Changed | Self::Kept => None,
+        }
+    }
+}
+
+/// What is said where a mesh key could not be changed.
+pub(super) fn key_left(why: &str) -> String {
+    format!(
+        "The mesh key was NOT changed: {why}.\n\
+         Have an admin who may enrol run `clinic-mesh authority rotate-mesh-key`; with the old key that machine \
+         can tell that nodes are there, and no more."
+    )
+}
+
+/// The node went away after it had taken the revocation: nobody may read that as if nothing was done.
+fn unwatched(name: &str, why: Failure) -> Failure {
+    let message = format!(
+        "{name} is revoked, and how that spreads cannot be watched: {}",
+        why.message
+    );
+    Failure { message, ..why }
+        .remedy("look at `clinic-mesh revoke status` once the node runs again")
 }
 
 fn away(status: &StatusView, answer: &Answer) -> Vec<String> {
@@ -122,14 +227,15 @@ fn away(status: &StatusView, answer: &Answer) -> Vec<String> {
 }
 
 impl Answer {
-    fn begin(device: DeviceId, name: String, mesh_key_changed: bool) -> Self {
+    fn begin(device: DeviceId, name: String, mesh_key: MeshKey) -> Self {
         Self {
             device: device.to_string(),
             name,
             out_after: None,
             known_after: BTreeMap::new(),
             not_reached: Vec::new(),
-            mesh_key_changed,
+            mesh_key_changed: mesh_key == MeshKey::Changed,
+            mesh_key_why: mesh_key.why(),
         }
     }
 
@@ -173,6 +279,9 @@ fn text(answer: &Answer) -> String {
     if answer.mesh_key_changed {
         text.push_str("The mesh key was changed.\n");
     }
+    if let Some(why) = &answer.mesh_key_why {
+        text.push_str(&format!("{}\n", key_left(why)));
+    }
     text
 }
 
@@ -204,8 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn a_watch_that_ends_early_says_that_the_device_is_revoked_all_the_same() {
+        let failure = unwatched("lost", Failure::unreachable("no node is running"));
+        assert!(failure.message.starts_with("lost is revoked"), "{failure}");
+        assert!(failure.message.contains("no node is running"), "{failure}");
+        assert!(
+            failure
+                .remedy
+                .is_some_and(|how| how.contains("revoke status"))
+        );
+    }
+
+    #[test]
     fn the_watch_notes_when_the_device_was_out_and_when_each_node_knew() {
-        let mut answer = Answer::begin(DeviceId::new([1; 32]), "lost".to_owned(), true);
+        let mut answer = Answer::begin(DeviceId::new([1; 32]), "lost".to_owned(), MeshKey::Changed);
         answer.device = "id of lost".to_owned();
         let waiting = answer.look(&status(vec![peer("lost", false), peer("ward", false)]), 0.1);
         assert_eq!((waiting, answer.out_after), (vec!["ward".to_owned()], None));

@@ -7,6 +7,7 @@ use super::unlock::UnlockArgs;
 use super::{make_parents, refuse_unfit, settings, taken};
 use crate::authority::Authority;
 use crate::cli::admin::AdminKey;
+use crate::cli::output::typed_path;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::{Certificate, DeviceKind};
 use crate::domain::enrol::{Arrival, Terms};
@@ -221,7 +222,7 @@ impl Made {
             context.output.style().bold(&self.name),
             self.office,
             self.directory.display(),
-            self.directory.display(),
+            typed_path(&self.directory),
         )
     }
 }

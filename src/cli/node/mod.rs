@@ -105,7 +105,7 @@ impl From<BecomeError> for Failure {
 }
 
 /// Puts the remedy that our errors carry behind a semicolon on a line of its own.
-pub(super) fn with_remedy(failure: Failure) -> Failure {
+pub(in crate::cli) fn with_remedy(failure: Failure) -> Failure {
     let (message, remedy) = crate::cli::admin::split(&failure.message);
     Failure {
         message,

@@ -6,17 +6,19 @@ use serde::Serialize;
 
 use super::local::Local;
 use super::unlock::UnlockArgs;
-use super::{make_parents, refuse_unfit};
+use super::{make_parents, refuse_unfit, settings, taken};
 use crate::cli::device::fingerprint;
+use crate::cli::output::typed_path;
 use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::name::Name;
-use crate::node::join::{Wish, prepare};
-use crate::node::{DeviceKeys, StoreOptions};
+use crate::node::join::{BecomeError, Wish, pending, prepare};
+use crate::node::{DeviceKeys, Store, StoreError, StoreOptions};
 use crate::platform::files;
 
 /// Write a request to be enrolled to a file, for a stick
 ///
-/// The admin certifies it with `device enrol`; `node join --answer FILE` takes the answer.
+/// The admin certifies it with `device enrol`; `node join --answer FILE` takes the answer. Run again in the same
+/// directory before the answer has come, the same keys ask once more: where the file was lost, or is a week old.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("to").required(true).multiple(true))]
 pub(in crate::cli) struct Request {
@@ -56,17 +58,17 @@ struct Answer {
 
 impl Request {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        refuse_unfit(context)?;
-        make_parents(context)?;
-        let unlock = self.unlock.chosen()?;
-        let keys = DeviceKeys::fresh();
+        // Before anything is made: a path with a typing mistake is the commonest one.
+        self.out.as_deref().map_or(Ok(()), files::check_new)?;
         let wish = Wish {
             name: wished(self.name.as_ref())?,
             address: self.address.clone(),
         };
+        let keys = match asked_before(context) {
+            true => self.keys_of_before(context)?,
+            false => self.fresh_keys(context)?,
+        };
         let request = keys.request(None, &wish, context.clock.now());
-        prepare(context.dir(), &StoreOptions::PRODUCT, &unlock, &keys)?;
-        self.local.save(context)?;
         let file = request.to_file();
         if let Some(out) = &self.out {
             files::write_shared(out, &file)?;
@@ -87,6 +89,40 @@ impl Request {
     }
 }
 
+impl Request {
+    fn fresh_keys(&self, context: &Context) -> Result<DeviceKeys, Failure> {
+        refuse_unfit(context)?;
+        make_parents(context)?;
+        let unlock = self.unlock.chosen()?;
+        let keys = DeviceKeys::fresh();
+        prepare(context.dir(), &StoreOptions::PRODUCT, &unlock, &keys)?;
+        self.local.save(context)?;
+        Ok(keys)
+    }
+
+    /// The keys that asked here before and wait for their answer still.
+    fn keys_of_before(&self, context: &Context) -> Result<DeviceKeys, Failure> {
+        let unlock = self.unlock.existing()?;
+        let store = match Store::open(context.dir(), &StoreOptions::PRODUCT, &unlock) {
+            Err(StoreError::InUse { .. }) => return Err(taken(context)),
+            opened => opened?,
+        };
+        let keys = match pending(&store) {
+            Err(BecomeError::NothingPending) => return Err(taken(context)),
+            kept => kept?,
+        };
+        context.output.note(
+            "note: this directory has asked before; the same keys ask again, and its node.toml stays as it is",
+        );
+        Ok(keys)
+    }
+}
+
+/// Whether a request was made in the directory, or more; its store says which once it is open.
+fn asked_before(context: &Context) -> bool {
+    Store::exists(context.dir()) && settings::are_kept(context.dir())
+}
+
 fn text(context: &Context, answer: &Answer) -> String {
     let (take, way) = match &answer.request {
         Some(file) => (
@@ -102,7 +138,7 @@ fn text(context: &Context, answer: &Answer) -> String {
         "{take} nothing secret. Read out to the admin that the key begins:\n\n    {}\n\n\
          Then, with what comes back:\n\n    clinic-mesh --dir {} node join {way}\n",
         answer.key_begins,
-        context.dir().display()
+        typed_path(context.dir())
     )
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::document::{self, Document};
-use super::plan::{Known, Plan, known, plan, text, typed};
+use super::plan::{Known, Plan, known, plan, text};
 use super::set::{self, Sign};
 use super::setting::SETTINGS;
 use crate::cli::admin::AdminKey;
-use crate::cli::output::Table;
+use crate::cli::output::{Table, typed_path};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::policy::Policy;
@@ -189,7 +189,7 @@ impl Apply {
 }
 
 fn command(file: &Path) -> String {
-    let file = typed(&file.display().to_string());
+    let file = typed_path(file);
     format!("clinic-mesh policy apply {file}")
 }
 

@@ -252,15 +252,6 @@ pub(super) fn question(plan: &Plan) -> String {
     format!("Set {} for the whole clinic?", changes.join(", "))
 }
 
-/// A word as it is typed: in quotation marks where a shell would take it apart.
-pub(super) fn typed(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-=,:".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,13 +360,6 @@ mod tests {
         assert_eq!(agreed(&longer, None), Ok(Agreed::Asking));
         assert!(agreed(&longer, Some("0000000000000000")).is_err());
         assert!(question(&longer).contains("room_days from 30 to 90"));
-    }
-
-    #[test]
-    fn a_word_is_shown_as_one_types_it() {
-        assert_eq!(typed("/tmp/new-1.toml"), "/tmp/new-1.toml");
-        assert_eq!(typed("room_days=7"), "room_days=7");
-        assert_eq!(typed("Ana's new.toml"), r"'Ana'\''s new.toml'");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::plan::{Agreed, Known, Plan, agreed, known, plan, question, text, typed};
+use super::plan::{Agreed, Known, Plan, agreed, known, plan, question, text};
 use super::setting::{apply, remedy};
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::authority::pending;
+use crate::cli::output::typed;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::policy::Policy;

@@ -131,3 +131,31 @@ fn a_disk_that_is_full_leaves_no_half_file_and_names_the_path() {
         Err(FileError::Exists { .. })
     ));
 }
+
+#[test]
+fn where_no_mode_is_kept_nobody_is_told_to_change_it() {
+    let path = Path::new("/media/stick/safe.key");
+    for magic in MODELESS {
+        let said = exposed(path, 0o100_755, FILE_MODE, magic).to_string();
+        assert!(said.contains("keeps no modes"), "{said}");
+        assert!(!said.contains("chmod"), "{said}");
+    }
+    let ext4 = exposed(path, 0o100_755, FILE_MODE, 0xef53).to_string();
+    assert!(
+        ext4.contains("run `chmod 600 /media/stick/safe.key`"),
+        "{ext4}"
+    );
+}
+
+#[test]
+fn a_secret_on_a_stick_is_read_with_its_mode_where_the_stick_keeps_one() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = dir.path().join("safe.key");
+    replace(&path, b"digits").expect("room");
+    assert_eq!(read_carried(&path, 9).expect("ours alone"), b"digits");
+    expose(&path, 0o644);
+    assert!(matches!(
+        read_carried(&path, 9),
+        Err(FileError::Exposed { .. })
+    ));
+}

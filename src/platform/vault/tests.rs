@@ -80,6 +80,22 @@ fn a_recipient_is_read_back_and_a_mistyped_one_is_noticed() {
 }
 
 #[test]
+fn a_file_that_is_no_backup_or_an_empty_one_is_said_to_be_so() {
+    for (bytes, said) in [
+        (&b""[..], "damaged or was cut off"),
+        (&b"\0\0\0\x09 cut"[..], "damaged or was cut off"),
+        (
+            &b"A letter to the head nurse"[..],
+            "not a \"clinic-mesh backup\" file",
+        ),
+        (&b"\0\0\0\x02no"[..], "not a \"clinic-mesh backup\" file"),
+    ] {
+        let refused = read_head(&mut &bytes[..]).expect_err(said).to_string();
+        assert!(refused.contains(said), "{said} in {refused}");
+    }
+}
+
+#[test]
 fn a_backup_is_for_one_to_eight_keys() {
     let many = vec![key(1).recipient(); RECIPIENTS_MAX + 1];
     for wrong in [&[][..], &many] {

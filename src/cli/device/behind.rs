@@ -1,0 +1,88 @@
+//! Whom one more change of the mesh key would lock out.
+
+use crate::api::inventory::AssetView;
+use crate::cli::Failure;
+use crate::cli::admin::Desk;
+use crate::domain::id::DeviceId;
+use crate::domain::statement::Act;
+use crate::domain::time::WallTime;
+use crate::domain::trust::MESH_KEYS;
+
+/// What is said before the mesh key is changed, where a node has been away for so many changes that it would
+/// not get in any more with what it knows. Of the machine that is revoked nobody has to be told.
+pub(super) async fn warning(desk: &Desk, revoked: &DeviceId) -> Result<Option<String>, Failure> {
+    let void = &desk.authority.clinic().void;
+    let items = desk.authority.record().items();
+    let changes = items.filter(|item| {
+        matches!(item.statement.act, Act::MeshKeyRotated { .. }) && !void.contains_key(&item.id)
+    });
+    let mut changes: Vec<WallTime> = changes.map(|item| item.time.wall()).collect();
+    changes.sort_unstable();
+    let mut devices = desk.client.inventory().await?.devices;
+    devices.retain(|device| device.id != revoked.to_string());
+    let names = locked_out(&changes, &devices);
+    Ok((!names.is_empty()).then(|| {
+        format!(
+            "WARNING: {} was away, as far as this node knows, while the mesh key was changed, and has one that one \
+             more change makes too old: it could not connect any more, and would have to be enrolled anew. \
+             Keep the mesh key now with `clinic-mesh device revoke --keep-mesh-key`, and change it with \
+             `clinic-mesh authority rotate-mesh-key` once that node was connected.",
+            names.join(", ")
+        )
+    }))
+}
+
+/// The nodes whose newest key is the oldest that is accepted, by when each was last heard; `changes` are the
+/// moments of all changes, in order. Who has an older one is locked out already.
+fn locked_out(changes: &[WallTime], devices: &[AssetView]) -> Vec<String> {
+    let back = |count: usize| Some(changes[changes.len().checked_sub(count)?]);
+    let Some(next) = back(MESH_KEYS - 1) else {
+        return Vec::new();
+    };
+    let oldest = back(MESH_KEYS).unwrap_or_default();
+    let away = devices.iter().filter(|device| device.state == "away");
+    let behind = away.filter(|device| {
+        let heard = device.last_heard.as_ref().map(|at| at.wall());
+        heard.is_some_and(|at| (oldest..next).contains(&at))
+    });
+    behind.map(|device| device.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{NOON, days};
+
+    fn device(name: &str, state: &str, heard: Option<u64>) -> AssetView {
+        let heard = heard.map(|day| NOON.plus(days(day)).into());
+        AssetView {
+            state: state.to_owned(),
+            last_heard: heard,
+            ..serde_json::from_value(serde_json::json!({
+                "id": "", "name": name, "office": "", "kind": "node", "capabilities": [], "state": "",
+                "key_since": null, "certified_until": {"iso": "", "ms": 0}, "revoked": null, "version": null,
+                "last_heard": null, "address": null, "people": [],
+            }))
+            .expect("an asset")
+        }
+    }
+
+    #[test]
+    fn who_has_the_oldest_key_that_is_accepted_is_named_and_nobody_else() {
+        let changes: Vec<WallTime> = [0, 10, 20, 30].map(|day| NOON.plus(days(day))).into();
+        let devices = [
+            device("already-out", "away", Some(5)),
+            device("next-out", "away", Some(15)),
+            device("two-left", "away", Some(25)),
+            device("here", "connected", Some(15)),
+            device("never-heard", "away", None),
+            device("gone", "revoked", Some(15)),
+        ];
+        assert_eq!(locked_out(&changes, &devices), ["next-out"]);
+        // Of three keys in all a node that has been away since the founding has the first.
+        let devices = [device("ward", "away", Some(5))];
+        assert_eq!(locked_out(&changes[..3], &devices), ["ward"]);
+        assert!(locked_out(&changes[..2], &devices).is_empty());
+        assert!(locked_out(&changes[..1], &devices).is_empty());
+    }
+}
