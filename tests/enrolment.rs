@@ -73,8 +73,20 @@ fn a_machine_joins_by_files_without_a_network_between_them() {
         .on(&front, &enrol)
         .args(["--out", answer, "--yes"])
         .said()
+        .failed(1);
+    assert!(again.err.contains("already exists"), "{}", again.err);
+    let other = clinic.path("other.answer");
+    let elsewhere = [
+        "device", "enrol", request, "--office", "ward-2", "--name", "other",
+    ];
+    let mut elsewhere = clinic.on(&front, &elsewhere);
+    let refused = elsewhere
+        .arg("--out")
+        .arg(&other)
+        .arg("--yes")
+        .said()
         .failed(4);
-    assert!(again.err.contains("already enrolled"), "{}", again.err);
+    assert!(refused.err.contains("already enrolled"), "{}", refused.err);
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub fn holder(path: &Path) -> std::io::Result<Option<String>> {
 }
 
 /// Removes a directory that a process left half made when it, or the machine, went down; one on which a
-/// process still works is refused.
+/// process still works is refused. One that has directories in it was not made by us, and is left alone.
 pub fn remove_left(dir: &Path) -> Result<(), LockError> {
     let path = dir.join("lock");
     let refused = |source| LockError::Io {
@@ -90,6 +90,13 @@ pub fn remove_left(dir: &Path) -> Result<(), LockError> {
     };
     if let Some(pid) = holder(&path).map_err(refused)? {
         return Err(LockError::Held { path, pid });
+    }
+    let is_ours = |entries: std::fs::ReadDir| {
+        let mut kinds = entries.map(|entry| entry.and_then(|entry| entry.file_type()));
+        kinds.all(|kind| kind.is_ok_and(|kind| kind.is_file()))
+    };
+    if !std::fs::read_dir(dir).is_ok_and(is_ours) {
+        return Ok(());
     }
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(refused(error)),
@@ -144,6 +151,10 @@ mod tests {
         assert!(matches!(remove_left(&dir), Err(LockError::Held { .. })));
         assert!(dir.join("keys").exists());
         drop(working);
+        std::fs::create_dir(dir.join("letters")).expect("room");
+        remove_left(&dir).expect("not ours");
+        assert!(dir.join("keys").exists());
+        std::fs::remove_dir(dir.join("letters")).expect("empty");
         remove_left(&dir).expect("nobody works on it");
         assert!(!dir.exists());
     }

@@ -1,6 +1,7 @@
 //! Whom one more change of the mesh key would lock out.
 
 use crate::api::inventory::AssetView;
+use crate::api::moment::Moment;
 use crate::cli::Failure;
 use crate::cli::admin::Desk;
 use crate::domain::id::DeviceId;
@@ -42,8 +43,11 @@ fn locked_out(changes: &[WallTime], devices: &[AssetView]) -> Vec<String> {
     let oldest = back(MESH_KEYS).unwrap_or_default();
     let away = devices.iter().filter(|device| device.state == "away");
     let behind = away.filter(|device| {
-        let heard = device.last_heard.as_ref().map(|at| at.wall());
-        heard.is_some_and(|at| (oldest..next).contains(&at))
+        // Who was never heard has the key that its enrolment gave it.
+        let heard = device.last_heard.as_ref().or(device.key_since.as_ref());
+        heard
+            .map(Moment::wall)
+            .is_some_and(|at| (oldest..next).contains(&at))
     });
     behind.map(|device| device.name.clone()).collect()
 }
@@ -79,6 +83,9 @@ mod tests {
             device("gone", "revoked", Some(15)),
         ];
         assert_eq!(locked_out(&changes, &devices), ["next-out"]);
+        let mut enrolled = device("never-started", "away", None);
+        enrolled.key_since = Some(NOON.plus(days(12)).into());
+        assert_eq!(locked_out(&changes, &[enrolled]), ["never-started"]);
         // Of three keys in all a node that has been away since the founding has the first.
         let devices = [device("ward", "away", Some(5))];
         assert_eq!(locked_out(&changes[..3], &devices), ["ward"]);

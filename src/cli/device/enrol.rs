@@ -135,15 +135,10 @@ impl Enrol {
         let now = context.clock.now();
         let terms = self.terms();
         let said = match authority.answered_before(request, &terms, now)? {
-            Some(known) => {
-                context.output.note(
-                    "note: the machine has this place already; its answer is written once more",
-                );
-                format!(
-                    "The request is of a key that begins {}.",
-                    fingerprint(&known.device)
-                )
-            }
+            Some(known) => format!(
+                "The machine has this place already; its answer is written once more. Its key begins {}.",
+                fingerprint(&known.device)
+            ),
             None => {
                 let judged = authority.judge(request, Arrival::Offline, Some(terms), now);
                 let (asked, _) = judged?;
