@@ -66,6 +66,7 @@ mod tests {
                 "id": "", "name": name, "office": "", "kind": "node", "capabilities": [], "state": "",
                 "key_since": null, "certified_until": {"iso": "", "ms": 0}, "revoked": null, "version": null,
                 "last_heard": null, "address": null, "people": [],
+                "outdated": false,
             }))
             .expect("an asset")
         }
