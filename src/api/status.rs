@@ -163,10 +163,10 @@ impl WarningView {
             } => {
                 let place = place(clinic, device);
                 let (message, remedy) = backup::elsewhere(&place, *last, *failed);
-                let said = format!("{message} So it was heard on {}.", minute(*heard));
+                let heard = heard.map(|at| format!(" So it was heard on {}.", minute(at)));
                 return Self {
                     kind: "backup_elsewhere".to_owned(),
-                    message: said + &too(*others),
+                    message: message + &heard.unwrap_or_default() + &too(*others),
                     remedy,
                 };
             }
@@ -368,7 +368,7 @@ mod tests {
             device: clinic.device("ward-2").id,
             last,
             failed,
-            heard: NOON,
+            heard: (others == 0).then_some(NOON),
             others,
         };
         let late = warning(&clinic, &concern(Some(NOON), None, 0));
@@ -381,6 +381,7 @@ mod tests {
         let begin =
             "No backup of ward-2 is known, and the last try failed: There is too little room";
         assert!(failed.message.starts_with(begin), "{}", failed.message);
+        assert!(!failed.message.contains("heard on"), "it is heard");
         assert!(
             failed
                 .message

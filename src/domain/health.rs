@@ -122,8 +122,8 @@ pub enum Concern {
         last: Option<WallTime>,
         /// Why the newest try failed, if it did.
         failed: Option<Trouble>,
-        /// When the node was last heard to be so.
-        heard: WallTime,
+        /// When the node was last heard to be so; none while it is heard.
+        heard: Option<WallTime>,
         /// How many other nodes it is so with.
         others: usize,
     },

@@ -1,6 +1,7 @@
 //! What somebody should look at in the backups of other nodes, by what they tell of themselves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Concern;
 use crate::domain::backup;
@@ -8,6 +9,12 @@ use crate::domain::condition::Told;
 use crate::domain::id::DeviceId;
 use crate::domain::record::{Clinic, Device};
 use crate::domain::time::WallTime;
+
+/// How long ago a node may have been heard that counts as heard by now.
+///
+/// A minute: whoever is connected says something every few seconds. Until then what is said of it stays the same
+/// from one look to the next, and nobody is told again.
+const HEARD: Duration = Duration::from_secs(60);
 
 /// The nodes but `me` whose newest backup was too old when they were last heard, or whose last try failed, as
 /// one concern: the one with the oldest is named.
@@ -44,7 +51,7 @@ fn of_one(id: DeviceId, device: &Device, told: &Told, now: WallTime) -> Option<C
         device: id,
         last,
         failed,
-        heard,
+        heard: (now > heard.plus(HEARD)).then_some(heard),
         others: 0,
     })
 }
@@ -139,6 +146,21 @@ mod tests {
         assert_eq!(ward.named(20), Some(("lab".into(), None, 1)));
         ward.clinic.revoke("lab");
         assert_eq!(ward.named(20), Some(("ward-2".into(), fresh, 0)));
+    }
+
+    #[test]
+    fn it_is_said_when_a_node_was_heard_that_is_heard_no_more_and_nothing_changes_while_it_is() {
+        let mut ward = Ward::new();
+        let at = NOON.plus(days(20));
+        ward.tells("ward-2", told(None, None, at));
+        let me = ward.clinic.device("front-desk").id;
+        let heard = |now| match backups_elsewhere(&ward.clinic.record(), &me, &ward.told, now) {
+            Some(Concern::BackupElsewhere { heard, .. }) => heard,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(heard(at), None);
+        assert_eq!(heard(at.plus(HEARD)), None);
+        assert_eq!(heard(at.plus(HEARD * 2)), Some(at));
     }
 
     #[test]

@@ -239,6 +239,12 @@ fn a_late_backup_is_a_concern_at_every_other_office_and_not_at_its_own() {
     let ward = mesh.clinic.device("ward-2").id;
     let (device, heard) = named(&mut mesh, "front-desk").expect("a concern");
     assert_eq!(device, ward);
-    assert!(mesh.now("front-desk").wall.0 - heard.0 <= 5_000);
+    assert_eq!(heard, None, "it is heard");
     assert_eq!(named(&mut mesh, "ward-2"), None);
+    mesh.cut("ward-2");
+    let since = mesh.now("front-desk").wall;
+    mesh.run_for(minutes(2));
+    let (_, heard) = named(&mut mesh, "front-desk").expect("a concern");
+    let heard = heard.expect("it is away");
+    assert!(heard <= since && since.0 - heard.0 <= 5_000);
 }
