@@ -110,7 +110,8 @@ const VERSION: u8 = 1;
 pub enum IdentityError {
     /// The store has no identity: enrolment was not finished.
     #[error(
-        "this node is not enrolled yet; run `clinic-mesh node init` or `clinic-mesh node join`"
+        "this node is not enrolled yet; run `clinic-mesh node join`, with --answer FILE if it waits for an answer on a \
+         stick (or `clinic-mesh node init` for a clinic's first)"
     )]
     NotEnrolled,
     /// The stored identity cannot be read.

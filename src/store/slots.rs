@@ -94,9 +94,9 @@ pub enum SlotKind {
 pub enum SlotError {
     /// No slot of this kind opens with it.
     #[error(
-        "the passphrase opens no key slot of this store; check it and the keyboard layout. If both are \
-         right, the file `slots` was changed: put it back as it was, or restore the node with \
-         `clinic-mesh backup restore`"
+        "the passphrase opens no key slot of this store; check it and the keyboard layout, and whether the \
+         node was made with a key file (--key-file). If all are right, the file `slots` was changed: put it \
+         back as it was, or restore the node with `clinic-mesh backup restore`"
     )]
     WrongPassphrase,
     /// No slot of this kind opens with it.

@@ -86,17 +86,14 @@ impl ChangeAdmin {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let path = self.key.dir.path();
         let passed_on = passed_on(&self.key, self.from_node, &path)?;
-        let file = self.new_passphrase_file.as_deref();
-        let passphrase = choose(
-            file,
-            "Passphrase for the fresh key",
-            "--new-passphrase-file FILE",
-        )?;
         let root = self.root.open(&path)?;
         let answer = context.block_on(async {
             let mut desk = Desk::of(root, context).await?;
             let change = self.change(desk.authority.clinic(), context.clock.now())?;
             self.yes.confirm(&question(&change))?;
+            let file = self.new_passphrase_file.as_deref();
+            let option = "--new-passphrase-file FILE";
+            let passphrase = choose(file, "Passphrase for the fresh key", option)?;
             let kept = kept(passed_on, &desk).await?;
             sign(&mut desk, &change, kept, &passphrase, context).await
         })?;

@@ -137,8 +137,15 @@ pub(super) fn find(clinic: &Clinic, named: &str) -> Result<(AdminId, String), Fa
         .filter(|(id, admin)| admin.last.is_none() && fits(named, id, admin.grant.name.as_str()));
     match (found.next(), found.next()) {
         (Some((id, admin)), None) => Ok((*id, admin.grant.name.to_string())),
-        (None, _) => Err(Failure::not_found(format!("there is no admin {named:?}"))
-            .remedy("see them all with `clinic-mesh authority show`")),
+        (None, _) => {
+            let was = { clinic.admins.iter() }
+                .any(|(id, admin)| fits(named, id, admin.grant.name.as_str()));
+            let why = match was {
+                true => format!("{named} was removed and is an admin no more"),
+                false => format!("there is no admin {named:?}"),
+            };
+            Err(Failure::not_found(why).remedy("see them all with `clinic-mesh authority show`"))
+        }
         (Some(_), Some(_)) => Err(two(named)),
     }
 }

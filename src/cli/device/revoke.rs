@@ -73,7 +73,10 @@ impl Revoke {
             let name = known.certificate.name.to_string();
             let revoked = known.revocation.is_some();
             if revoked && (self.keep_mesh_key || !knows_newest_key(desk.authority.clinic(), &id)) {
-                return Err(Failure::refused(format!("{name} is revoked already")));
+                return Err(Failure::refused(format!("{name} is revoked already")).remedy(
+                    "see who enforces it with `clinic-mesh revoke status`; another machine takes its place \
+                     with `clinic-mesh device replace`",
+                ));
             }
             if !self.keep_mesh_key
                 && let Some(warning) = behind::warning(&desk, &id).await?
