@@ -66,7 +66,7 @@ use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
 use crate::domain::time::Day;
-use crate::domain::trust::{self, MESH_KEYS, MeshKey, Reach, Refusal, TrustView};
+use crate::domain::trust::{self, MeshKey, Reach, Refusal, TrustView};
 
 use batch::Batch;
 use clock::HybridClock;
@@ -79,6 +79,12 @@ use presence::Presence;
 use pull::Wants;
 use record::RecordState;
 use sightings::Sightings;
+
+/// Mesh keys held in memory, of which only the newest [`MESH_KEYS`](trust::MESH_KEYS) are used.
+///
+/// Thirty-two: where changes turn out void, because whoever signed them was ended, the keys from before them
+/// are the clinic's again. The store has them all.
+const MESH_KEYS_HELD: usize = 32;
 
 /// How often the engine looks at the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -216,6 +222,7 @@ impl Engine {
     fn begin(&mut self) {
         self.mend_clock();
         self.epoch = self.fresh_epoch();
+        self.forget_void_mesh_keys();
         self.trim_mesh_keys();
         self.attest_record();
         self.find_ends();
@@ -331,7 +338,7 @@ impl Engine {
     }
 
     fn trim_mesh_keys(&mut self) {
-        while self.mesh_keys.len() > MESH_KEYS {
+        while self.mesh_keys.len() > MESH_KEYS_HELD {
             self.mesh_keys.pop_first();
         }
     }

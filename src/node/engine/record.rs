@@ -264,7 +264,7 @@ impl Engine {
 
     /// A mesh key that the record no longer commits to was a thief's: it would be dialled with, and would
     /// stand in the place of the clinic's own of that number.
-    fn forget_void_mesh_keys(&mut self) {
+    pub(super) fn forget_void_mesh_keys(&mut self) {
         let committed = &self.record.clinic.mesh_keys;
         let Some((newest, _)) = committed.last_key_value() else {
             return;

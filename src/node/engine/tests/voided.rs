@@ -7,7 +7,9 @@ use crate::domain::cert::{Scope, Scopes};
 use crate::domain::id::StaffId;
 use crate::domain::space::Space;
 use crate::domain::statement::{Act, StatementId};
-use crate::domain::testing::{SampleClinic, facts, minutes};
+use crate::domain::testing::{SampleClinic, facts, mesh_key, minutes};
+use crate::domain::trust::MESH_KEYS;
+use crate::node::engine::Command;
 
 /// Ana of the front desk, Ben of ward 2 who helps there, and Cem of ward 2 share a room; what Lee says
 /// of them counts until the root ends Lee.
@@ -123,4 +125,45 @@ fn a_statement_that_turns_out_void_and_took_nobodys_right_begins_no_log() {
 
     let logs = d.mesh.offices["front-desk"].disk.of_space(&d.rounds);
     assert_eq!(logs.count(), 1);
+}
+
+/// A copy of an admin's key changes the mesh key so often that none of before is accepted any more. Once its
+/// admin is ended those changes are void, and every office has the clinic's own key again, or nobody could ever
+/// connect.
+#[test]
+fn mesh_keys_that_turn_out_void_leave_the_clinics_own() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    let lee = clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    let mut mesh = Mesh::of(clinic);
+    for epoch in 2..2 + MESH_KEYS as u32 {
+        let commitment = mesh_key(epoch).commitment(&mesh.clinic.id, epoch);
+        let act = Act::MeshKeyRotated { epoch, commitment };
+        mesh.clinic.say_as("Lee", act);
+        let command = Command::Submit {
+            segments: mesh.clinic.segments.clone(),
+            mesh_keys: vec![(epoch, mesh_key(epoch))],
+        };
+        mesh.ask("front-desk", command);
+        mesh.run_for(Duration::from_secs(2));
+    }
+    let used = |mesh: &Mesh, office: &str| -> Vec<u32> {
+        let trust = &mesh.offices[office].engine.trust;
+        trust.mesh_keys.keys().copied().collect()
+    };
+    assert_eq!(used(&mesh, "ward-2"), [2, 3, 4]);
+    let disk = mesh.offices["ward-2"].disk.clone();
+
+    mesh.clinic.say_root(Act::AdminEnded {
+        admin: lee,
+        last: 0,
+    });
+    mesh.submit("front-desk");
+    mesh.run_for(Duration::from_secs(2));
+    assert_eq!(used(&mesh, "front-desk"), [1]);
+    assert_eq!(used(&mesh, "ward-2"), [1]);
+    // The same where a machine starts before it hears of it.
+    mesh.crash("ward-2");
+    mesh.start("ward-2", disk, 0);
+    mesh.run_for(Duration::from_secs(2));
+    assert_eq!(used(&mesh, "ward-2"), [1]);
 }
