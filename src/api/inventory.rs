@@ -180,7 +180,10 @@ fn asset(
         revoked: device.revocation.as_ref().map(|found| found.at.into()),
         version: version.map(ToString::to_string),
         version_since: told.map(|told| told.since.into()),
-        outdated: device.revocation.is_none() && version.is_some_and(|own| Some(own) < newest),
+        outdated: device.revocation.is_none()
+            && version
+                .zip(newest)
+                .is_some_and(|(own, newest)| own.is_older_than(newest)),
         backup: condition.and_then(|condition| backup(condition, known.now)),
         told: told.map(|told| told.heard.into()),
         last_heard: known.last_heard.get(id).map(|at| (*at).into()),

@@ -38,6 +38,11 @@ impl ProgramVersion {
     pub fn own() -> Self {
         Self::new(env!("CARGO_PKG_VERSION")).expect("cargo takes no other versions")
     }
+
+    /// Whether `other` is a newer one. What stands behind a plus makes none newer (semver.org, rule 10).
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.0.cmp_precedence(&other.0).is_lt()
+    }
 }
 
 impl fmt::Display for ProgramVersion {
@@ -177,6 +182,8 @@ mod tests {
         let version = |text| ProgramVersion::new(text).expect("a version");
         assert!(version("0.9.0") < version("0.10.0-rc.1"));
         assert!(version("0.10.0-rc.1") < version("0.10.0"));
+        assert!(version("0.9.0").is_older_than(&version("0.10.0-rc.1")));
+        assert!(!version("0.9.0+a").is_older_than(&version("0.9.0+b")));
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn backed_up(device: &AssetView, now: WallTime) -> String {
         return String::new();
     };
     let last = backup.last.as_ref();
-    let last = last.map_or_else(|| "never".to_owned(), |at| when(at.wall(), now));
+    let last = last.map_or_else(|| "none known".to_owned(), |at| when(at.wall(), now));
     match (backup.failed, backup.every_hours) {
         (true, _) => format!("{last}, last try failed"),
         (false, None) => format!("{last}, by hand"),

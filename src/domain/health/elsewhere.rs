@@ -16,6 +16,12 @@ use crate::domain::time::WallTime;
 /// from one look to the next, and nobody is told again.
 const HEARD: Duration = Duration::from_secs(60);
 
+/// How far ahead of this clock a backup may be dated and still count as made.
+///
+/// A day: clocks that are minutes ahead are common, and such a backup was made before it was told of. What is
+/// dated further ahead would be fresh for as long.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
+
 /// The nodes but `me` whose newest backup was too old when they were last heard, or whose last try failed, as
 /// one concern: the one with the oldest is named.
 ///
@@ -42,10 +48,13 @@ pub fn backups_elsewhere(
 fn of_one(id: DeviceId, device: &Device, told: &Told, now: WallTime) -> Option<Concern> {
     let backups = told.condition.backups?;
     let heard = told.heard.min(now);
-    // What a clock said that was ahead is as good as not known: it would count as fresh for as long.
-    let last = backup::sober(backups.last, now);
+    // What a clock said that was far ahead is as good as not known: it would count as fresh for as long. Of one
+    // that is a little ahead it was made before it was told.
+    let made = backups.last.filter(|last| *last <= now.plus(AHEAD));
+    let made = made.map(|last| last.min(heard));
     let since = device.first_held().unwrap_or(heard);
-    let late = heard > backup::late_from(last, backups.every(), since);
+    let late = heard > backup::late_from(made, backups.every(), since);
+    let last = backup::sober(backups.last, now);
     let failed = backups.failed;
     (late || failed.is_some()).then_some(Concern::BackupElsewhere {
         device: id,
@@ -133,6 +142,18 @@ mod tests {
         assert_eq!(ward.named(90), None, "in order when it was last heard");
         ward.tells("ward-2", told(last, None, NOON.plus(days(12))));
         assert_eq!(ward.named(12), Some(("ward-2".into(), last, 0)));
+    }
+
+    #[test]
+    fn a_backup_dated_by_a_clock_that_is_a_little_ahead_is_one_and_far_ahead_it_is_none() {
+        let mut ward = Ward::new();
+        let at = NOON.plus(days(20));
+        let ahead = Some(at.plus(Duration::from_secs(3600)));
+        ward.tells("ward-2", told(ahead, None, at));
+        assert_eq!(ward.named(20), None);
+        let far = Some(at.plus(days(2)));
+        ward.tells("ward-2", told(far, None, at));
+        assert_eq!(ward.named(20), Some(("ward-2".into(), None, 0)));
     }
 
     #[test]

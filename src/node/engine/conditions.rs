@@ -64,15 +64,15 @@ impl Telling {
                 .is_none_or(|(said, at)| said != condition && now.saturating_sub(*at) >= TELL)
     }
 
-    /// Whether the peer told of itself on this channel.
-    pub(super) fn has_heard(&self) -> bool {
-        self.heard.is_some()
+    /// Whether the peer last told just this of itself on this channel.
+    pub(super) fn confirms(&self, condition: &Condition) -> bool {
+        self.heard.as_ref() == Some(condition)
     }
 }
 
 /// Whether a peer is told and believed at all: not if it may only explain itself, and on a channel of an old
 /// mesh key nothing passes but the record.
-fn takes_part(link: &Link) -> bool {
+pub(super) fn takes_part(link: &Link) -> bool {
     match link.stage {
         Stage::Record | Stage::All => true,
         Stage::RecordOnly | Stage::Unlisted => false,

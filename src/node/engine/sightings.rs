@@ -17,6 +17,7 @@ use crate::domain::space::Space;
 use crate::domain::statement::StatementId;
 use crate::domain::time::{AHEAD_MAX, WallTime};
 
+use super::conditions::takes_part;
 use super::link::Stage;
 use super::{Engine, LinkId, Now, Reply, Ticket};
 
@@ -93,7 +94,9 @@ impl Engine {
             return;
         };
         let (peer, level) = (link.peer, link.stage == Stage::All);
-        let told = link.telling.has_heard();
+        let told = { self.sightings.known.get(&peer) }
+            .and_then(Sighting::told)
+            .is_some_and(|told| link.telling.confirms(&told.condition) && takes_part(link));
         // Whoever may only explain itself may be a machine that was stolen: the inventory does not call it heard.
         // Only devices that the record lists are remembered: others could be as many as they like.
         if link.stage == Stage::Unlisted || !self.record.clinic.devices.contains_key(&peer) {

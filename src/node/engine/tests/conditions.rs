@@ -171,6 +171,24 @@ fn a_peer_of_a_later_version_is_spoken_to_as_this_one_speaks() {
     assert_eq!(mesh.conditions.get(&to_ward), Some(&1));
 }
 
+/// What is not believed makes nothing of before look as if it had just been heard.
+#[test]
+fn on_a_channel_of_an_old_mesh_key_nothing_is_believed_nor_confirmed() {
+    let mut mesh = two();
+    mesh.be("ward-2", of("1.0.0", None));
+    mesh.run_for(Duration::from_secs(10));
+    mesh.cut("ward-2");
+    mesh.run_for(Duration::from_secs(60));
+    let before = told(&mesh, "front-desk", "ward-2").expect("told");
+    mesh.sees_an_old_key.insert("front-desk".into());
+    mesh.heal("ward-2");
+    mesh.run_for(Duration::from_secs(10));
+    let next = of("1.0.0", Some(mesh.now("ward-2").wall));
+    mesh.be("ward-2", next);
+    mesh.run_for(Duration::from_secs(10));
+    assert_eq!(told(&mesh, "front-desk", "ward-2"), Some(before));
+}
+
 #[test]
 fn whoever_may_only_explain_itself_is_neither_told_nor_believed() {
     let (mut mesh, ..) = renewers();

@@ -65,6 +65,8 @@ pub(super) struct Mesh {
     pub(super) rows: usize,
     /// What an office says before anything else on every new link.
     pub(super) first_words: BTreeMap<String, Frame>,
+    /// Offices that hold a newer mesh key than whoever connects to them.
+    pub(super) sees_an_old_key: BTreeSet<String>,
     /// How often one office told another how it is.
     pub(super) conditions: BTreeMap<(String, String), usize>,
     /// Offices whose programs speak version 1 of the frames.
@@ -91,6 +93,7 @@ impl Mesh {
             times_count: false,
             rows: usize::MAX,
             first_words: BTreeMap::new(),
+            sees_an_old_key: BTreeSet::new(),
             conditions: BTreeMap::new(),
             old: BTreeSet::new(),
             clinic,
@@ -261,7 +264,7 @@ impl Mesh {
                 link: id,
                 certificate: Box::new(shown.certificate),
                 issuer: Box::new(shown.issuer),
-                old_mesh_key: false,
+                old_mesh_key: self.sees_an_old_key.contains(me),
                 reach: self.judge(me, peer).unwrap_or(Reach::All),
             };
             self.queue.push_back((me.into(), input));
