@@ -3,6 +3,17 @@
 use super::processes::{Clinic, Node, Say as _};
 use super::{copy_dir, grant, show};
 
+/// Lets somebody in whom nobody else knows of.
+const ADD: [&str; 7] = [
+    "staff",
+    "add",
+    "Mallory",
+    "--home",
+    "front-desk",
+    "--role",
+    "clinician",
+];
+
 /// A clinic with a node that runs, and a machine that was let in by files.
 fn clinic_with_ward() -> (Clinic, Node) {
     let clinic = Clinic::found();
@@ -55,16 +66,7 @@ fn a_machine_is_out_although_its_admin_may_not_change_the_mesh_key_and_another_c
 fn an_admin_who_was_removed_is_trusted_for_less_afterwards_and_it_is_said_what_that_undoes() {
     let (clinic, front) = clinic_with_ward();
     grant(&clinic, &front, "Sam", &["--as", "Robin"]);
-    let add = [
-        "staff",
-        "add",
-        "Mallory",
-        "--home",
-        "front-desk",
-        "--role",
-        "clinician",
-    ];
-    clinic.on(&front, &add).args(["--as", "Sam"]).said().done();
+    clinic.on(&front, &ADD).args(["--as", "Sam"]).said().done();
     let end = |more: &[&str]| {
         let end = ["authority", "end-admin", "Sam"];
         clinic.on(&front, &end).args(more).said()
@@ -87,6 +89,11 @@ fn an_admin_who_was_removed_is_trusted_for_less_afterwards_and_it_is_said_what_t
     assert!(!staff.out.contains("Mallory"), "{}", staff.out);
     let more = end(&["--last", "1", "--yes"]).failed(4);
     assert!(more.err.contains("up to number 0"), "{}", more.err);
+    // Before a passphrase for a fresh key is asked for: none is given here.
+    let change = ["authority", "change-admin", "Sam", "--days", "30", "--yes"];
+    let change = clinic.on(&front, &change).args(["--as", "Robin"]).said();
+    let change = change.failed(3);
+    assert!(change.err.contains("was removed"), "{}", change.err);
     let known = clinic.on(&front, &["authority", "history"]).said().done();
     assert!(!known.err.contains("could be asked"), "{}", known.err);
     let stale = clinic.command(&["authority", "history"]).said().done();
@@ -104,16 +111,7 @@ fn what_was_signed_with_a_copy_of_the_directory_is_in_the_history_of_the_other_o
     front.start(&clinic);
     let stolen = clinic.path("stolen");
     copy_dir(&clinic.path("authority"), &stolen);
-    let add = [
-        "staff",
-        "add",
-        "Mallory",
-        "--home",
-        "front-desk",
-        "--role",
-        "clinician",
-    ];
-    let mut theft = clinic.on(&front, &add);
+    let mut theft = clinic.on(&front, &ADD);
     theft.env("CLINIC_MESH_AUTHORITY", &stolen).said().done();
     let history = clinic.on(&front, &["authority", "history"]).said().done();
     assert!(history.out.contains("Mallory"), "{}", history.out);

@@ -94,8 +94,7 @@ impl Engine {
             return;
         };
         let (peer, level) = (link.peer, link.stage == Stage::All);
-        let told = { self.sightings.known.get(&peer) }
-            .and_then(Sighting::told)
+        let told = { self.sightings.told_of(&peer) }
             .is_some_and(|told| link.telling.confirms(&told.condition) && takes_part(link));
         // Whoever may only explain itself may be a machine that was stolen: the inventory does not call it heard.
         // Only devices that the record lists are remembered: others could be as many as they like.
@@ -103,7 +102,7 @@ impl Engine {
             return;
         }
         let now = self.now;
-        let sighting = self.sightings.known.entry(peer).or_default();
+        let sighting = self.sightings.of_mut(peer);
         sighting.last = Some(now.wall);
         if told {
             sighting.confirm(now.wall);

@@ -166,4 +166,10 @@ fn mesh_keys_that_turn_out_void_leave_the_clinics_own() {
     mesh.start("ward-2", disk, 0);
     mesh.run_for(Duration::from_secs(2));
     assert_eq!(used(&mesh, "ward-2"), [1]);
+    // Of more than are held in memory those that are void go first, when a machine starts.
+    let mut disk = mesh.crash("ward-2");
+    disk.mesh_keys
+        .extend((5..99).map(|epoch| (epoch, mesh_key(epoch))));
+    mesh.start("ward-2", disk, 0);
+    assert_eq!(used(&mesh, "ward-2"), [1]);
 }
