@@ -18,7 +18,6 @@ use crate::domain::statement::{
     StatementId,
 };
 use crate::domain::time::WallTime;
-use crate::domain::trust::MeshKey;
 
 use super::directory::new_key;
 use super::draft::SignError;
@@ -102,9 +101,7 @@ impl Authority {
             &mut *self.rng.0,
         )?;
         let mut keys = MeshKeys::new();
-        for shared in new.mesh_keys {
-            mesh_keys::keep(&mut keys, shared.epoch, shared.key);
-        }
+        mesh_keys::keep(&mut keys, &new.mesh_keys, &self.clinic.mesh_keys, now);
         self.directory
             .save_mesh_keys(&holder, clinic, &key, &keys, &mut *self.rng.0)?;
         if let Some(web_ca) = &new.web_ca {
@@ -114,21 +111,6 @@ impl Authority {
         let segment = self.commit(segment)?;
         let made = admin;
         Ok(Changed { made, segment })
-    }
-
-    /// Mesh keys that come from a node are not believed but compared with the record.
-    fn check_mesh_keys(&self, keys: &[SharedMeshKey]) -> Result<(), AuthorityError> {
-        let mut others = keys.iter().filter(|shared| {
-            let commitment = self.clinic.mesh_keys.get(&shared.epoch);
-            !commitment
-                .is_some_and(|found| shared.key.matches(&self.clinic.id, shared.epoch, found))
-        });
-        match others.next() {
-            Some(SharedMeshKey { epoch, .. }) => {
-                Err(AuthorityError::OtherMeshKey { epoch: *epoch })
-            }
-            None => Ok(()),
-        }
     }
 
     /// The root appoints an admin whose key was made elsewhere
@@ -426,55 +408,6 @@ impl Authority {
         let said = said.ok_or_else(|| unknown("pending proposal", proposal.seq.to_string()))?;
         let digest = said.digest(&self.clinic_id(), proposal);
         self.sign(Act::Approved { proposal, digest }, now)
-    }
-
-    /// Makes another mesh key. It is in this directory before the statement is signed.
-    ///
-    /// The key is yet to be given to a node, which hands it on inside secure channels.
-    pub fn rotate_mesh_key(
-        &mut self,
-        now: WallTime,
-    ) -> Result<Changed<SharedMeshKey>, AuthorityError> {
-        let newest = self.clinic.mesh_keys.last_key_value();
-        let epoch = newest.map_or(1, |(epoch, _)| epoch.saturating_add(1));
-        let key = MeshKey::new(*new_key(&mut *self.rng.0).seed());
-        let commitment = key.commitment(&self.clinic_id(), epoch);
-        let segment = self.draft(Act::MeshKeyRotated { epoch, commitment }, now)?;
-        self.keep_mesh_key(epoch, key.clone())?;
-        let segment = self.commit(segment)?;
-        let made = SharedMeshKey { epoch, key };
-        Ok(Changed { made, segment })
-    }
-
-    /// Takes a mesh key that another admin made, as a running node gives it.
-    pub fn learn_mesh_key(&mut self, shared: SharedMeshKey) -> Result<(), AuthorityError> {
-        self.check_mesh_keys(std::slice::from_ref(&shared))?;
-        let SharedMeshKey { epoch, key } = shared;
-        self.keep_mesh_key(epoch, key)
-    }
-
-    fn keep_mesh_key(&mut self, epoch: u32, key: MeshKey) -> Result<(), AuthorityError> {
-        let mut keys = self.mesh_keys.clone();
-        mesh_keys::keep(&mut keys, epoch, key);
-        let clinic = self.clinic_id();
-        self.directory
-            .save_mesh_keys(&self.holder, clinic, &self.key, &keys, &mut *self.rng.0)?;
-        self.mesh_keys = keys;
-        Ok(())
-    }
-
-    /// The mesh keys on this machine that the record commits to.
-    pub fn mesh_keys(&self) -> Vec<SharedMeshKey> {
-        let committed = self.mesh_keys.iter().filter(|(epoch, key)| {
-            let commitment = self.clinic.mesh_keys.get(epoch);
-            commitment.is_some_and(|found| key.matches(&self.clinic.id, **epoch, found))
-        });
-        committed
-            .map(|(epoch, key)| SharedMeshKey {
-                epoch: *epoch,
-                key: key.clone(),
-            })
-            .collect()
     }
 
     /// Invites a device. The secret's code is read out to whoever sets the machine up.

@@ -337,7 +337,9 @@ fn check_sense(copy: &RecordCopy, act: &Act, now: WallTime) -> Result<(), SignEr
                 check_policy_version(copy, &clinic, policy.version)
             }
         },
-        Act::MeshKeyRotated { epoch, .. } => check_mesh_epoch(&clinic, *epoch),
+        Act::MeshKeyRotated { epoch: given, .. } | Act::MeshKeysPlanned { first: given, .. } => {
+            check_mesh_epoch(&clinic, *given)
+        }
         Act::RoomCreated { name, members, .. } => {
             if clinic.rooms.values().any(|room| room.name == *name) {
                 return Err(exists("room", name));
@@ -434,11 +436,8 @@ fn check_policy_version(copy: &RecordCopy, clinic: &Clinic, given: u32) -> Resul
 }
 
 fn check_mesh_epoch(clinic: &Clinic, given: u32) -> Result<(), SignError> {
-    let newest = clinic
-        .mesh_keys
-        .last_key_value()
-        .map_or(0, |(epoch, _)| *epoch);
-    check_next("mesh key", given, newest.saturating_add(1), newest)
+    let next = clinic.mesh_keys.next_number();
+    check_next("mesh key", given, next, next.saturating_sub(1))
 }
 
 fn check_next(what: &'static str, given: u32, next: u32, newest: u32) -> Result<(), SignError> {

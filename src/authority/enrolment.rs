@@ -155,17 +155,20 @@ impl Authority {
     }
 
     /// The answer for an enrolled device, as often as it is needed: nothing in it is used up.
-    pub fn answer(&self, device: DeviceId) -> Result<EnrolmentAnswer, AuthorityError> {
+    pub fn answer(
+        &self,
+        device: DeviceId,
+        now: WallTime,
+    ) -> Result<EnrolmentAnswer, AuthorityError> {
         let enrolled = self.enrolled(device)?;
         let issuer = enrolled.signed.signer.as_admin();
         let grant = self.clinic.admins.get(&issuer);
         let grant = grant.ok_or(AuthorityError::NotEnrolled { device })?;
         let mesh_keys = self.mesh_keys();
-        let newest = self.clinic.mesh_keys.last_key_value();
-        if let Some((epoch, _)) = newest
-            && !mesh_keys.iter().any(|shared| shared.epoch == *epoch)
+        if let Some((epoch, _)) = self.clinic.mesh_keys.newest(now)
+            && !mesh_keys.iter().any(|shared| shared.epoch == epoch)
         {
-            return Err(AuthorityError::NoMeshKey { epoch: *epoch });
+            return Err(AuthorityError::NoMeshKey { epoch });
         }
         Ok(EnrolmentAnswer {
             version: enrol::VERSION,
@@ -180,8 +183,12 @@ impl Authority {
     }
 
     /// The answer as a file for a stick, which only that machine can open.
-    pub fn answer_file(&mut self, device: DeviceId) -> Result<Vec<u8>, AuthorityError> {
-        let answer = self.answer(device)?;
+    pub fn answer_file(
+        &mut self,
+        device: DeviceId,
+        now: WallTime,
+    ) -> Result<Vec<u8>, AuthorityError> {
+        let answer = self.answer(device, now)?;
         check_length(&answer, ANSWER_MAX)?;
         let noise_key = self.enrolled(device)?.certificate.noise_key;
         let sealed = sealed::seal_answer(&answer, device, &noise_key, &mut *self.rng.0)?;

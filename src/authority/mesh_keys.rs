@@ -14,8 +14,10 @@ use crate::domain::codec;
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::file::{FormatError, Kind};
 use crate::domain::id::{AuthorId, ClinicId};
+use crate::domain::mesh_keys::CommittedKeys;
 use crate::domain::sign::SigningKey;
-use crate::domain::trust::{MESH_KEYS, MeshKey};
+use crate::domain::time::WallTime;
+use crate::domain::trust::MeshKey;
 
 /// The file of sealed mesh keys.
 pub(super) const MESH_FILE: Kind = Kind {
@@ -24,7 +26,7 @@ pub(super) const MESH_FILE: Kind = Kind {
     limit: 1024,
 };
 
-/// Mesh keys by number; the oldest are dropped beyond [`MESH_KEYS`].
+/// Mesh keys by number, those that are planned included.
 pub(super) type MeshKeys = BTreeMap<u32, MeshKey>;
 
 #[derive(Encode, Decode)]
@@ -55,12 +57,16 @@ pub enum MeshKeysError {
     NotThisAdmins,
 }
 
-/// Adds a key and drops the oldest beyond the number that nodes accept.
-pub(super) fn keep(keys: &mut MeshKeys, epoch: u32, key: MeshKey) {
-    keys.insert(epoch, key);
-    while keys.len() > MESH_KEYS {
-        keys.pop_first();
-    }
+/// Adds keys, which may be yet to be committed to, and drops what no node accepts at that moment.
+pub(super) fn keep(
+    keys: &mut MeshKeys,
+    more: &[SharedMeshKey],
+    committed: &CommittedKeys,
+    now: WallTime,
+) {
+    let needed = committed.needed(now);
+    keys.retain(|held, _| needed.contains(held));
+    keys.extend(more.iter().map(|one| (one.epoch, one.key.clone())));
 }
 
 /// The bytes of the file.

@@ -30,6 +30,7 @@ mod enrolment;
 mod found;
 mod keyfile;
 mod let_go;
+mod mesh_key_acts;
 mod mesh_keys;
 mod passphrase;
 mod recovery;

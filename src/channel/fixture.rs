@@ -156,7 +156,7 @@ impl Clinic {
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),
             once_listed: BTreeMap::new(),
-            mesh_keys: self.keys.clone(),
+            mesh_keys: self.keys.clone().into(),
             policy: Policy::initial(),
             digest: Hash::new([n; 32]),
         }

@@ -23,7 +23,7 @@ use crate::domain::codec;
 use crate::domain::id::{DeviceId, Hash};
 use crate::domain::time::WallTime;
 use crate::domain::trust::{
-    Circumstances, Credentials, Issuer, MESH_KEYS, MeshKey, Reach, Refusal, TrustView,
+    Circumstances, Credentials, Issuer, MeshKey, Reach, Refusal, TrustView,
 };
 
 /// How long a dialler may take for its preface and first message.
@@ -187,7 +187,10 @@ async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
         Preface::Enrolment => return Err(HandshakeError::OtherMode),
     };
     let trust = local.newest_trust();
-    let psk = accepted_key(&trust, epoch).ok_or(HandshakeError::UnknownMeshKey(epoch))?;
+    let psk = trust
+        .mesh_keys
+        .get(epoch)
+        .ok_or(HandshakeError::UnknownMeshKey(epoch))?;
     let mut state = local.start(Side::Responder, &trust, first.preface, psk)?;
     first.open(&mut state)?;
 
@@ -204,22 +207,13 @@ async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
 /// The key to dial with: of `epoch`, or the newest.
 pub(super) fn dialling_key(trust: &TrustView, epoch: Option<u32>) -> Option<(u32, &MeshKey)> {
     match epoch {
-        Some(epoch) => Some((epoch, trust.mesh_keys.get(&epoch)?)),
-        None => trust
-            .mesh_keys
-            .last_key_value()
-            .map(|(epoch, key)| (*epoch, key)),
+        Some(epoch) => Some((epoch, trust.mesh_keys.get(epoch)?)),
+        None => trust.mesh_keys.newest(),
     }
 }
 
-/// The key of `epoch`, if it is among the newest [`MESH_KEYS`].
-pub(super) fn accepted_key(trust: &TrustView, epoch: u32) -> Option<&MeshKey> {
-    let mut newest = trust.mesh_keys.iter().rev().take(MESH_KEYS);
-    newest.find(|(held, _)| **held == epoch).map(|(_, key)| key)
-}
-
 pub(super) fn mesh_key_use(trust: &TrustView, epoch: u32) -> MeshKeyUse {
-    if trust.is_newest_mesh_key(epoch) {
+    if trust.mesh_keys.is_current(epoch) {
         MeshKeyUse::Newest
     } else {
         MeshKeyUse::Old

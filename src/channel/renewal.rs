@@ -113,7 +113,7 @@ pub(super) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     epoch: u32,
 ) -> Result<DeviceId, HandshakeError> {
     let trust = local.newest_trust();
-    let psk = handshake::accepted_key(&trust, epoch);
+    let psk = trust.mesh_keys.get(epoch);
     let psk = psk.ok_or(HandshakeError::UnknownMeshKey(epoch))?;
     let mut state = local.start(Side::Responder, &trust, first.preface, psk)?;
     first.open(&mut state)?;

@@ -194,6 +194,7 @@ fn target(act: &Act) -> Option<Target> {
         | Act::StaffChanged { .. }
         | Act::PolicySet { .. }
         | Act::MeshKeyRotated { .. }
+        | Act::MeshKeysPlanned { .. }
         | Act::RoomCreated { .. }
         | Act::MembersChanged { .. }
         | Act::InvitationIssued { .. }

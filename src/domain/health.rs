@@ -9,6 +9,7 @@ use super::backup::{History, Trouble};
 use super::cert::DeviceKind;
 use super::contact::Contact;
 use super::id::{AdminId, DeviceId};
+use super::mesh_keys::MESH_KEY_LIFE;
 use super::record::{Admin, Clinic};
 use super::renewal::{self, Freshness};
 use super::time::WallTime;
@@ -21,12 +22,6 @@ pub use elsewhere::backups_elsewhere;
 /// Two minutes: machines that ask a time server differ by less than a second, and entries are held
 /// back from five minutes on.
 pub const OFFSET_WORTH_A_WARNING: u64 = 2 * 60 * 1000;
-
-/// How long a mesh key is used before somebody should change it.
-///
-/// 90 days: whoever once learnt it, from a laptop or a backup that nobody missed, hears the clinic's
-/// names for so long and no longer.
-pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How long before its end an admin's grant is a concern.
 ///
@@ -278,7 +273,7 @@ fn few_renewers(clinic: &Clinic) -> Option<Concern> {
 }
 
 fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
-    let since = clinic.mesh_key_since?;
+    let since = clinic.mesh_keys.newest(now)?.1.since;
     (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since })
 }
 
@@ -448,7 +443,8 @@ mod tests {
     #[test]
     fn a_mesh_key_is_a_concern_after_ninety_days_and_until_it_is_changed() {
         let mut clinic = SampleClinic::of(["front-desk"]);
-        let since = clinic.record().mesh_key_since.expect("made");
+        let keys = clinic.record().mesh_keys;
+        let since = keys.newest(NOON).expect("made").1.since;
         let old = Concern::OldMeshKey { since };
         let has = |clinic: &SampleClinic, at: WallTime| {
             concerns(&clinic.record(), at, None).contains(&old)

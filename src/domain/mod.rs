@@ -21,6 +21,7 @@ pub mod health;
 pub mod id;
 pub mod invitation;
 pub mod log;
+pub mod mesh_keys;
 pub mod message;
 pub mod name;
 pub mod parts;

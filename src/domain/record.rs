@@ -18,6 +18,7 @@ use super::cert::{Capability, Certificate, DeviceKind, Grant, SKEW, is_root};
 use super::id::{
     AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
+use super::mesh_keys::{AcceptedKeys, CommittedKeys};
 use super::name::Name;
 use super::policy::Policy;
 use super::renewal::{NotRenewed, RenewalId, RenewalItem};
@@ -28,7 +29,7 @@ use super::statement::{
     History, Invitation, LogEnd, Proposal, Revocation, StaffFacts, Statement, StatementId,
 };
 use super::time::{Hlc, WallTime};
-use super::trust::{AdminTrust, MeshKey, RootTrust, TrustView, Withdrawn};
+use super::trust::{AdminTrust, RootTrust, TrustView, Withdrawn};
 use super::web::WebCertificate;
 use crate::planted::planted;
 
@@ -269,10 +270,8 @@ pub struct Clinic {
     pub policy: Policy,
     /// What is proposed and not approved, and could still take effect.
     pub pending: BTreeMap<StatementId, Proposal>,
-    /// Commitments of its mesh keys.
-    pub mesh_keys: BTreeMap<u32, Hash>,
-    /// When the newest of them was made.
-    pub mesh_key_since: Option<WallTime>,
+    /// Its mesh keys, those that are planned included.
+    pub mesh_keys: CommittedKeys,
     /// Its invitations.
     pub invitations: BTreeMap<InvitationId, InvitationState>,
     /// Statements that do not count, and why.
@@ -300,8 +299,7 @@ impl Clinic {
             rooms: BTreeMap::new(),
             policy: Policy::initial(),
             pending: BTreeMap::new(),
-            mesh_keys: BTreeMap::new(),
-            mesh_key_since: None,
+            mesh_keys: CommittedKeys::default(),
             invitations: BTreeMap::new(),
             void: BTreeMap::new(),
             not_renewed: BTreeMap::new(),
@@ -553,7 +551,7 @@ impl Clinic {
     }
 
     /// What handshakes are judged by.
-    pub fn trust(&self, me: DeviceId, keys: BTreeMap<u32, MeshKey>, digest: Hash) -> TrustView {
+    pub fn trust(&self, me: DeviceId, keys: impl Into<AcceptedKeys>, digest: Hash) -> TrustView {
         let mut view = TrustView {
             clinic: self.id,
             me,
@@ -569,7 +567,7 @@ impl Clinic {
             revoked_serials: self.revoked_serials.keys().copied().collect(),
             revoked_noise_keys: self.revoked_noise_keys.keys().copied().collect(),
             once_listed: self.once_listed.clone(),
-            mesh_keys: keys,
+            mesh_keys: keys.into(),
             policy: self.policy.clone(),
             digest,
         };

@@ -8,6 +8,7 @@ use super::id::{
     AdminId, AuthorId, ClinicId, DeviceId, Hash, InvitationId, NoiseKey, RoomId, Serial, StaffId,
 };
 use super::log::Epoch;
+use super::mesh_keys::PLANNED_MAX;
 use super::name::Name;
 use super::policy::Policy;
 use super::rotation::SignedRotation;
@@ -391,6 +392,21 @@ pub enum Act {
         #[n(0)]
         rotation: SignedRotation,
     },
+    /// The mesh keys that follow, so that they change although nobody does anything. The keys themselves
+    /// travel beside, as those of [`Act::MeshKeyRotated`] do.
+    #[n(18)]
+    MeshKeysPlanned {
+        /// Number of the first; the others count on from it.
+        #[n(0)]
+        first: u32,
+        /// When the first begins; each other [`MESH_KEY_LIFE`](super::mesh_keys::MESH_KEY_LIFE) after the one
+        /// before it.
+        #[n(1)]
+        begins: WallTime,
+        /// Hashes of the keys, one to [`PLANNED_MAX`].
+        #[n(2)]
+        commitments: Vec<Hash>,
+    },
 }
 
 /// Who may sign an act.
@@ -414,6 +430,7 @@ impl Act {
             Self::RootRotated { .. } => Right::Admin,
             Self::DeviceEnrolled { .. }
             | Self::MeshKeyRotated { .. }
+            | Self::MeshKeysPlanned { .. }
             | Self::InvitationIssued { .. }
             | Self::InvitationUsed { .. }
             | Self::WebCertified { .. } => Right::Scope(Scope::Enrol),
@@ -450,6 +467,7 @@ impl Act {
             Self::Proposed { .. } => "change proposed",
             Self::Approved { .. } => "proposal approved",
             Self::RootRotated { .. } => "root key changed",
+            Self::MeshKeysPlanned { .. } => "mesh keys planned",
         }
     }
 
@@ -474,6 +492,9 @@ impl Act {
                 proposal: Proposal::Policy { policy },
             } => policy.check().is_ok(),
             Self::WebCertified { certificate, .. } => certificate.is_well_formed(),
+            Self::MeshKeysPlanned { commitments, .. } => {
+                (1..=PLANNED_MAX).contains(&commitments.len())
+            }
             Self::DeviceEnrolled { address, .. } => address.as_deref().is_none_or(is_address),
             Self::Founded { .. }
             | Self::AdminGranted { .. }

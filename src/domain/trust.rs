@@ -10,6 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::cert::{Certificate, CertificateError, DeviceKind, Grant, GrantError, SKEW, Scope};
 use super::id::{AdminId, AuthorId, ClinicId, DeviceId, Hash, NoiseKey, Serial};
+use super::mesh_keys::AcceptedKeys;
 use super::policy::Policy;
 use super::renewal::{self, NotRenewed};
 use super::rotation::{self, Rank, RootPlace, SignedRotation, Step};
@@ -20,11 +21,6 @@ use crate::planted::planted;
 mod roots;
 
 pub use roots::{Issuer, Signer, Withdrawn};
-
-/// How many mesh keys are accepted: the newest and two before it.
-///
-/// A node that slept through two rotations can still reach the record and learn the newest.
-pub const MESH_KEYS: usize = 3;
 
 /// A mesh key. Never printed; wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -236,8 +232,8 @@ pub struct TrustView {
     pub revoked_noise_keys: BTreeSet<NoiseKey>,
     /// The certificates in statements that do not count.
     pub once_listed: BTreeMap<DeviceId, Vec<Certificate>>,
-    /// The accepted mesh keys by epoch, at most [`MESH_KEYS`].
-    pub mesh_keys: BTreeMap<u32, MeshKey>,
+    /// The accepted mesh keys.
+    pub mesh_keys: AcceptedKeys,
     /// The policy in force.
     pub policy: Policy,
     /// Digest of the clinic record's heads.
@@ -349,13 +345,6 @@ pub struct Circumstances {
 }
 
 impl TrustView {
-    /// Whether the number of a mesh key is the newest here.
-    pub fn is_newest_mesh_key(&self, epoch: u32) -> bool {
-        self.mesh_keys
-            .last_key_value()
-            .is_some_and(|(newest, _)| *newest == epoch)
-    }
-
     /// Judges a peer's credentials; everything that does not depend on signatures is judged anew each
     /// time, so a revocation counts from the next handshake on.
     pub fn admit(&self, shown: &Credentials, at: Circumstances) -> Result<Certificate, Refusal> {

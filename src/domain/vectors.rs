@@ -136,6 +136,11 @@ fn acts(clinic: &SampleClinic) -> Vec<Act> {
             epoch: 2,
             commitment: HASH,
         },
+        Act::MeshKeysPlanned {
+            first: 3,
+            begins: NOON,
+            commitments: vec![HASH, HASH],
+        },
         Act::RoomCreated {
             room: ROOM,
             name: name("rounds"),

@@ -271,7 +271,8 @@ impl Announce {
     }
 
     fn newest_epoch(&self) -> Option<u32> {
-        self.trust.borrow().mesh_keys.keys().next_back().copied()
+        let trust = self.trust.borrow();
+        trust.mesh_keys.newest().map(|(epoch, _)| epoch)
     }
 
     /// Announces this node under a fresh name.

@@ -208,7 +208,7 @@ impl Secure {
     fn epoch(&self, remote: SocketAddr) -> Option<u32> {
         let tries = *lock(&self.unanswered).0.get(&remote)?;
         let trust = self.trust();
-        let epochs: Vec<u32> = trust.mesh_keys.keys().rev().copied().collect();
+        let epochs = trust.mesh_keys.to_try();
         epochs.get(tries % epochs.len().max(1)).copied()
     }
 

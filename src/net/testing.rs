@@ -121,7 +121,7 @@ impl Clinic {
             revoked_serials: BTreeSet::new(),
             revoked_noise_keys: BTreeSet::new(),
             once_listed: BTreeMap::new(),
-            mesh_keys: [(1, MeshKey::new([self.number; 32]))].into(),
+            mesh_keys: BTreeMap::from([(1, MeshKey::new([self.number; 32]))]).into(),
             policy: Policy::initial(),
             digest: Hash::of("test", &[]),
         }

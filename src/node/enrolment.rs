@@ -1,7 +1,6 @@
 //! The node's part in enrolling another machine: hears it, tells the admin's tool, hands over what
 //! the admin decided. The node signs nothing: the admin's key is never here.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,8 @@ use crate::domain::audit::{Actor, AuditRecord, Deed, Origin, Outcome};
 use crate::domain::codec;
 use crate::domain::enrol::EnrolmentAnswer;
 use crate::domain::id::InvitationId;
-use crate::domain::trust::{MeshKey, TrustView};
+use crate::domain::mesh_keys::AcceptedKeys;
+use crate::domain::trust::TrustView;
 use crate::net::discovery;
 pub use crate::net::enrol::{Alarm, Candidate, DecideError, OpenError, Progress, Stage};
 use crate::net::enrol::{Decision, Host, Ticket};
@@ -155,7 +155,7 @@ impl Enrolment {
 
     /// The mesh keys that this node accepts: an admin's tool that was not there when another admin
     /// made one needs them to enrol.
-    pub fn mesh_keys(&self) -> BTreeMap<u32, MeshKey> {
+    pub fn mesh_keys(&self) -> AcceptedKeys {
         self.trust.borrow().mesh_keys.clone()
     }
 

@@ -1,5 +1,6 @@
 //! Every decoder as a plain function. What is read must be written back as the same bytes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clinic_mesh::authority::{self, WebCa};
@@ -377,7 +378,7 @@ fn mdns_advert(bytes: &[u8]) -> bool {
     let Some(service) = made::announced(&String::from_utf8_lossy(bytes)) else {
         return false;
     };
-    let keys = [(1, made::mesh_key())].into();
+    let keys = BTreeMap::from([(1, made::mesh_key())]).into();
     let found = announcement(&service, &keys, made::TODAY, made::INVITATION);
     let Some(found) = found else {
         return false;

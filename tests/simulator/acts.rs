@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clinic_mesh::domain::audit::Origin;
 use clinic_mesh::domain::id::{InvitationId, StaffId};
 use clinic_mesh::domain::log::Segment;
+use clinic_mesh::domain::mesh_keys::MESH_KEYS;
 use clinic_mesh::domain::message::EntryId;
 use clinic_mesh::domain::policy::{Policy, Switch, TwoAdmins};
 use clinic_mesh::domain::sign::SigningKey;
@@ -563,11 +565,21 @@ impl World {
     fn rotate(&mut self, rng: &mut StdRng) {
         let node = self.some_node(rng);
         // Who sleeps through three rotations has to be enrolled again; that is no matter of sync.
-        let epoch = self.authority.mesh_keys.len() as u32 + 1;
-        if epoch > clinic_mesh::domain::trust::MESH_KEYS as u32 {
+        let left = MESH_KEYS.saturating_sub(self.authority.mesh_keys.len());
+        if left == 0 {
             return;
         }
-        let act = self.authority.rotate(epoch);
+        let last = self.authority.mesh_keys.keys().next_back();
+        let next = last.map_or(1, |epoch| epoch + 1);
+        let act = if rng.random_range(0..2) == 0 {
+            let begins = self
+                .true_wall()
+                .plus(Duration::from_millis(HOUR) * rng.random_range(0..48));
+            let count = rng.random_range(1..=left) as u32;
+            self.authority.plan(next, begins, count)
+        } else {
+            self.authority.rotate(next)
+        };
         self.say(node, ROBIN, act);
     }
 

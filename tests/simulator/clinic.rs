@@ -285,10 +285,25 @@ impl Authority {
 
     /// The act of making a mesh key; the key itself is kept here.
     pub(crate) fn rotate(&mut self, epoch: u32) -> Act {
+        let commitment = self.mesh_key(epoch);
+        Act::MeshKeyRotated { epoch, commitment }
+    }
+
+    /// The act of planning some; the keys themselves are kept here.
+    pub(crate) fn plan(&mut self, first: u32, begins: WallTime, count: u32) -> Act {
+        let commitments = (first..first + count).map(|epoch| self.mesh_key(epoch));
+        Act::MeshKeysPlanned {
+            first,
+            begins,
+            commitments: commitments.collect(),
+        }
+    }
+
+    fn mesh_key(&mut self, epoch: u32) -> Hash {
         let key = MeshKey::new(seed("mesh", epoch as usize + self.said.len() * 1000));
         let commitment = key.commitment(&self.id, epoch);
         self.mesh_keys.entry(epoch).or_insert(key);
-        Act::MeshKeyRotated { epoch, commitment }
+        commitment
     }
 
     /// What is said of a staff member.

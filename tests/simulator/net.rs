@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clinic_mesh::domain::mesh_keys::AcceptedKeys;
 use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
@@ -114,7 +115,7 @@ impl World {
         self.net.links.insert(id, link);
         for (side, node) in [(0, a), (1, b)] {
             let trust = self.nodes[node].trust.as_ref();
-            let old = trust.is_some_and(|trust| !trust.is_newest_mesh_key(epoch));
+            let old = trust.is_some_and(|trust| !trust.mesh_keys.is_current(epoch));
             self.schedule(
                 at[side],
                 Event::LinkUp {
@@ -126,7 +127,8 @@ impl World {
         }
     }
 
-    /// The dialling side's newest mesh key, if the other side accepts it.
+    /// The first of the dialling side's mesh keys that the other side accepts: a node goes through those it
+    /// has until it is understood.
     fn psk(&self, a: usize, b: usize) -> Option<u32> {
         let keys = |node: usize| {
             self.nodes[node]
@@ -134,10 +136,10 @@ impl World {
                 .as_ref()
                 .map(|trust| &trust.mesh_keys)
         };
-        let (epoch, key) = keys(a)?.last_key_value()?;
-        let other = keys(b).and_then(|keys| keys.get(epoch));
-        let same = other.is_some_and(|other| other.expose() == key.expose());
-        same.then_some(*epoch)
+        let (ours, theirs) = (keys(a)?, keys(b)?);
+        let bytes = |keys: &AcceptedKeys, epoch| keys.get(epoch).map(|key| *key.expose());
+        let mut tried = ours.to_try().into_iter();
+        tried.find(|epoch| bytes(ours, *epoch) == bytes(theirs, *epoch))
     }
 
     /// What `me` says of the credentials of `peer`.

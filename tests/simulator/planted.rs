@@ -53,6 +53,8 @@ const BUGS: &[(&str, u64)] = &[
     ("deceived-for-good", 400),
     ("told-to-the-old", 50),
     ("unlisted-is-believed", 400),
+    ("planned-key-never-begins", 400),
+    ("plan-survives-a-change", 400),
 ];
 
 /// What became of one bug.

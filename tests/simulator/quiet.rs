@@ -124,19 +124,34 @@ impl World {
     }
 
     fn keys(&self, good: &[usize], all: &Model) -> Option<Broken> {
-        let (epoch, commitment) = all.mesh_keys.last_key_value()?;
-        let key = self.authority.mesh_keys.get(epoch)?;
-        if !key.matches(&self.authority.id, *epoch, commitment) {
-            return None;
-        }
-        let lacks = |node: &&usize| {
-            let held = self.nodes[**node].disk.mesh_keys.get(epoch);
-            held.is_none_or(|held| held.expose() != key.expose())
+        let now = self.true_wall();
+        let made = |epoch: u32, hash: &Hash| {
+            let key = self.authority.mesh_keys.get(&epoch)?;
+            key.matches(&self.authority.id, epoch, hash).then_some(key)
         };
-        let node = good.iter().find(lacks)?;
+        for (epoch, (hash, ..)) in all.keys_needed(now) {
+            let Some(key) = made(epoch, hash) else {
+                return None;
+            };
+            let lacks = |node: &&usize| {
+                let held = self.nodes[**node].disk.mesh_keys.get(&epoch);
+                held.is_none_or(|held| held.expose() != key.expose())
+            };
+            if let Some(node) = good.iter().find(lacks) {
+                let what = format!("node {node} lacks mesh key {epoch}");
+                return Some(Broken {
+                    rule: MESH_KEYS,
+                    what,
+                });
+            }
+        }
+        let (in_use, _) = all.keys_needed(now).next()?;
+        let trust = |node: &usize| self.nodes[*node].trust.as_ref();
+        let dials = |node: &usize| trust(node)?.mesh_keys.newest().map(|(epoch, _)| epoch);
+        let node = good.iter().find(|node| dials(node) != Some(in_use))?;
         Some(Broken {
             rule: MESH_KEYS,
-            what: format!("node {node} lacks mesh key {epoch}"),
+            what: format!("node {node} does not use mesh key {in_use}"),
         })
     }
 

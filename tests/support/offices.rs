@@ -164,7 +164,10 @@ impl Clinic {
             .approve(&signed, Arrival::Offline, Some(terms), now())
             .expect("approved");
         self.devices.insert(office.to_owned(), keys.device());
-        let answer = self.authority.answer(keys.device()).expect("answered");
+        let answer = self
+            .authority
+            .answer(keys.device(), now())
+            .expect("answered");
         let promise = Promise {
             device: keys.device(),
             noise_key,
@@ -178,7 +181,11 @@ impl Clinic {
             .mesh_keys
             .iter()
             .map(|key| (key.epoch, key.key.clone()));
-        let view = known.trust(keys.device(), mesh_keys.collect(), Hash::ZERO);
+        let view = known.trust(
+            keys.device(),
+            mesh_keys.collect::<BTreeMap<_, _>>(),
+            Hash::ZERO,
+        );
         let credentials = Credentials {
             certificate: answer.certificate.clone(),
             grant: answer.grant.clone(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::mesh_keys::{MESH_KEY_LIFE, PLANNED_MAX};
 use crate::domain::policy::TwoAdmins;
 use crate::domain::record::{Status, VoidReason};
 use crate::domain::statement::{History, Proposal, Role, StaffFacts, StatementId};
@@ -243,10 +244,8 @@ fn a_mesh_key_counts_up_and_only_three_are_kept() {
     for epoch in 2..=4 {
         let made = admin.rotate_mesh_key(NOW).expect("rotated").made;
         assert_eq!(made.epoch, epoch);
-        assert!(
-            made.key
-                .matches(&admin.clinic_id(), epoch, &admin.clinic().mesh_keys[&epoch])
-        );
+        let clinic = admin.clinic();
+        assert!(clinic.mesh_keys.matches(&clinic.id, epoch, &made.key));
     }
     drop(admin);
     let mut admin = bench.admin();
@@ -256,7 +255,7 @@ fn a_mesh_key_counts_up_and_only_three_are_kept() {
         .map(|shared| shared.epoch)
         .collect();
     assert_eq!(kept, [2, 3, 4]);
-    let commitment = admin.clinic().mesh_keys[&4];
+    let commitment = admin.clinic().mesh_keys.get(4).expect("made").commitment;
     let refused = sign_error(admin.sign(
         Act::MeshKeyRotated {
             epoch: 6,
@@ -274,11 +273,76 @@ fn a_mesh_key_counts_up_and_only_three_are_kept() {
     ));
     let mut forged = admin.mesh_keys().remove(0);
     forged.epoch = 3;
-    let refused = admin.learn_mesh_key(forged);
+    let refused = admin.learn_mesh_key(forged, NOW);
     assert!(matches!(
         refused,
         Err(AuthorityError::OtherMeshKey { epoch: 3 })
     ));
+}
+
+#[test]
+fn mesh_keys_are_planned_for_two_years_and_again_when_one_is_left() {
+    let bench = Bench::new();
+    let mut admin = bench.admin();
+    assert!(admin.should_plan_mesh_keys(NOW));
+    let planned = admin.plan_mesh_keys(NOW).expect("planned").made;
+    let numbers: Vec<u32> = planned.iter().map(|shared| shared.epoch).collect();
+    assert_eq!(numbers, [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert!(!admin.should_plan_mesh_keys(NOW));
+    drop(admin);
+    // All of them are on the disk, beside the one in use, and open again.
+    let mut admin = bench.admin();
+    assert_eq!(admin.mesh_keys().len(), 1 + PLANNED_MAX);
+    let quarters = |count: u32| NOW.plus(MESH_KEY_LIFE * count);
+    assert_eq!(
+        admin
+            .clinic()
+            .mesh_keys
+            .newest(quarters(1))
+            .expect("begun")
+            .0,
+        2
+    );
+    assert!(!admin.should_plan_mesh_keys(quarters(4)));
+    assert!(admin.should_plan_mesh_keys(quarters(5)));
+    // A machine is lost: what was planned is taken back, and planned anew behind the new key.
+    let changed = admin.rotate_mesh_key(quarters(1)).expect("rotated").made;
+    assert_eq!(changed.epoch, 10, "no number is given twice");
+    assert!(admin.should_plan_mesh_keys(quarters(1)));
+    let planned = admin.plan_mesh_keys(quarters(1)).expect("planned").made;
+    assert_eq!((planned[0].epoch, planned.len()), (11, PLANNED_MAX));
+    let kept: Vec<u32> = admin
+        .mesh_keys()
+        .iter()
+        .map(|shared| shared.epoch)
+        .collect();
+    assert_eq!(kept[..3], [1, 2, 10], "3 to 9 are nobody's");
+    assert_eq!(kept.len(), 3 + PLANNED_MAX);
+    let since = admin.clinic().mesh_keys.newest(quarters(2)).expect("begun");
+    assert_eq!(since.0, 11);
+}
+
+#[test]
+fn who_may_not_enrol_plans_no_mesh_keys() {
+    let bench = Bench::new();
+    let mesh_keys = bench.admin().mesh_keys();
+    let new = NewAdmin {
+        name: name("Ben Öz"),
+        scopes: Scopes::of([Scope::Staff, Scope::Revoke]),
+        not_after: later(1000),
+        mesh_keys,
+        web_ca: None,
+    };
+    let mut root = bench.root();
+    root.grant_admin(new, &admin_words(), CHEAP, NOW)
+        .expect("granted");
+    assert!(!root.should_plan_mesh_keys(NOW));
+    let mut ben =
+        Authority::open_admin(&bench.path(), &name("Ben Öz"), &admin_words(), bench.rng())
+            .expect("opened");
+    assert!(!ben.should_plan_mesh_keys(NOW));
+    let refused = sign_error(ben.plan_mesh_keys(NOW));
+    assert_eq!(void_reason(refused), VoidReason::WithoutRight);
 }
 
 #[test]

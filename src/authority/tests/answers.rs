@@ -20,7 +20,7 @@ fn joined() -> Joined {
     let (mut admin, machine) = (bench.admin(), Machine::new(7));
     enrol(&mut admin, &Machine::new(5));
     enrol(&mut admin, &machine);
-    let answer = admin.answer(machine.device()).expect("enrolled");
+    let answer = admin.answer(machine.device(), NOW).expect("enrolled");
     Joined {
         bench,
         admin,
@@ -76,7 +76,7 @@ fn an_answer_file_opens_on_its_machine_only_and_as_often_as_needed() {
     let mut joined = joined();
     let device = joined.machine.device();
     for _ in 0..2 {
-        let file = joined.admin.answer_file(device).expect("written");
+        let file = joined.admin.answer_file(device, NOW).expect("written");
         let sealed = SealedAnswer::from_file(&file).expect("an answer");
         let open = |device, secret: &[u8; 32]| open_answer(&sealed, device, secret);
         let opened = open(device, &joined.machine.noise_secret).expect("opened");
@@ -94,7 +94,7 @@ fn an_answer_file_shows_no_mesh_key_and_no_name() {
     let mut joined = joined();
     let file = joined
         .admin
-        .answer_file(joined.machine.device())
+        .answer_file(joined.machine.device(), NOW)
         .expect("written");
     let key = joined.answer.mesh_keys[0].key.clone();
     for secret in [&key.expose()[..], b"Harbour", b"ana"] {
@@ -107,7 +107,7 @@ fn every_changed_byte_of_an_answer_file_is_refused() {
     let mut joined = joined();
     let file = joined
         .admin
-        .answer_file(joined.machine.device())
+        .answer_file(joined.machine.device(), NOW)
         .expect("written");
     for at in (0..160)
         .chain((160..file.len()).step_by(61))
@@ -131,7 +131,7 @@ fn every_changed_byte_of_an_answer_file_is_refused() {
 #[test]
 fn a_device_that_was_never_enrolled_gets_no_answer() {
     let mut joined = joined();
-    let refused = joined.admin.answer_file(Machine::new(9).device());
+    let refused = joined.admin.answer_file(Machine::new(9).device(), NOW);
     assert!(matches!(refused, Err(AuthorityError::NotEnrolled { .. })));
 }
 
@@ -144,13 +144,15 @@ fn an_admin_without_the_newest_mesh_key_enrols_nobody_until_it_has_it() {
     laptop
         .merge(joined.admin.record().segments().cloned())
         .expect("sound");
-    let refused = laptop.answer(joined.machine.device());
+    let refused = laptop.answer(joined.machine.device(), NOW);
     assert!(matches!(
         refused,
         Err(AuthorityError::NoMeshKey { epoch: 2 })
     ));
-    laptop.learn_mesh_key(shared).expect("the clinic's");
-    let answer = laptop.answer(joined.machine.device()).expect("complete");
+    laptop.learn_mesh_key(shared, NOW).expect("the clinic's");
+    let answer = laptop
+        .answer(joined.machine.device(), NOW)
+        .expect("complete");
     assert_eq!(answer.mesh_keys.len(), 2);
     joined.check(&answer).expect("sound");
 }
@@ -357,7 +359,7 @@ fn an_answer_keeps_its_bounds() {
     let refused = joined.refused(|answer| answer.bootstrap[0].address = "x".repeat(129));
     assert_eq!(refused, AnswerError::TooMany);
     let shared = joined.answer.mesh_keys[0].clone();
-    let refused = joined.refused(|answer| answer.mesh_keys = vec![shared; 4]);
+    let refused = joined.refused(|answer| answer.mesh_keys = vec![shared; 12]);
     assert_eq!(refused, AnswerError::TooMany);
 }
 
@@ -387,7 +389,7 @@ fn of_a_long_record_an_answer_holds_the_logs_that_it_is_checked_by() {
         .expect("opened");
     let machine = Machine::new(7);
     enrol(&mut ben, &machine);
-    let mut answer = ben.answer(machine.device()).expect("enrolled");
+    let mut answer = ben.answer(machine.device(), NOW).expect("enrolled");
     let authors = |record: &[Segment]| {
         let authors: std::collections::BTreeSet<_> =
             record.iter().map(|one| one.log.author).collect();

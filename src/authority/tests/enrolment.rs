@@ -374,7 +374,7 @@ fn a_revoked_device_never_comes_back_with_either_of_its_keys() {
         admin.clinic().named_end(&author, &end.space, end.epoch),
         Some(12)
     );
-    let refused = admin.answer(machine.device());
+    let refused = admin.answer(machine.device(), NOW);
     assert!(matches!(refused, Err(AuthorityError::NotEnrolled { .. })));
     drop(admin);
     let long_after = later(40 * 86_400);

@@ -21,7 +21,7 @@ fn a_founded_clinic_has_a_name_an_admin_with_every_scope_a_policy_and_a_mesh_key
     assert_eq!(first.grant.not_after, NOW.plus(FOUNDING_GRANT_LIFE));
     let keys = admin.mesh_keys();
     assert_eq!(keys.len(), 1);
-    assert!(keys[0].key.matches(&clinic.id, 1, &clinic.mesh_keys[&1]));
+    assert!(clinic.mesh_keys.matches(&clinic.id, 1, &keys[0].key));
 }
 
 #[test]
@@ -350,6 +350,6 @@ fn the_root_holds_no_mesh_keys() {
     let shared = bench.admin().mesh_keys().remove(0);
     let mut root = bench.root();
     assert!(root.mesh_keys().is_empty());
-    let refused = root.learn_mesh_key(shared);
+    let refused = root.learn_mesh_key(shared, NOW);
     assert!(matches!(refused, Err(AuthorityError::NotAnAdmin)));
 }

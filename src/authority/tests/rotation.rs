@@ -315,7 +315,7 @@ fn a_machine_that_an_admin_of_the_new_root_enrols_checks_the_chain_by_the_record
         .expect("opened");
     let machine = Machine::new(7);
     enrol(&mut ben, &machine);
-    let mut answer = ben.answer(machine.device()).expect("enrolled");
+    let mut answer = ben.answer(machine.device(), NOW).expect("enrolled");
     answer.record = ben.record_for(ben.id(), 0);
     let (_, clinic) = answer.check(&machine.promise(), NOW).expect("sound");
     assert_eq!(clinic.roots.len(), 2);
@@ -381,7 +381,7 @@ fn of_a_long_record_an_answer_leaves_out_whom_a_thiefs_root_appointed() {
     admin.merge(theirs).expect("sound");
     let machine = Machine::new(7);
     enrol(&mut admin, &machine);
-    let mut answer = admin.answer(machine.device()).expect("enrolled");
+    let mut answer = admin.answer(machine.device(), NOW).expect("enrolled");
     let whole = answer.record.len();
     answer.record = admin.record_for(admin.id(), 0);
     assert!(answer.record.len() < whole);

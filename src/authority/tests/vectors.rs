@@ -19,7 +19,7 @@ fn files_of_today() -> Vec<(&'static str, Vec<u8>)> {
     let machine = Machine::new(7);
     let mut admin = bench.admin();
     enrol(&mut admin, &machine);
-    let answer = admin.answer_file(machine.device()).expect("enrolled");
+    let answer = admin.answer_file(machine.device(), NOW).expect("enrolled");
     let read = |file| std::fs::read(bench.path().join(file)).expect("there");
     let mut files: Vec<_> = DIRECTORY.map(|file| (file, read(file))).into();
     files.push(("machine.request", machine.request().to_file()));

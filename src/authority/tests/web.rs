@@ -111,7 +111,7 @@ fn a_machine_that_brings_a_key_for_browsers_gets_its_certificate_with_its_enrolm
         .approve(&request, Arrival::Offline, Some(terms()), NOW)
         .expect("approved");
     assert!(enrolled.web.is_some());
-    let answer = admin.answer(machine.device()).expect("answered");
+    let answer = admin.answer(machine.device(), NOW).expect("answered");
     let (_, clinic) = answer.check(&machine.promise(), NOW).expect("sound");
     assert_eq!(
         clinic.devices[&machine.device()]

@@ -2,6 +2,7 @@ use super::*;
 use crate::channel::fixture::*;
 use crate::domain::cert::{Scope, Scopes};
 use crate::domain::id::NoiseKey;
+use crate::domain::mesh_keys::AcceptedKeys;
 use crate::domain::sign::Signed;
 
 /// Who was refused by whom, and that both sides agree on why.
@@ -118,7 +119,7 @@ async fn an_unknown_mesh_key_epoch_gets_no_answer_and_the_one_before_does() {
 async fn a_device_without_the_mesh_key_it_should_dial_with_says_so() {
     let clinic = Clinic::new();
     let (front, ward) = (clinic.party(1), clinic.party(2));
-    front.learns(|trust| trust.mesh_keys.clear());
+    front.learns(|trust| trust.mesh_keys = AcceptedKeys::default());
     let (dialled, _) = meet(&front, &ward).await;
     assert_eq!(error(&dialled), HandshakeError::NoMeshKey);
 }

@@ -1,6 +1,7 @@
 //! The admin's desk: an opened key and the node that statements are given to.
 
 mod catch_up;
+mod plan;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +81,7 @@ impl Desk {
             if known.contains(&shared.epoch) {
                 continue;
             }
-            match self.authority.learn_mesh_key(shared) {
+            match self.authority.learn_mesh_key(shared, context.clock.now()) {
                 // A node that lacks a part of the record may go by one that does not count; such a key is
                 // not taken, and keeps no admin from working.
                 Err(AuthorityError::OtherMeshKey { epoch }) if !self.not_taken.is_empty() => {

@@ -62,7 +62,7 @@ impl EndAdmin {
             let after = desk
                 .authority
                 .foresee(Act::AdminEnded { admin, last }, now)?;
-            let undone = undone(desk.authority.clinic(), &after);
+            let undone = undone(desk.authority.clinic(), &after, now);
             if !undone.is_empty() {
                 context.output.note(&format!(
                     "What this does everywhere, and for good:\n  {}",

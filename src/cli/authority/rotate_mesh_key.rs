@@ -27,6 +27,7 @@ impl RotateMeshKey {
             let rotated = desk.authority.rotate_mesh_key(context.clock.now())?;
             let mesh_key = rotated.made.epoch;
             desk.give(&[rotated.segment], &[rotated.made]).await?;
+            desk.plan_mesh_keys(context).await;
             Ok::<_, Failure>(Answer { mesh_key })
         })?;
         context.output.answer(&answer, || {

@@ -154,7 +154,7 @@ impl Show {
                 .collect(),
             shares: kept.as_ref().map(|kept| Shares::of(kept, now)),
             admins: admins.collect(),
-            mesh_key: clinic.mesh_keys.keys().next_back().copied(),
+            mesh_key: clinic.mesh_keys.newest(now).map(|(epoch, _)| epoch),
             devices: clinic.members().count(),
             staff: clinic.staff.len(),
             statements: record.items().count(),

@@ -2,11 +2,13 @@
 
 use crate::domain::cert::{Scope, Scopes};
 use crate::domain::record::Clinic;
+use crate::domain::time::WallTime;
 
 /// What is there now and would not be after; empty where nothing goes.
 ///
-/// Of machines and people those that are in use: what was revoked or suspended stays out in any case.
-pub(super) fn undone(now: &Clinic, after: &Clinic) -> Vec<String> {
+/// Of machines and people those that are in use: what was revoked or suspended stays out in any case. `at` is
+/// the moment.
+pub(super) fn undone(now: &Clinic, after: &Clinic, at: WallTime) -> Vec<String> {
     let mut lines = Vec::new();
     let devices = now.members().filter(|(id, _)| !after.is_member(id));
     let devices = devices.map(|(_, device)| device.certificate.name.to_string());
@@ -39,7 +41,7 @@ pub(super) fn undone(now: &Clinic, after: &Clinic) -> Vec<String> {
             after.policy.version
         ));
     }
-    let newest = |clinic: &Clinic| clinic.mesh_keys.keys().next_back().copied();
+    let newest = |clinic: &Clinic| clinic.mesh_keys.newest(at).map(|(epoch, _)| epoch);
     if newest(after) != newest(now) {
         lines.push(match newest(after) {
             Some(number) => format!("the mesh key goes back to number {number}"),
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::id::AuthorId;
     use crate::domain::statement::{Act, StatementId};
-    use crate::domain::testing::{ADMIN, SampleClinic};
+    use crate::domain::testing::{ADMIN, NOON, SampleClinic};
 
     /// What goes where Robin's statements count up to `last` only.
     fn lost(clinic: &SampleClinic, last: u64) -> Vec<String> {
@@ -97,7 +99,7 @@ mod tests {
         after.admin("Sam", Scopes::of(Scopes::ALL));
         let admin = clinic.admins[ADMIN].id();
         after.say_root(Act::AdminEnded { admin, last });
-        undone(&clinic.record(), &after.record())
+        undone(&clinic.record(), &after.record(), NOON)
     }
 
     #[test]
@@ -108,7 +110,7 @@ mod tests {
         let admin = clinic.admins[ADMIN].id();
         let last = clinic.items().len() as u64;
         clinic.say_root(Act::AdminEnded { admin, last });
-        let lines = undone(&before, &clinic.record());
+        let lines = undone(&before, &clinic.record(), NOON);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("may sign staff, policy"), "{lines:?}");
     }

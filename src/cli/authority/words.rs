@@ -32,6 +32,14 @@ pub(super) fn of(clinic: &Clinic, act: &Act) -> String {
         Act::StaffSuspended { staff } => format!("suspended {}", staff_name(clinic, staff)),
         Act::PolicySet { policy } => format!("set policy version {}", policy.version),
         Act::MeshKeyRotated { epoch, .. } => format!("made mesh key {epoch}"),
+        Act::MeshKeysPlanned {
+            first,
+            begins,
+            commitments,
+        } => {
+            let last = u64::from(*first) + commitments.len() as u64 - 1;
+            format!("planned mesh keys {first} to {last}, the first from {begins} on")
+        }
         Act::RoomCreated {
             name,
             history,

@@ -5,9 +5,9 @@ use crate::api::moment::Moment;
 use crate::cli::Failure;
 use crate::cli::admin::Desk;
 use crate::domain::id::DeviceId;
+use crate::domain::mesh_keys::MESH_KEYS;
 use crate::domain::statement::Act;
 use crate::domain::time::WallTime;
-use crate::domain::trust::MESH_KEYS;
 
 /// What is said before the mesh key is changed, where a node has been away for so many changes that it would
 /// not get in any more with what it knows. Of the machine that is revoked nobody has to be told.

@@ -178,7 +178,7 @@ impl Enrol {
             }
         };
         let device = certificate.device;
-        let file = authority.answer_file(device)?;
+        let file = authority.answer_file(device, context.clock.now())?;
         if let Some(out) = &self.out {
             files::write_shared(out, &file)?;
         }

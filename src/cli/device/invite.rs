@@ -202,6 +202,7 @@ impl Place {
         now: WallTime,
     ) -> Outcome {
         desk.submit(&invited.segment).await?;
+        desk.plan_mesh_keys(context).await;
         let (secret, life) = (&invited.made, self.life());
         let opened = desk.client.open_invitation(secret, life.as_secs()).await?;
         let opened = Opened {
@@ -314,7 +315,7 @@ impl Place {
         let answer = EnrolmentAnswer {
             // The node adds the record, which it has and which may be long.
             record: Vec::new(),
-            ..desk.authority.answer(certificate.device)?
+            ..desk.authority.answer(certificate.device, now)?
         };
         desk.client.let_in(invitation, &answer).await?;
         Ok((certificate.device, certificate.not_after))

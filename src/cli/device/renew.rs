@@ -45,6 +45,7 @@ impl Renew {
             let now = context.clock.now();
             let (until, segment) = desk.authority.renew_device(id, now)?;
             desk.submit(&segment).await?;
+            desk.plan_mesh_keys(context).await;
             Ok(Answer {
                 device: id.to_string(),
                 name,

@@ -55,7 +55,8 @@ impl Replace {
         let (certificate, revoked) = (old.certificate.clone(), old.revocation.is_some());
         // Where it was revoked before, a command that was interrupted may have left the key as it was.
         let mut mesh_key = MeshKey::Kept;
-        if revoked && knows_newest_key(desk.authority.clinic(), &id) {
+        let now = context.clock.now();
+        if revoked && knows_newest_key(desk.authority.clinic(), &id, now) {
             mesh_key = MeshKey::outcome(change_mesh_key(context, desk).await);
         }
         if !revoked {

@@ -12,6 +12,7 @@ use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::id::DeviceId;
 use crate::domain::record::{Clinic, Device};
+use crate::domain::time::WallTime;
 
 /// Revoke a machine: cut it off everywhere, for good
 ///
@@ -72,7 +73,9 @@ impl Revoke {
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
             let name = known.certificate.name.to_string();
             let revoked = known.revocation.is_some();
-            if revoked && (self.keep_mesh_key || !knows_newest_key(desk.authority.clinic(), &id)) {
+            let knows =
+                knows_newest_key(desk.authority.clinic(), &id, context.clock.now());
+            if revoked && (self.keep_mesh_key || !knows) {
                 return Err(Failure::refused(format!("{name} is revoked already")).remedy(
                     "see who enforces it with `clinic-mesh revoke status`; another machine takes its place \
                      with `clinic-mesh device replace`",
@@ -145,18 +148,20 @@ pub(super) async fn cut_off(
 /// Signs a new mesh key; the node has it when this returns.
 pub(super) async fn change_mesh_key(context: &Context, desk: &mut Desk) -> Outcome {
     let rotated = desk.authority.rotate_mesh_key(context.clock.now())?;
-    desk.give(&[rotated.segment], &[rotated.made]).await
+    desk.give(&[rotated.segment], &[rotated.made]).await?;
+    desk.plan_mesh_keys(context).await;
+    Ok(())
 }
 
 /// Whether a revoked device knows the mesh key that is in use: it was kept, or whoever revoked it was
 /// interrupted or had no right to change it.
-pub(super) fn knows_newest_key(clinic: &Clinic, id: &DeviceId) -> bool {
+pub(super) fn knows_newest_key(clinic: &Clinic, id: &DeviceId, now: WallTime) -> bool {
     let revocation = clinic
         .devices
         .get(id)
         .and_then(|device| device.revocation.as_ref());
-    match (revocation, clinic.mesh_key_since) {
-        (Some(revocation), Some(since)) => since < revocation.at,
+    match (revocation, clinic.mesh_keys.newest(now)) {
+        (Some(revocation), Some((_, key))) => key.made < revocation.at,
         _ => false,
     }
 }

@@ -172,7 +172,7 @@ impl Init {
         authority: &Authority,
     ) -> Outcome {
         let now = context.clock.now();
-        let answer = authority.answer(keys.device())?;
+        let answer = authority.answer(keys.device(), now)?;
         let enrolled = keys
             .accept(Some(authority.clinic_id()), &answer, now)
             .map_err(BecomeError::from)?;

@@ -85,6 +85,7 @@ pub(super) fn sign(
         let now = context.clock.now();
         let changed = desk.authority.change_policy(policy, now)?;
         desk.submit(&changed.segment).await?;
+        desk.plan_mesh_keys(context).await;
         let clinic = desk.authority.clinic();
         Ok(Answer {
             version: clinic.policy.version,

@@ -37,6 +37,7 @@ impl Add {
                 now,
             )?;
             desk.submit(&added.segment).await?;
+            desk.plan_mesh_keys(context).await;
             let (staff, secret) = added.made;
             Ok::<_, Failure>(CodeAnswer {
                 staff: staff.to_string(),

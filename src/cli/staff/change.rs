@@ -70,6 +70,7 @@ impl Change {
             let now = context.clock.now();
             let segment = desk.authority.change_staff(id, name, roles, homes, now)?;
             desk.submit(&segment).await?;
+            desk.plan_mesh_keys(context).await;
             Ok::<_, Failure>(answer)
         })?;
         context.output.answer(&answer, || {

@@ -23,6 +23,7 @@ impl Code {
             let now = context.clock.now();
             let reset = desk.authority.reset_sign_in(id, now)?;
             desk.submit(&reset.segment).await?;
+            desk.plan_mesh_keys(context).await;
             Ok::<_, Failure>(CodeAnswer {
                 staff: id.to_string(),
                 name,

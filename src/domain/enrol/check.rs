@@ -7,10 +7,10 @@ use crate::domain::codec::CodecError;
 use crate::domain::copy::{CopyError, RecordCopy};
 use crate::domain::file::FormatError;
 use crate::domain::id::{ClinicId, DeviceId, NoiseKey};
+use crate::domain::mesh_keys::{MESH_KEYS, PLANNED_MAX};
 use crate::domain::name::Name;
 use crate::domain::record::Clinic;
 use crate::domain::time::WallTime;
-use crate::domain::trust::MESH_KEYS;
 
 use super::{ADDRESS_MAX, BOOTSTRAP_MAX, EnrolmentAnswer, VERSION};
 
@@ -135,7 +135,7 @@ impl EnrolmentAnswer {
             return Err(AnswerError::NotValidNow { from, until });
         }
         check_listed(&clinic, &certificate)?;
-        self.check_mesh_keys(&clinic)?;
+        self.check_mesh_keys(&clinic, now)?;
         Ok((copy, clinic))
     }
 
@@ -145,7 +145,7 @@ impl EnrolmentAnswer {
         }
         let mut addresses = self.bootstrap.iter().map(|node| node.address.len());
         let fits = self.bootstrap.len() <= BOOTSTRAP_MAX
-            && self.mesh_keys.len() <= MESH_KEYS
+            && self.mesh_keys.len() <= MESH_KEYS + PLANNED_MAX
             && addresses.all(|length| length <= ADDRESS_MAX);
         if fits {
             Ok(())
@@ -218,19 +218,15 @@ impl EnrolmentAnswer {
         }
     }
 
-    /// Each key must be committed to, and the newest that the record names must be here.
-    fn check_mesh_keys(&self, clinic: &Clinic) -> Result<(), AnswerError> {
+    /// Each key must be committed to, and the one in use must be here.
+    fn check_mesh_keys(&self, clinic: &Clinic, now: WallTime) -> Result<(), AnswerError> {
         for shared in &self.mesh_keys {
             let epoch = shared.epoch;
-            let commitment = clinic.mesh_keys.get(&epoch);
-            if !commitment.is_some_and(|found| shared.key.matches(&clinic.id, epoch, found)) {
+            if !clinic.mesh_keys.matches(&clinic.id, epoch, &shared.key) {
                 return Err(AnswerError::MeshKey { epoch });
             }
         }
-        let newest = clinic
-            .mesh_keys
-            .last_key_value()
-            .map_or(1, |(epoch, _)| *epoch);
+        let newest = clinic.mesh_keys.newest(now).map_or(1, |(epoch, _)| epoch);
         if self.mesh_keys.iter().any(|shared| shared.epoch == newest) {
             Ok(())
         } else {

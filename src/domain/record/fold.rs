@@ -179,18 +179,20 @@ impl Clinic {
         }
     }
 
-    /// Of two keys with one number the earlier holds.
     fn apply_mesh_keys(&mut self, counted: &[&Item]) {
         for item in counted {
-            let Act::MeshKeyRotated { epoch, commitment } = &item.statement.act else {
-                continue;
+            let (keys, at) = (&mut self.mesh_keys, item.time.wall());
+            let fits = match &item.statement.act {
+                Act::MeshKeyRotated { epoch, commitment } => keys.change(*epoch, *commitment, at),
+                Act::MeshKeysPlanned {
+                    first,
+                    begins,
+                    commitments,
+                } => keys.plan(*first, *begins, commitments, at),
+                _ => true,
             };
-            let is_newest = self.mesh_keys.keys().all(|known| known < epoch);
-            let held = *self.mesh_keys.entry(*epoch).or_insert(*commitment);
-            if held != *commitment {
+            if !fits {
                 self.void(item, VoidReason::DoesNotFit);
-            } else if is_newest {
-                self.mesh_key_since = Some(item.time.wall());
             }
         }
     }

@@ -422,16 +422,6 @@ fn a_mesh_key_is_never_printed() {
     assert_eq!(format!("{:?}", mesh_key(1)), "MeshKey(..)");
 }
 
-#[test]
-fn only_the_highest_mesh_key_is_the_newest() {
-    let mut view = clinic().trust("front-desk");
-    view.mesh_keys.insert(2, mesh_key(2));
-    assert!(view.is_newest_mesh_key(2));
-    assert!(!view.is_newest_mesh_key(1));
-    view.mesh_keys.clear();
-    assert!(!view.is_newest_mesh_key(0));
-}
-
 /// What a machine shows that this admin has certified and the record does not list.
 fn shown_by(
     clinic: &SampleClinic,

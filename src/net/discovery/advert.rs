@@ -1,6 +1,5 @@
 //! What is announced, and how it is recognised. Pure.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use mdns_sd::{ResolvedService, ServiceInfo};
@@ -10,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::super::limits::ADDRESSES_MAX;
 use super::random_name;
 use crate::domain::id::{Hash, hex};
+use crate::domain::mesh_keys::AcceptedKeys;
 use crate::domain::time::Day;
 use crate::domain::trust::{MeshKey, TrustView};
 
@@ -44,12 +44,12 @@ impl Advert {
         random: &mut StdRng,
     ) -> Self {
         let instance = random_name(random);
-        let newest = trust.mesh_keys.last_key_value();
+        let newest = trust.mesh_keys.newest();
         let mark = newest.map(|(_, key)| ("t", member_tag(key, today, &instance)));
         Self {
             host: random_name(random),
             port,
-            epoch: newest.map(|(epoch, _)| *epoch),
+            epoch: newest.map(|(epoch, _)| epoch),
             mark,
             instance,
         }
@@ -116,12 +116,12 @@ impl Found {
 
     /// Whether a member of this clinic announced it, by any mesh key that is still accepted and on a
     /// day next to ours: names live half a day, and clocks differ.
-    pub(super) fn is_member(&self, keys: &BTreeMap<u32, MeshKey>, today: Day) -> bool {
+    pub(super) fn is_member(&self, keys: &AcceptedKeys, today: Day) -> bool {
         let Some(shown) = &self.member else {
             return false;
         };
         let days = [Day(today.0.saturating_sub(1)), today, today.plus(1)];
-        keys.values().any(|key| {
+        keys.iter().any(|(_, key)| {
             days.iter().any(|day| {
                 let expected = member_tag(key, *day, &self.instance);
                 expected.as_bytes().ct_eq(shown.as_bytes()).into()

@@ -1,13 +1,12 @@
 //! What this node makes of an announcement, for whoever tries it with hostile ones.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use mdns_sd::ResolvedService;
 
 use super::advert::Found;
+use crate::domain::mesh_keys::AcceptedKeys;
 use crate::domain::time::Day;
-use crate::domain::trust::MeshKey;
 
 /// Most addresses that are taken from one announcement.
 pub const ADDRESSES_MAX: usize = super::super::limits::ADDRESSES_MAX;
@@ -28,7 +27,7 @@ pub struct Made {
 /// Judges an announcement as the library mdns-sd gives it; nothing if it is none of ours.
 pub fn announcement(
     service: &ResolvedService,
-    keys: &BTreeMap<u32, MeshKey>,
+    keys: &AcceptedKeys,
     today: Day,
     invitation: [u8; 8],
 ) -> Option<Made> {

@@ -25,6 +25,7 @@ mod holdings;
 mod jobs;
 mod link;
 mod links;
+mod mesh_keys;
 mod people;
 mod presence;
 mod pull;
@@ -79,12 +80,6 @@ use presence::Presence;
 use pull::Wants;
 use record::RecordState;
 use sightings::Sightings;
-
-/// Mesh keys held in memory, of which only the newest [`MESH_KEYS`](trust::MESH_KEYS) are used.
-///
-/// Thirty-two: where changes turn out void, because whoever signed them was ended, the keys from before them
-/// are the clinic's again. The store has them all.
-const MESH_KEYS_HELD: usize = 32;
 
 /// How often the engine looks at the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -309,6 +304,7 @@ impl Engine {
         }
         self.next_tick = self.now.mono + TICK;
         self.tick = true;
+        self.check_mesh_keys();
         self.check_links();
         self.retry_wants();
         self.check_purge();
@@ -335,12 +331,6 @@ impl Engine {
     /// Writes an audit record with the next commit.
     fn note(&mut self, actor: Actor, origin: Origin, deed: Deed) {
         self.audit(AuditRecord::done(actor, origin, deed));
-    }
-
-    fn trim_mesh_keys(&mut self) {
-        while self.mesh_keys.len() > MESH_KEYS_HELD {
-            self.mesh_keys.pop_first();
-        }
     }
 
     /// The clinic as this node's record says.

@@ -14,8 +14,6 @@ use crate::domain::space::Space;
 use crate::domain::statement::{LogEnd, Statement, StatementId};
 use crate::domain::time::{Day, Hlc};
 use crate::domain::trust::MeshKey;
-use crate::planted::planted;
-use crate::wire::Frame;
 
 use super::link::Stage;
 use super::{
@@ -262,21 +260,6 @@ impl Engine {
         self.effects.push_back(Effect::Changed(Changed::Record));
     }
 
-    /// A mesh key that the record no longer commits to was a thief's: it would be dialled with, and would
-    /// stand in the place of the clinic's own of that number.
-    pub(super) fn forget_void_mesh_keys(&mut self) {
-        let committed = &self.record.clinic.mesh_keys;
-        let Some((newest, _)) = committed.last_key_value() else {
-            return;
-        };
-        let clinic = &self.clinic_id;
-        self.mesh_keys
-            .retain(|epoch, key| match committed.get(epoch) {
-                Some(commitment) => key.matches(clinic, *epoch, commitment),
-                None => epoch < newest,
-            });
-    }
-
     fn publish_wanted(&mut self) {
         let nodes = self.record.clinic.nodes();
         let others = nodes.filter(|(id, _)| **id != self.me);
@@ -376,54 +359,6 @@ impl Engine {
         let end = state.end.map_or(seq - 1, |end| end.min(seq - 1));
         state.end = Some(end);
         true
-    }
-
-    /// Asks a peer for mesh keys that the record commits to and this node lacks.
-    pub(super) fn ask_for_mesh_keys(&mut self, id: LinkId) {
-        let clinic = &self.record.clinic;
-        let newest = clinic
-            .mesh_keys
-            .keys()
-            .rev()
-            .take(crate::domain::trust::MESH_KEYS);
-        let lacking: Vec<u32> = newest
-            .filter(|epoch| !self.mesh_keys.contains_key(epoch))
-            .copied()
-            .collect();
-        for epoch in lacking {
-            self.send(id, Frame::WantMeshKey { epoch });
-        }
-    }
-
-    /// A peer asks for a mesh key: whoever is a member gets it.
-    pub(super) fn on_want_mesh_key(&mut self, id: LinkId, epoch: u32) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
-            return;
-        };
-        let Some(key) = self.mesh_keys.get(&epoch) else {
-            return;
-        };
-        if self.record.clinic.is_member(&peer) && !self.is_unlisted(id) {
-            let frame = Frame::MeshKey {
-                epoch,
-                key: *key.expose(),
-            };
-            self.send(id, frame);
-        }
-    }
-
-    /// A mesh key arrived; it counts only if the record commits to exactly this one.
-    pub(super) fn on_mesh_key(&mut self, epoch: u32, key: MeshKey) {
-        let commitment = self.record.clinic.mesh_keys.get(&epoch);
-        let genuine = commitment.is_some_and(|hash| key.matches(&self.clinic_id, epoch, hash));
-        let genuine = genuine || planted!("mesh-key-unchecked");
-        if !genuine || self.mesh_keys.contains_key(&epoch) {
-            return;
-        }
-        self.mesh_keys.insert(epoch, key.clone());
-        self.trim_mesh_keys();
-        self.batch.mesh_keys.push((epoch, key));
-        self.publish_trust();
     }
 
     /// Segments signed by an admin on this machine.

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crate::domain::cert::Certificate;
-use crate::domain::trust::{Issuer, MESH_KEYS, Reach, Refusal};
+use crate::domain::mesh_keys::AcceptedKeys;
+use crate::domain::trust::{Issuer, Reach, Refusal};
 use crate::planted::planted;
 
 use super::link::Stage;
@@ -16,9 +17,9 @@ use super::{Changed, DeviceStanding, Effect, Engine, LinkId};
 impl Engine {
     pub(super) fn publish_trust(&mut self) {
         let digest = self.holdings.record_digest();
-        let newest = self.mesh_keys.iter().rev().take(MESH_KEYS);
-        let mesh_keys = newest.map(|(epoch, key)| (*epoch, key.clone())).collect();
-        let view = self.record.clinic.trust(self.me, mesh_keys, digest);
+        let clinic = &self.record.clinic;
+        let keys = AcceptedKeys::at(self.now.wall, &clinic.mesh_keys, &self.mesh_keys);
+        let view = clinic.trust(self.me, keys, digest);
         self.trust = Arc::new(view);
         self.effects.push_back(Effect::Trust(self.trust.clone()));
     }

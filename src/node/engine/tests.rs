@@ -13,6 +13,7 @@ mod groups;
 mod lessons;
 mod mesh;
 mod pages;
+mod planned_keys;
 mod policy;
 mod renewal;
 mod roots;

@@ -39,9 +39,11 @@ pub(super) async fn look(
     };
     let keys = api.enrolment().map(|enrolment| enrolment.mesh_keys());
     let keys = keys.unwrap_or_default();
-    let ends = keys.keys().next().zip(keys.keys().next_back());
+    // What is planned is in nobody's use.
+    let oldest = keys.iter().next().map(|(epoch, _)| epoch);
+    let newest = keys.newest().map(|(epoch, _)| epoch);
     let mut node = node(&clinic, &status, observed);
-    node.mesh_keys = ends.map(|(oldest, newest)| (*oldest, *newest));
+    node.mesh_keys = oldest.zip(newest);
     let node = serde_json::to_value(node).map_err(|_| busy())?;
     Ok(Json(DoctorView { node }))
 }

@@ -35,7 +35,7 @@ pub(super) struct Seen {
 pub(super) async fn mesh_keys(State(api): State<Api>) -> Answer<MeshKeysView> {
     let keys = enrolment(&api)?.mesh_keys();
     let texts = keys.iter().map(|(epoch, key)| MeshKeyText {
-        epoch: *epoch,
+        epoch,
         key: blob::wrap_key(key.expose()),
     });
     Ok(Json(MeshKeysView {

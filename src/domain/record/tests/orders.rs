@@ -24,7 +24,7 @@ struct Step {
 fn step() -> impl Strategy<Value = Step> {
     let fields = (
         0..13_usize,
-        0..15_u8,
+        0..17_u8,
         0..4_usize,
         0..4_usize,
         0..16_u8,
@@ -182,6 +182,12 @@ impl Play {
             8 => Act::MeshKeyRotated {
                 epoch: step.one as u32,
                 commitment: Hash::new([step.two as u8; 32]),
+            },
+            // More of a plan than of most other things: it stands or falls with every change beside it.
+            15 | 16 => Act::MeshKeysPlanned {
+                first: step.one as u32 + 2,
+                begins: NOON.plus(days(step.two as u64)),
+                commitments: vec![Hash::new([step.one as u8; 32]); step.two + 1],
             },
             9 => Act::RoomCreated {
                 room,

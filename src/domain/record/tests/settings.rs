@@ -47,14 +47,16 @@ fn the_mesh_key_is_as_old_as_the_newest_one() {
         commitment: mesh_key(epoch).commitment(&clinic.id, epoch),
     };
     let (second, first) = (rotate(2), rotate(1));
-    let since = clinic.record().mesh_key_since;
-    assert_eq!(since, Some(NOON));
+    let newest = |clinic: &SampleClinic| {
+        let keys = clinic.record().mesh_keys;
+        keys.newest(clinic.now).expect("made").1.since
+    };
+    assert_eq!(newest(&clinic), NOON);
     clinic.now = NOON.plus(days(10));
     clinic.say(second);
     clinic.now = NOON.plus(days(20));
     clinic.say(first);
-    let since = clinic.record().mesh_key_since.expect("made");
-    assert_eq!(since.day(), NOON.plus(days(10)).day());
+    assert_eq!(newest(&clinic).day(), NOON.plus(days(10)).day());
 }
 
 #[test]
@@ -68,8 +70,43 @@ fn of_two_mesh_keys_with_one_number_the_earlier_holds_everywhere() {
     clinic.say(ours);
     let second = clinic.say_as("Sam", theirs.clone());
     let held = mesh_key(2).commitment(&clinic.id, 2);
-    assert_eq!(clinic.record().mesh_keys[&2], held);
+    let second_key = |clinic: &SampleClinic| {
+        let keys = clinic.record().mesh_keys;
+        keys.get(2).expect("made").commitment
+    };
+    assert_eq!(second_key(&clinic), held);
     assert_eq!(void(&clinic, second), Some(VoidReason::DoesNotFit));
     clinic.say(theirs);
-    assert_eq!(clinic.record().mesh_keys[&2], held);
+    assert_eq!(second_key(&clinic), held);
+}
+
+#[test]
+fn planned_mesh_keys_count_where_they_fit_and_a_change_takes_them_back() {
+    let mut clinic = with_sam(clinic());
+    let plan = |first: u32, begins: u64| Act::MeshKeysPlanned {
+        first,
+        begins: NOON.plus(days(begins)),
+        commitments: (first..first + 2)
+            .map(|epoch| mesh_key(epoch).commitment(&clinic.id, epoch))
+            .collect(),
+    };
+    let (ours, theirs, late) = (plan(2, 90), plan(2, 91), plan(9, 400));
+    let change = Act::MeshKeyRotated {
+        epoch: 4,
+        commitment: mesh_key(4).commitment(&clinic.id, 4),
+    };
+    let numbers = |clinic: &SampleClinic| -> Vec<u32> {
+        let keys = clinic.record().mesh_keys;
+        keys.iter().map(|(epoch, _)| epoch).collect()
+    };
+    clinic.say(ours);
+    // Two admins who plan at the same time: the later one's keys would stand in the place of the others.
+    let second = clinic.say_as("Sam", theirs);
+    assert_eq!(void(&clinic, second), Some(VoidReason::DoesNotFit));
+    assert_eq!(numbers(&clinic), [1, 2, 3]);
+    clinic.now = NOON.plus(days(100));
+    clinic.say(change);
+    assert_eq!(numbers(&clinic), [1, 2, 4]);
+    clinic.say(late);
+    assert_eq!(numbers(&clinic), [1, 2, 4, 9, 10]);
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use rand::SeedableRng as _;
 
 use super::*;
@@ -32,7 +34,7 @@ fn members_recognise_each_other_on_the_day_before_and_after_as_well() {
 fn an_older_accepted_mesh_key_is_recognised_and_a_forgotten_one_is_not() {
     let clinic = Clinic::new(1);
     let mut late = clinic.trust(1);
-    late.mesh_keys = [(0, MeshKey::new([9; 32]))].into();
+    late.mesh_keys = BTreeMap::from([(0, MeshKey::new([9; 32]))]).into();
     let found = seen(&advert(&late, 1));
     assert!(!found.is_member(&clinic.trust(2).mesh_keys, TODAY));
     let mut patient = clinic.trust(2);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::mesh::Mesh;
 use crate::domain::cert::{Scope, Scopes};
 use crate::domain::id::StaffId;
+use crate::domain::mesh_keys::MESH_KEYS;
 use crate::domain::space::Space;
 use crate::domain::statement::{Act, StatementId};
 use crate::domain::testing::{SampleClinic, facts, mesh_key, minutes};
-use crate::domain::trust::MESH_KEYS;
 use crate::node::engine::Command;
 
 /// Ana of the front desk, Ben of ward 2 who helps there, and Cem of ward 2 share a room; what Lee says
@@ -148,7 +148,7 @@ fn mesh_keys_that_turn_out_void_leave_the_clinics_own() {
     }
     let used = |mesh: &Mesh, office: &str| -> Vec<u32> {
         let trust = &mesh.offices[office].engine.trust;
-        trust.mesh_keys.keys().copied().collect()
+        trust.mesh_keys.iter().map(|(epoch, _)| epoch).collect()
     };
     assert_eq!(used(&mesh, "ward-2"), [2, 3, 4]);
     let disk = mesh.offices["ward-2"].disk.clone();
