@@ -101,7 +101,7 @@ impl Authority {
             &mut *self.rng.0,
         )?;
         let mut keys = MeshKeys::new();
-        mesh_keys::keep(&mut keys, &new.mesh_keys, &self.clinic.mesh_keys, now);
+        mesh_keys::keep(&mut keys, &new.mesh_keys, &[]);
         self.directory
             .save_mesh_keys(&holder, clinic, &key, &keys, &mut *self.rng.0)?;
         if let Some(web_ca) = &new.web_ca {

@@ -7,7 +7,7 @@ use super::{Authority, AuthorityError};
 use crate::domain::cert::Scope;
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::id::Hash;
-use crate::domain::mesh_keys::{PLANNED_FEW, PLANNED_MAX};
+use crate::domain::mesh_keys::{MESH_KEYS, PLANNED_FEW, PLANNED_MAX};
 use crate::domain::statement::Act;
 use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
@@ -23,7 +23,10 @@ impl Authority {
         let made = self.new_mesh_key(self.clinic.mesh_keys.next_number());
         let (epoch, commitment) = (made.epoch, self.commitment(&made));
         let segment = self.draft(Act::MeshKeyRotated { epoch, commitment }, now)?;
-        self.keep_mesh_keys(std::slice::from_ref(&made), now)?;
+        // With it as many as nodes accept; what was planned is taken back by the statement.
+        let begun = self.clinic.mesh_keys.begun(now).rev().take(MESH_KEYS - 1);
+        let others: Vec<u32> = begun.map(|(epoch, _)| epoch).collect();
+        self.keep_mesh_keys(std::slice::from_ref(&made), &others)?;
         let segment = self.commit(segment)?;
         Ok(Changed { made, segment })
     }
@@ -47,7 +50,7 @@ impl Authority {
     ) -> Result<Changed<Vec<SharedMeshKey>>, AuthorityError> {
         let (first, begins) = self.clinic.mesh_keys.next_plan(now);
         let lacking = PLANNED_MAX - self.clinic.mesh_keys.to_come(now).count().min(PLANNED_MAX);
-        let numbers = (first..).take(lacking);
+        let numbers = (first..=u32::MAX).take(lacking);
         let made: Vec<SharedMeshKey> = numbers.map(|epoch| self.new_mesh_key(epoch)).collect();
         let act = Act::MeshKeysPlanned {
             first,
@@ -55,7 +58,8 @@ impl Authority {
             commitments: made.iter().map(|one| self.commitment(one)).collect(),
         };
         let segment = self.draft(act, now)?;
-        self.keep_mesh_keys(&made, now)?;
+        let others = self.clinic.mesh_keys.needed(now);
+        self.keep_mesh_keys(&made, &others)?;
         let segment = self.commit(segment)?;
         Ok(Changed { made, segment })
     }
@@ -77,16 +81,17 @@ impl Authority {
     ) -> Result<(), AuthorityError> {
         let shared = std::slice::from_ref(&shared);
         self.check_mesh_keys(shared)?;
-        self.keep_mesh_keys(shared, now)
+        let others = self.clinic.mesh_keys.needed(now);
+        self.keep_mesh_keys(shared, &others)
     }
 
     fn keep_mesh_keys(
         &mut self,
         more: &[SharedMeshKey],
-        now: WallTime,
+        others: &[u32],
     ) -> Result<(), AuthorityError> {
         let mut keys = self.mesh_keys.clone();
-        mesh_keys::keep(&mut keys, more, &self.clinic.mesh_keys, now);
+        mesh_keys::keep(&mut keys, more, others);
         let clinic = self.clinic_id();
         self.directory
             .save_mesh_keys(&self.holder, clinic, &self.key, &keys, &mut *self.rng.0)?;

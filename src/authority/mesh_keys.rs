@@ -14,9 +14,7 @@ use crate::domain::codec;
 use crate::domain::enrol::SharedMeshKey;
 use crate::domain::file::{FormatError, Kind};
 use crate::domain::id::{AuthorId, ClinicId};
-use crate::domain::mesh_keys::CommittedKeys;
 use crate::domain::sign::SigningKey;
-use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
 
 /// The file of sealed mesh keys.
@@ -57,15 +55,9 @@ pub enum MeshKeysError {
     NotThisAdmins,
 }
 
-/// Adds keys, which may be yet to be committed to, and drops what no node accepts at that moment.
-pub(super) fn keep(
-    keys: &mut MeshKeys,
-    more: &[SharedMeshKey],
-    committed: &CommittedKeys,
-    now: WallTime,
-) {
-    let needed = committed.needed(now);
-    keys.retain(|held, _| needed.contains(held));
+/// Adds keys, which may be yet to be committed to, and drops all others but those with these numbers.
+pub(super) fn keep(keys: &mut MeshKeys, more: &[SharedMeshKey], others: &[u32]) {
+    keys.retain(|held, _| others.contains(held));
     keys.extend(more.iter().map(|one| (one.epoch, one.key.clone())));
 }
 

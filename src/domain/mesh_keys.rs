@@ -152,8 +152,11 @@ impl CommittedKeys {
     ) -> bool {
         let last = self.0.values().map(|key| key.since).max();
         let waiting = self.to_come(at).count() + keys.len();
-        let follows = first >= self.next_number() && last.is_none_or(|last| begins > last);
-        if !follows || begins < at || waiting > PLANNED_MAX {
+        let numbers = u32::try_from(keys.len()).ok();
+        let fits = numbers.is_some_and(|count| first.checked_add(count).is_some());
+        let follows =
+            self.0.keys().all(|known| *known < first) && last.is_none_or(|last| begins > last);
+        if !fits || !follows || begins < at || waiting > PLANNED_MAX {
             return false;
         }
         let mut since = begins;

@@ -337,6 +337,7 @@ fn who_may_not_enrol_plans_no_mesh_keys() {
     root.grant_admin(new, &admin_words(), CHEAP, NOW)
         .expect("granted");
     assert!(!root.should_plan_mesh_keys(NOW));
+    drop(root);
     let mut ben =
         Authority::open_admin(&bench.path(), &name("Ben Öz"), &admin_words(), bench.rng())
             .expect("opened");
