@@ -186,21 +186,30 @@ impl AcceptedKeys {
     /// Of the keys that a node holds, those by which it lets others in at that moment.
     ///
     /// A planned key is accepted before its moment: the clock of whoever uses it may be ahead, and nobody
-    /// but members has it.
+    /// but members has it. Where the record commits to fewer than [`MESH_KEYS`] that are in use, it may be
+    /// a thief's who had the admins ended; with the newest of the others that are held here a node reaches
+    /// those who know better.
     pub fn at(now: WallTime, committed: &CommittedKeys, held: &BTreeMap<u32, MeshKey>) -> Self {
         let is_held = |(epoch, _): &(u32, &CommittedKey)| held.contains_key(epoch);
-        let begun = || committed.begun(now).filter(is_held);
-        let newest = begun().next_back().map(|(epoch, _)| epoch);
+        let begun = committed.begun(now).filter(is_held).rev();
+        let begun: Vec<u32> = begun.map(|(epoch, _)| epoch).take(MESH_KEYS).collect();
+        let others = held
+            .keys()
+            .rev()
+            .filter(|epoch| committed.get(**epoch).is_none());
+        let others = others.copied().take(MESH_KEYS - begun.len());
+        let accepted: Vec<u32> = begun.iter().copied().chain(others).collect();
+        let newest = accepted.first().copied();
         let was_newest = committed
             .newest(now.minus(CHANGING))
             .map(|(epoch, _)| epoch);
-        let accepted = begun().rev().take(MESH_KEYS);
-        let accepted = accepted.chain(committed.to_come(now).filter(is_held));
-        let keys = accepted.filter_map(|(epoch, _)| Some((epoch, held.get(&epoch)?.clone())));
+        let to_come = committed.to_come(now).map(|(epoch, _)| epoch);
+        let keys = accepted.into_iter().chain(to_come);
+        let keys = keys.filter_map(|epoch| Some((epoch, held.get(&epoch)?.clone())));
         Self {
             keys: keys.collect(),
             newest,
-            current: newest.min(was_newest).unwrap_or_default(),
+            current: newest.min(was_newest.or(newest)).unwrap_or_default(),
         }
     }
 

@@ -141,18 +141,47 @@ fn a_node_accepts_the_newest_three_and_what_is_planned_and_dials_with_the_newest
 }
 
 #[test]
-fn what_the_record_does_not_commit_to_is_not_accepted_although_it_is_held() {
+fn three_keys_are_accepted_and_those_that_the_record_commits_to_go_before_all_others() {
     let mut keys = planned(4);
-    let number = keys.next_number();
-    assert!(keys.change(number, hash(number), NOON.plus(days(10))));
-    let at = NOON.plus(days(11));
-    let accepted = AcceptedKeys::at(at, &keys, &held(1..=6));
-    assert_eq!(numbers(&accepted), [1, 6]);
-    // Who has not got the new one yet goes on with what it has.
+    for day in [10, 11] {
+        let number = keys.next_number();
+        assert!(keys.change(number, hash(number), NOON.plus(days(day))));
+    }
+    let at = NOON.plus(days(12));
+    let accepted = AcceptedKeys::at(at, &keys, &held(1..=7));
+    assert_eq!(numbers(&accepted), [1, 6, 7], "2 to 5 were taken back");
+    // Who has not got the newest ones yet goes on with what it has.
     let accepted = AcceptedKeys::at(at, &keys, &held(1..=5));
-    assert_eq!(numbers(&accepted), [1]);
     assert_eq!(accepted.newest().map(|(epoch, _)| epoch), Some(1));
     assert!(accepted.is_current(1));
+}
+
+/// A thief's root ends every admin, and with them every key that they signed for; what the others go by is then
+/// no key of the record that this node believes.
+#[test]
+fn whoever_believes_a_thief_still_has_a_key_in_common_with_the_others() {
+    let clinic = planned(4);
+    let mut thiefs = CommittedKeys::default();
+    let at = NOON.plus(days(10));
+    let others = AcceptedKeys::at(at, &clinic, &held(1..=5));
+    let meets = |mine: &AcceptedKeys| {
+        let dialled = mine
+            .to_try()
+            .iter()
+            .any(|epoch| others.get(*epoch).is_some());
+        dialled
+            && others
+                .to_try()
+                .iter()
+                .any(|epoch| mine.get(*epoch).is_some())
+    };
+    let deceived = AcceptedKeys::at(at, &thiefs, &held(1..=5));
+    assert_eq!(deceived.newest().map(|(epoch, _)| epoch), Some(5));
+    assert!(meets(&deceived));
+    assert!(thiefs.change(6, hash(66), at));
+    let deceived = AcceptedKeys::at(at, &thiefs, &held(1..=6));
+    assert_eq!(deceived.newest().map(|(epoch, _)| epoch), Some(6));
+    assert!(meets(&deceived));
 }
 
 #[test]

@@ -17,13 +17,15 @@ impl Engine {
     /// stand in the place of the clinic's own of that number.
     pub(super) fn forget_void_mesh_keys(&mut self) {
         let committed = &self.record.clinic.mesh_keys;
-        let next = committed.next_number();
+        let Some((newest, _)) = committed.iter().next_back() else {
+            return;
+        };
         let clinic = &self.clinic_id;
         self.mesh_keys
             .retain(|epoch, key| match committed.get(*epoch) {
                 Some(found) => key.matches(clinic, *epoch, &found.commitment),
                 // Taken back by a change that may itself turn out void.
-                None => *epoch < next && next > 1,
+                None => *epoch < newest,
             });
     }
 
