@@ -137,8 +137,8 @@ impl WarningView {
             Concern::OldMeshKey { since } => (
                 "mesh_key",
                 format!("The mesh key has been in use since {}.", since.day()),
-                "Have an admin change it: `clinic-mesh authority rotate-mesh-key`. Nobody is cut off \
-                 by that.",
+                "Have an admin change it: `clinic-mesh authority rotate-mesh-key`. It plans the \
+                 next ones, too, once every node's program can read that.",
             ),
             Concern::Clock { offset_ms } => (
                 "clock",

@@ -41,7 +41,9 @@ fn locked_out(changes: &[WallTime], devices: &[AssetView]) -> Vec<String> {
         return Vec::new();
     };
     let oldest = back(MESH_KEYS).unwrap_or_default();
-    let away = devices.iter().filter(|device| device.state == "away");
+    // Who was away until the certificate ended comes back by asking to be renewed, with the key it has.
+    let is_away = |device: &&AssetView| matches!(device.state.as_str(), "away" | "expired");
+    let away = devices.iter().filter(is_away);
     let behind = away.filter(|device| {
         // Who was never heard has the key that its enrolment gave it.
         let heard = device.last_heard.as_ref().or(device.key_since.as_ref());
@@ -78,12 +80,13 @@ mod tests {
         let devices = [
             device("already-out", "away", Some(5)),
             device("next-out", "away", Some(15)),
+            device("asleep", "expired", Some(16)),
             device("two-left", "away", Some(25)),
             device("here", "connected", Some(15)),
             device("never-heard", "away", None),
             device("gone", "revoked", Some(15)),
         ];
-        assert_eq!(locked_out(&changes, &devices), ["next-out"]);
+        assert_eq!(locked_out(&changes, &devices), ["next-out", "asleep"]);
         let mut enrolled = device("never-started", "away", None);
         enrolled.key_since = Some(NOON.plus(days(12)).into());
         assert_eq!(locked_out(&changes, &[enrolled]), ["never-started"]);
