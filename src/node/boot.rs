@@ -124,7 +124,6 @@ pub(super) fn load(store: &Store, identity: &Identity) -> Result<Boot, IdentityE
         retractions: store.retractions()?,
         sightings: sightings(store)?,
         opened_last: opened_last(store, identity)?,
-        clock: newest(&states),
         seed: *entropy::secret::<32>(),
         logs,
     })
@@ -280,17 +279,6 @@ fn horizon(store: &Store) -> Result<Day, StoreError> {
         .into_iter()
         .find(|horizon| horizon.reach == Reach::Everywhere);
     Ok(everywhere.map_or(Day(0), |horizon| horizon.first_alive))
-}
-
-/// The latest timestamp in the store; epochs count, because each began at one.
-fn newest(states: &[LogState]) -> Hlc {
-    let times = states.iter().map(|state| state.last_time);
-    let record = |state: &&LogState| state.log.epoch != Epoch::RECORD;
-    let epochs = states
-        .iter()
-        .filter(record)
-        .map(|state| Hlc(state.log.epoch.0));
-    times.chain(epochs).max().unwrap_or_default()
 }
 
 /// The clinic that a store belongs to, for those who only look.

@@ -40,8 +40,6 @@ pub(crate) struct Disk {
     pub(crate) retractions: Vec<Retraction>,
     /// What is remembered of other nodes.
     pub(crate) sightings: BTreeMap<DeviceId, Sighting>,
-    /// The latest timestamp given or seen.
-    pub(crate) clock: Hlc,
 }
 
 /// One log.
@@ -109,7 +107,6 @@ impl Disk {
         }
         self.retractions.extend(commit.retractions.iter().cloned());
         self.take_back();
-        self.clock = commit.clock;
         Ok(())
     }
 
@@ -182,7 +179,6 @@ impl Disk {
             retractions: self.retractions.clone(),
             sightings: self.sightings.clone().into_iter().collect(),
             opened_last: self.opened_last(key.id().as_device()),
-            clock: self.clock,
             seed,
         }
     }

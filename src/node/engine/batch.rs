@@ -204,7 +204,6 @@ impl Engine {
                 .map(|retraction| Retraction::clone(retraction))
                 .collect(),
             sightings,
-            clock: self.clock.last(),
         };
         if planted!("answered-before-durable") {
             for (ticket, reply) in batch.replies.drain(..) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::attest::Attestation;
 use crate::domain::id::{ClinicId, DeviceId, SpaceId, StaffId};
-use crate::domain::log::{Head, Log};
+use crate::domain::log::{Epoch, Head, Log};
 use crate::domain::message::{Position, StaffItem};
 use crate::domain::renewal::RenewalId;
 use crate::domain::retraction::Retraction;
@@ -43,10 +43,22 @@ pub struct Boot {
     pub sightings: Vec<(DeviceId, Sighting)>,
     /// Which conversation each person opened last at this node.
     pub opened_last: BTreeMap<StaffId, SpaceId>,
-    /// The latest timestamp this node gave or saw.
-    pub clock: Hlc,
     /// Randomness for salts.
     pub seed: [u8; 32],
+}
+
+impl Boot {
+    /// The latest timestamp in the store, which is what the hybrid clock goes on from; epochs count, because each
+    /// began at one.
+    pub(super) fn newest(&self) -> Hlc {
+        let times = self.logs.iter().map(|found| found.time);
+        let epochs = self.logs.iter().map(|found| found.log.epoch);
+        let epochs = epochs.filter(|epoch| *epoch != Epoch::RECORD);
+        times
+            .chain(epochs.map(|epoch| Hlc(epoch.0)))
+            .max()
+            .unwrap_or_default()
+    }
 }
 
 /// One log as the store holds it.

@@ -11,7 +11,7 @@ use crate::domain::retraction::Retraction;
 use crate::domain::sighting::Sighting;
 use crate::domain::sign::Signature;
 use crate::domain::space::Space;
-use crate::domain::time::{Day, Hlc};
+use crate::domain::time::Day;
 use crate::domain::trust::MeshKey;
 use crate::domain::words::Query;
 
@@ -36,8 +36,6 @@ pub struct Commit {
     pub retractions: Vec<Retraction>,
     /// What to remember of other nodes, in the place of what was remembered before.
     pub sightings: Vec<(DeviceId, Sighting)>,
-    /// The latest timestamp given or seen.
-    pub clock: Hlc,
 }
 
 /// Proof that an author signed two histories.

@@ -160,6 +160,7 @@ impl Engine {
         let logs = boot.logs.iter().map(|found| found.log);
         let last_epoch = logs.filter(|log| log.author == own).map(|log| log.epoch);
         let last_epoch = last_epoch.max().unwrap_or(Epoch(0));
+        let clock = HybridClock::resume(boot.newest());
         let holdings = Holdings::new(&boot);
         let record = RecordState::new(boot.clinic, boot.statements, boot.renewals);
         let trust = record.clinic.trust(me, BTreeMap::new(), Hash::ZERO);
@@ -172,7 +173,7 @@ impl Engine {
             epochs: BTreeMap::new(),
             last_epoch,
             now,
-            clock: HybridClock::resume(boot.clock),
+            clock,
             rng: StdRng::from_seed(boot.seed),
             standing: DeviceStanding::Unknown,
             shut_out: None,
