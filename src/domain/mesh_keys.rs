@@ -180,6 +180,8 @@ pub struct AcceptedKeys {
     keys: BTreeMap<u32, MeshKey>,
     newest: Option<u32>,
     current: u32,
+    /// Those that the record does not commit to.
+    others: Vec<u32>,
 }
 
 impl AcceptedKeys {
@@ -197,8 +199,8 @@ impl AcceptedKeys {
             .keys()
             .rev()
             .filter(|epoch| committed.get(**epoch).is_none());
-        let others = others.copied().take(MESH_KEYS - begun.len());
-        let accepted: Vec<u32> = begun.iter().copied().chain(others).collect();
+        let others: Vec<u32> = others.copied().take(MESH_KEYS - begun.len()).collect();
+        let accepted: Vec<u32> = begun.iter().chain(&others).copied().collect();
         let newest = accepted.first().copied();
         let was_newest = committed
             .newest(now.minus(CHANGING))
@@ -210,7 +212,14 @@ impl AcceptedKeys {
             keys: keys.collect(),
             newest,
             current: newest.min(was_newest.or(newest)).unwrap_or_default(),
+            others,
         }
+    }
+
+    /// Those that the record commits to, the oldest first: what members and admins are given.
+    pub fn of_the_record(&self) -> impl Iterator<Item = (u32, &MeshKey)> {
+        self.iter()
+            .filter(|(epoch, _)| !self.others.contains(epoch))
     }
 
     /// The key with this number, if it is accepted.
@@ -259,6 +268,7 @@ impl From<BTreeMap<u32, MeshKey>> for AcceptedKeys {
         }
         let newest = keys.keys().next_back().copied();
         Self {
+            others: Vec::new(),
             keys,
             newest,
             current: newest.unwrap_or_default(),

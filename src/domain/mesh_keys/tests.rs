@@ -150,7 +150,13 @@ fn three_keys_are_accepted_and_those_that_the_record_commits_to_go_before_all_ot
     let at = NOON.plus(days(12));
     let accepted = AcceptedKeys::at(at, &keys, &held(1..=7));
     assert_eq!(numbers(&accepted), [1, 6, 7], "2 to 5 were taken back");
-    // Who has not got the newest ones yet goes on with what it has.
+    let mut keys = planned(4);
+    assert!(keys.change(6, hash(6), NOON.plus(days(10))));
+    let filled = AcceptedKeys::at(at, &keys, &held(1..=6));
+    assert_eq!(numbers(&filled), [1, 5, 6], "what was taken back fills up");
+    let given: Vec<u32> = filled.of_the_record().map(|(epoch, _)| epoch).collect();
+    assert_eq!(given, [1, 6], "and is given to nobody");
+    // Who has not got the newest one yet goes on with what it has.
     let accepted = AcceptedKeys::at(at, &keys, &held(1..=5));
     assert_eq!(accepted.newest().map(|(epoch, _)| epoch), Some(1));
     assert!(accepted.is_current(1));

@@ -40,7 +40,7 @@ pub(super) async fn look(
     let keys = api.enrolment().map(|enrolment| enrolment.mesh_keys());
     let keys = keys.unwrap_or_default();
     // What is planned is in nobody's use.
-    let oldest = keys.iter().next().map(|(epoch, _)| epoch);
+    let oldest = keys.of_the_record().next().map(|(epoch, _)| epoch);
     let newest = keys.newest().map(|(epoch, _)| epoch);
     let mut node = node(&clinic, &status, observed);
     node.mesh_keys = oldest.zip(newest);

@@ -34,7 +34,7 @@ pub(super) struct Seen {
 
 pub(super) async fn mesh_keys(State(api): State<Api>) -> Answer<MeshKeysView> {
     let keys = enrolment(&api)?.mesh_keys();
-    let texts = keys.iter().map(|(epoch, key)| MeshKeyText {
+    let texts = keys.of_the_record().map(|(epoch, key)| MeshKeyText {
         epoch,
         key: blob::wrap_key(key.expose()),
     });
