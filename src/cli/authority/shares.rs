@@ -88,7 +88,9 @@ impl Make {
             count: self.count,
             files: self.hand_out(context, &made.set.to_string(), &made.pages)?,
         };
-        context.output.answer(&answer, || self.text(&answer))
+        context
+            .output
+            .answer(&answer, || context.typed(&self.text(&answer)))
     }
 
     /// The pages go out before anything else is said: they cannot be had again.

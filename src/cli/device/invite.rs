@@ -416,9 +416,9 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
     }
     let taken = tokio::time::timeout(TAKE_BACK_WAIT, desk.take_up(context));
     if !matches!(taken.await, Ok(Ok(()))) {
-        context.output.note(&format!(
+        context.output.note(&context.typed(&format!(
             "The invitation could not be cancelled in the record: `clinic-mesh revoke invitation {invitation}`"
-        ));
+        )));
         return;
     }
     let open = desk

@@ -72,7 +72,7 @@ impl Replace {
             mesh_key = cut_off(context, desk, id, false).await?;
         }
         if let Some(why) = mesh_key.why() {
-            context.output.note(&key_left(&why));
+            context.output.note(&context.typed(&key_left(&why)));
         }
         let out = Out {
             event: "revoked",

@@ -98,7 +98,9 @@ impl Revoke {
             let answer = Answer::begin(id, name, mesh_key);
             self.watch(context, &desk, answer, begun).await
         })?;
-        context.output.answer(&answer, || text(&answer))
+        context
+            .output
+            .answer(&answer, || context.typed(&text(&answer)))
     }
 
     /// Looks at the node's state until everybody connected knows; `begun` is before the signing.

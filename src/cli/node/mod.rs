@@ -1,7 +1,7 @@
 //! `clinic-mesh node`: this machine's node.
 
 mod doors;
-mod init;
+pub(super) mod init;
 mod join;
 mod local;
 mod logs;
@@ -17,6 +17,7 @@ use clap::Subcommand;
 
 use super::{Context, Outcome};
 use crate::cli::failure::Failure;
+use crate::cli::output::typed_path;
 use crate::node::join::BecomeError;
 use crate::node::{Store, StoreError};
 use crate::web::Socket;
@@ -64,8 +65,9 @@ fn taken(context: &Context) -> Failure {
     ))
     .remedy(format!(
         "if that was `node init`, run it again with the same name and office; else try `clinic-mesh --dir \
-         {dir} node run`, and if it says that this node is not enrolled, remove the directory, run \
-         `clinic-mesh device revoke NAME` should `device list` have it, and begin again"
+         {} node run`, and if it says that this node is not enrolled, remove the directory, run \
+         `clinic-mesh device revoke NAME` should `device list` have it, and begin again",
+        typed_path(context.dir())
     ))
 }
 
