@@ -23,7 +23,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(global: &Global, in_use: InUse) -> Self {
+    pub(in crate::cli) fn new(global: &Global, in_use: InUse) -> Self {
         Self {
             dir: global.node_dir.clone().unwrap_or_else(default_dir),
             output: Output {
