@@ -22,8 +22,17 @@ const CARRIED: [&str; 5] = [DIR, "authority", "as", "key-file", "passphrase-file
 /// What every command begins with.
 const PROGRAM: &str = "clinic-mesh ";
 
-/// What follows a command in quotes that is not to be typed at this machine, or not at all.
-const NOT_HERE: [&str; 6] = [" there", " on ", " at ", " elsewhere", " printed", " made"];
+/// What follows a command that is not to be typed at this machine, or not at all: behind its quotation mark, or
+/// behind the line that it has to itself.
+const NOT_HERE: [&str; 7] = [
+    " there",
+    " on ",
+    " at ",
+    " elsewhere",
+    " printed",
+    " made",
+    "on their machines",
+];
 
 /// One flag that this process was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +111,11 @@ impl InUse {
     fn command(&self, root: &Command, text: &str, quoted: bool) -> String {
         let end = text.find(if quoted { '`' } else { '\n' });
         let (line, after) = text.split_at(end.unwrap_or(text.len()));
-        let after_quote = after.strip_prefix('`').unwrap_or_default();
+        let behind_it = after.trim_start_matches(['`', '\n']);
         let (command, words) = named(root, line);
         // A command that names a directory is about that node.
         let another = line.starts_with("--dir");
-        if words == 0 || another || NOT_HERE.iter().any(|what| after_quote.starts_with(what)) {
+        if words == 0 || another || NOT_HERE.iter().any(|what| behind_it.starts_with(what)) {
             return format!("{PROGRAM}{text}");
         }
         let lacks = |flag: &&Flag| !line.contains(&format!("--{}", flag.long));
@@ -187,6 +196,10 @@ mod tests {
             (
                 "clinic-mesh web certify --authority /b",
                 "clinic-mesh --dir d web certify --as Ana --authority /b",
+            ),
+            (
+                "clinic-mesh authority show\n\non their machines",
+                "clinic-mesh authority show\n\non their machines",
             ),
             // Whose messages are read is another question than whose key signs.
             ("clinic-mesh read rounds", "clinic-mesh --dir d read rounds"),

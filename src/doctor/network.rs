@@ -174,7 +174,7 @@ fn stays_here(facts: &Facts) -> bool {
         .chain(&settings.bootstrap)
         .map(SocketAddr::ip)
         .collect();
-    let looks_here = settings.discovery == Discovery::Loopback || !places.is_empty();
+    let looks_here = settings.discovery != Discovery::On || !places.is_empty();
     let mut listen = settings.listen.iter();
     looks_here
         && listen.all(|address| address.ip().is_loopback())

@@ -203,6 +203,12 @@ fn another_node_of_this_same_machine_that_is_stopped_is_no_matter_of_networks() 
     }
     let dropped = trial("127.0.0.1", Outcome::TimedOut);
     assert_eq!(causes(&dropped), [Cause::PortBlocked]);
+    // Before it knows of any other, and while it is stopped itself, it is a trial all the same.
+    let mut alone = trial("127.0.0.1", Outcome::Refused);
+    alone.node = None;
+    let settings = alone.machine.settings.as_mut().expect("read");
+    settings.discovery = Discovery::Off;
+    assert_eq!(causes(&alone), []);
     // Who was not heard yet either is a matter of this machine, too.
     let mut unheard = trial("127.0.0.1", Outcome::Refused);
     node(&mut unheard).peers[0].places.clear();

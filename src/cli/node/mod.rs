@@ -17,7 +17,6 @@ use clap::Subcommand;
 
 use super::{Context, Outcome};
 use crate::cli::failure::Failure;
-use crate::cli::output::typed_path;
 use crate::node::join::BecomeError;
 use crate::node::{Store, StoreError};
 use crate::web::Socket;
@@ -64,10 +63,13 @@ fn taken(context: &Context) -> Failure {
         "{dir} holds a node whose making was interrupted, or one that has lost its node.toml"
     ))
     .remedy(format!(
-        "if that was `node init`, run it again with the same name and office; else try `clinic-mesh --dir \
-         {} node run`, and if it says that this node is not enrolled, remove the directory, run \
-         `clinic-mesh device revoke NAME` should `device list` have it, and begin again",
-        typed_path(context.dir())
+        "if that was `node init`, run it again with the same name and office; else try {}, \
+         and if it says that this node is not enrolled, remove the directory, run `clinic-mesh device revoke \
+         NAME` at another node should `device list` have it, and begin again",
+        context
+            .in_use
+            .in_dir(context.dir())
+            .fill("`clinic-mesh node run`")
     ))
 }
 

@@ -50,7 +50,7 @@ fn no_staff(clinic: &Clinic, named: &str, why: Failure) -> Failure {
         return why;
     }
     Failure::not_found(format!("{named} is an admin, and no staff member")).remedy(format!(
-        "admins and staff are two lists; add the person to the second with `clinic-mesh staff add {} --home OFFICE`",
+        "admins and staff are two lists; add the person to the second with `clinic-mesh staff add {} --home OFFICE --role ROLE`",
         typed(named)
     ))
 }
