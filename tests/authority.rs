@@ -28,6 +28,8 @@ fn clinic_with_shares() -> (Clinic, Node, Vec<String>) {
     let make = ["authority", "shares", "make", "--json", "--out"];
     let made = clinic.command(&make).arg(&out).said().done().json();
     assert_eq!((&made["needed"], &made["count"]), (&2.into(), &3.into()));
+    let twice = clinic.command(&make).arg(&out).said().failed(4);
+    assert!(twice.err.contains("has sheets already"), "{}", twice.err);
     let files = made["files"].as_array().expect("a list");
     let words = files
         .iter()
@@ -317,7 +319,7 @@ fn a_forgotten_passphrase_of_the_only_admin_ends_that_key_and_another_takes_over
 #[test]
 fn a_stolen_laptop_of_one_admin_is_ended_by_the_root_and_the_mesh_key_changes() {
     let (clinic, front, _) = clinic_with_shares();
-    grant(&clinic, &front, "Sam", &["--as", "Robin"]);
+    grant(&clinic, &front, "Sam", &["--as", "Robin", "--yes"]);
     let stolen = clinic.path("stolen");
     copy_dir(&clinic.path("authority"), &stolen);
     let before = show(&clinic)["mesh_key"].clone();
@@ -403,6 +405,22 @@ fn a_node_that_slept_through_two_changes_of_the_mesh_key_is_let_in_and_learns_th
     ward.start(&clinic);
     front.connected_to(&clinic, &ward);
     ward.stop();
+    assert_eq!((rotate(), rotate()), (7, 8));
+    // One more would lock it out: nobody does that by accident.
+    let more = ["authority", "rotate-mesh-key"];
+    let asked = clinic.on(&front, &more).said().failed(2);
+    assert!(
+        asked.err.contains("WARNING: ward-2 was away"),
+        "{}",
+        asked.err
+    );
+    assert_eq!(show(&clinic)["mesh_key"], 8);
+    let meant = clinic.on(&front, &more).arg("--yes").said().done();
+    assert!(
+        meant.err.contains("WARNING: ward-2 was away"),
+        "{}",
+        meant.err
+    );
     front.stop();
 }
 

@@ -242,6 +242,16 @@ pub fn device_name(clinic: &Clinic, device: &DeviceId) -> String {
     )
 }
 
+/// The same where another device of the record bears the name, too: with the beginning of its id.
+pub fn device_name_apart(clinic: &Clinic, device: &DeviceId) -> String {
+    let name = device_name(clinic, device);
+    let mut others = clinic.devices.iter().filter(|(id, _)| *id != device);
+    match others.any(|(_, other)| other.certificate.name.as_str() == name) {
+        true => format!("{name} ({})", device.short()),
+        false => name,
+    }
+}
+
 /// What the holder of a key is called: a device, an admin, or the root.
 pub fn author_name(clinic: &Clinic, author: &AuthorId) -> String {
     if let Some(admin) = clinic.admins.get(&author.as_admin()) {

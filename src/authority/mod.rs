@@ -73,7 +73,7 @@ pub use found::{FOUNDING_GRANT_LIFE, Founded, Founding, found, recover};
 pub use keyfile::{Holder, KeyFileError};
 pub use mesh_keys::MeshKeysError;
 pub use passphrase::{Cost, PASSPHRASE_MAX, PASSPHRASE_MIN, Passphrase, PassphraseError};
-pub use recovery::{RecoveryError, grouped};
+pub use recovery::{RecoveryError, grouped, letters_in};
 pub use rotation::{Begun, Progress, RotationRefusal, finish_rotation, rotation_progress};
 pub use shares::{SHARES_MAX, Seen, SetId, Share, ShareError, ShareTyping, Sheets, THRESHOLD_MIN};
 pub use web_ca::{LEAF_LIFE, LEAF_RENEWAL, WebCa, WebCaError};

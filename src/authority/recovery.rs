@@ -89,6 +89,26 @@ pub(super) fn read_lines(text: &str) -> Result<SigningKey, RecoveryError> {
     Ok(SigningKey::from_seed(&seed))
 }
 
+/// The lines of letters in what may be the whole page, as a file of it has them; what was typed without the
+/// rest of the page is given back as it is.
+pub fn letters_in(page: &str) -> Zeroizing<String> {
+    let found: Vec<&str> = page.lines().filter(|line| is_printed(line)).collect();
+    match found.len() {
+        LINES => Zeroizing::new(found.join("\n")),
+        _ => Zeroizing::new(page.to_owned()),
+    }
+}
+
+/// Whether a line is one of letters as the page has it: its number, a colon, and four groups of four.
+fn is_printed(line: &str) -> bool {
+    let Some((number, letters)) = line.trim().split_once(':') else {
+        return false;
+    };
+    let groups: Vec<&str> = letters.split_whitespace().collect();
+    let numbered = number.parse().is_ok_and(|n| (1..=LINES).contains(&n));
+    numbered && groups.len() == 4 && groups.iter().all(|group| group.len() == 4)
+}
+
 fn check(line: usize, part: &[u8]) -> [u8; 2] {
     let hash = Hash::of("recovery-line/v1", &[&[line as u8], part]);
     [hash.as_bytes()[0], hash.as_bytes()[1]]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::failure::{Failure, Outcome};
+use super::hints::InUse;
 use super::output::{Format, Output};
 use crate::api::SOCKET;
 use crate::api::client::{Client, ClientError};
@@ -17,10 +18,12 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The machine's clocks.
     pub(crate) clock: Clock,
+    /// The flags that the next command needs as well.
+    pub(crate) in_use: InUse,
 }
 
 impl Context {
-    pub(super) fn new(global: &Global) -> Self {
+    pub(in crate::cli) fn new(global: &Global, in_use: InUse) -> Self {
         Self {
             dir: global.node_dir.clone().unwrap_or_else(default_dir),
             output: Output {
@@ -32,12 +35,18 @@ impl Context {
                 quiet: global.quiet,
             },
             clock: Clock::start(),
+            in_use,
         }
     }
 
     /// The node's directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Text with commands to type next, each with the flags that this one was called with.
+    pub(crate) fn typed(&self, text: &str) -> String {
+        self.in_use.fill(text)
     }
 
     /// Where the running node is reached.

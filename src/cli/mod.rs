@@ -14,6 +14,7 @@ mod demo;
 mod device;
 mod doctor;
 mod failure;
+mod hints;
 mod inventory;
 mod manuals;
 mod node;
@@ -29,7 +30,7 @@ mod web;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use doctor::reread_bundle;
 pub use node::reread_settings;
@@ -133,13 +134,21 @@ enum Noun {
     Man(manuals::Man),
 }
 
+/// What reads the command line.
+fn parser() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let context = Context::new(&cli.global);
+    let mut parser = parser();
+    let matches = parser.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let context = Context::new(&cli.global, hints::InUse::of(&parser, &matches));
     match dispatch(cli.noun, &context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = context.in_use.fill_remedy(failure);
             output::print_failure(&failure);
             failure.exit_code()
         }

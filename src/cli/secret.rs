@@ -187,9 +187,17 @@ pub(crate) struct YesFlag {
 }
 
 impl YesFlag {
+    /// The flag as what it says.
+    pub(crate) const fn assumed(self) -> Assumed {
+        match self.yes {
+            true => Assumed::Yes,
+            false => Assumed::Ask,
+        }
+    }
+
     /// Asks, unless the flag was given.
     pub(crate) fn confirm(self, question: &str) -> Result<(), Failure> {
-        confirm(question, if self.yes { Assumed::Yes } else { Assumed::Ask })
+        confirm(question, self.assumed())
     }
 }
 

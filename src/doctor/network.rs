@@ -9,9 +9,11 @@ use super::{Cause, Diagnosis, Findings, Likelihood};
 pub(super) fn judge(facts: &Facts, findings: &mut Findings) {
     no_network(facts, findings);
     twins(facts, findings);
-    wrong_interface(facts, findings);
+    if !stays_here(facts) {
+        wrong_interface(facts, findings);
+        mdns_here(facts, findings);
+    }
     router(facts, findings);
-    mdns_here(facts, findings);
 }
 
 pub(super) fn offices(facts: &Facts) -> impl Iterator<Item = &Interface> {
@@ -153,6 +155,30 @@ fn wrong_interface(facts: &Facts, findings: &mut Findings) {
         ),
         Some(_) | None => {}
     }
+}
+
+/// Whether an address is this machine's own.
+pub(super) fn is_here(facts: &Facts, ip: IpAddr) -> bool {
+    ip.is_loopback() || holder(facts, ip).is_some()
+}
+
+/// Whether the node means to talk to nodes of this machine alone, as in a trial: it listens where nobody else
+/// gets through, and every address that it was given or learned is here.
+fn stays_here(facts: &Facts) -> bool {
+    let Some(settings) = &facts.machine.settings else {
+        return false;
+    };
+    let peers = facts.node.iter().flat_map(|node| &node.peers);
+    let places: Vec<IpAddr> = peers
+        .flat_map(|peer| &peer.places)
+        .chain(&settings.bootstrap)
+        .map(SocketAddr::ip)
+        .collect();
+    let looks_here = settings.discovery != Discovery::On || !places.is_empty();
+    let mut listen = settings.listen.iter();
+    looks_here
+        && listen.all(|address| address.ip().is_loopback())
+        && places.iter().all(|ip| is_here(facts, *ip))
 }
 
 fn holder(facts: &Facts, ip: IpAddr) -> Option<&Interface> {

@@ -173,6 +173,59 @@ fn a_vpn_that_takes_the_way_is_named_and_so_is_a_bridge_that_the_node_is_bound_t
     assert_eq!(first(&facts), (Cause::WrongInterface, Likelihood::Certain));
 }
 
+/// Two nodes on one machine, as somebody tries the program: the other one is at `ip` and does not answer.
+fn trial(ip: &str, outcome: Outcome) -> Facts {
+    let mut facts = away(outcome, Neighbour::Unknown);
+    let lo = interface("lo", Kind::Loopback, "127.0.0.1");
+    facts.machine.interfaces.push(lo);
+    let settings = facts.machine.settings.as_mut().expect("read");
+    settings.listen = vec!["127.0.0.1:7846".parse().expect("an address")];
+    facts.machine.echoes[0].heard = Some(false);
+    let place = format!("{ip}:7850").parse().expect("an address");
+    node(&mut facts).peers.truncate(1);
+    node(&mut facts).peers[0].places = vec![place];
+    facts.tries.truncate(1);
+    let tried = &mut facts.tries[0];
+    (tried.address, tried.by) = (place, Some("lo".to_owned()));
+    (tried.near, tried.machines) = (false, 0);
+    facts
+}
+
+#[test]
+fn another_node_of_this_same_machine_that_is_stopped_is_no_matter_of_networks() {
+    for ip in ["127.0.0.1", "10.71.1.11"] {
+        let facts = trial(ip, Outcome::Refused);
+        assert_eq!(causes(&facts), [Cause::NotRunning], "{ip}");
+        let told = &diagnose(&facts).diagnoses[0];
+        assert_eq!(told.about, Some(id(1)));
+        assert!(told.message.contains("ward-1 is not running"), "{told:?}");
+        assert!(told.remedy.contains("--dir DIR node run"), "{told:?}");
+    }
+    let dropped = trial("127.0.0.1", Outcome::TimedOut);
+    assert_eq!(causes(&dropped), [Cause::PortBlocked]);
+    // Before it knows of any other, and while it is stopped itself, it is a trial all the same.
+    let mut alone = trial("127.0.0.1", Outcome::Refused);
+    alone.node = None;
+    let settings = alone.machine.settings.as_mut().expect("read");
+    settings.discovery = Discovery::Off;
+    assert_eq!(causes(&alone), []);
+    // Who was not heard yet either is a matter of this machine, too.
+    let mut unheard = trial("127.0.0.1", Outcome::Refused);
+    node(&mut unheard).peers[0].places.clear();
+    let settings = unheard.machine.settings.as_mut().expect("read");
+    settings.discovery = Discovery::Loopback;
+    assert_eq!(causes(&unheard), [Cause::NotFound]);
+    assert!(diagnose(&unheard).diagnoses[0].remedy.contains("node run"));
+}
+
+#[test]
+fn a_node_that_listens_on_this_machine_alone_and_looks_elsewhere_is_told_so() {
+    let mut facts = trial("10.71.1.12", Outcome::TimedOut);
+    facts.tries[0].by = Some("lan".to_owned());
+    assert!(causes(&facts).contains(&Cause::WrongInterface));
+    assert!(causes(&facts).contains(&Cause::MdnsBlocked));
+}
+
 #[test]
 fn mdns_that_is_dropped_is_noticed_while_everyone_is_still_connected() {
     let mut facts = sound();

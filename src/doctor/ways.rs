@@ -7,7 +7,7 @@ use super::facts::{
     Asked, Discovery, Facts, Interface, Kind, Link, Neighbour, Node, Outcome, Peer, Try, What,
 };
 use super::network::{
-    echo_works, is_heard, kind_words, looks_around, named, offices, own_networks,
+    echo_works, is_heard, is_here, kind_words, looks_around, named, offices, own_networks,
 };
 use super::{Cause, Diagnosis, Findings, Likelihood, trust};
 
@@ -170,6 +170,9 @@ fn unreached(facts: &Facts, tried: &Try, name: &str) -> Diagnosis {
     if tried.machines > 1 {
         return shared_address(tried, name);
     }
+    if is_here(facts, tried.address.ip()) && tried.outcome != Outcome::Connected {
+        return here(tried, name);
+    }
     let by = tried.by.as_deref().and_then(|by| named(facts, by));
     if let Some(by) = by.filter(|by| !by.is_office() && tried.outcome != Outcome::Connected) {
         return wrong_way(tried, name, by);
@@ -185,6 +188,33 @@ fn unreached(facts: &Facts, tried: &Try, name: &str) -> Diagnosis {
         },
         Outcome::TimedOut | Outcome::Unreachable => far(facts, tried, name),
     }
+}
+
+/// A node at an address of this very machine: no cable, VPN or router is between the two.
+fn here(tried: &Try, name: &str) -> Diagnosis {
+    let address = tried.address;
+    if tried.outcome != Outcome::Refused {
+        return Diagnosis::new(
+            Cause::PortBlocked,
+            Likelihood::Likely,
+            format!("A firewall on this machine drops what goes to {name}, at {address} on this same machine."),
+        )
+        .seen(format!("{address}: no answer, though it is an address of this machine"))
+        .remedy(format!(
+            "Let TCP port {} in at this machine's firewall.",
+            address.port()
+        ));
+    }
+    Diagnosis::new(
+        Cause::NotRunning,
+        Likelihood::Certain,
+        format!("The program of {name} is not running: it would be at {address}, on this same machine."),
+    )
+    .seen(outcome_words(tried))
+    .remedy(
+        "Start it with `clinic-mesh --dir DIR node run`, where DIR is that node's own directory. If it \
+         runs, compare `listen` in its node.toml with the address above.",
+    )
 }
 
 fn shared_address(tried: &Try, name: &str) -> Diagnosis {
@@ -336,9 +366,12 @@ fn far(facts: &Facts, tried: &Try, name: &str) -> Diagnosis {
 
 /// A peer of which no address is known, and which nobody hears.
 fn not_found(facts: &Facts, peer: &Peer) -> Diagnosis {
-    let off = facts.machine.settings.as_ref();
-    let off = off.is_some_and(|settings| settings.discovery != Discovery::On);
-    if off {
+    let settings = facts.machine.settings.as_ref();
+    let discovery = settings.map_or(Discovery::On, |settings| settings.discovery);
+    if discovery == Discovery::Loopback {
+        return not_found_here(peer);
+    }
+    if discovery == Discovery::Off {
         return Diagnosis::new(
             Cause::DiscoveryOff,
             Likelihood::Certain,
@@ -375,6 +408,26 @@ fn not_found(facts: &Facts, peer: &Peer) -> Diagnosis {
     .remedy(format!(
         "Look whether {} is switched on, and run `clinic-mesh doctor` there: it shows its address. \
          Then run `clinic-mesh doctor --with` that address here, which tells the rest.",
+        peer.name
+    ))
+}
+
+/// The same where this machine is all that is looked at.
+fn not_found_here(peer: &Peer) -> Diagnosis {
+    Diagnosis::new(
+        Cause::NotFound,
+        Likelihood::Possible,
+        format!(
+            "{} was not found on this machine, and this node looks nowhere else.",
+            peer.name
+        ),
+    )
+    .about(peer)
+    .seen("`mdns` in node.toml is \"loopback\", and no address of it is known")
+    .or(&[Cause::NotRunning, Cause::DiscoveryOff])
+    .remedy(format!(
+        "If {} is a node of this same machine, start it with `clinic-mesh --dir DIR node run`, where DIR is \
+         its own directory; if it is another machine, set `mdns = \"on\"` and restart this node.",
         peer.name
     ))
 }

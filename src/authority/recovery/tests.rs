@@ -27,6 +27,26 @@ fn the_letters_are_read_back_however_they_are_typed() {
 }
 
 #[test]
+fn the_letters_are_found_in_a_whole_page() {
+    let name = Name::new("Elm Street: 1").expect("a name");
+    let clinic = ClinicId::of_root(&root().id().as_admin());
+    let page = page(&name, &clinic, &root(), 2, WallTime(0));
+    let read = |page: &str| read_lines(&letters_in(page));
+    assert_eq!(read(&page).expect("a whole page").id(), root().id());
+    assert_eq!(
+        read(&page.replace('\n', "\r\n"))
+            .expect("as elsewhere")
+            .id(),
+        root().id()
+    );
+    let alone = typed().join("\n");
+    assert_eq!(read(&alone).expect("the lines alone").id(), root().id());
+    let third = typed().remove(2);
+    let cut = page.replace(&third, "");
+    assert!(matches!(read(&cut), Err(RecoveryError::Lines(_))));
+}
+
+#[test]
 fn every_single_mistyped_letter_is_named_by_its_line() {
     for line in 0..4 {
         for at in 8..typed()[line].len() {

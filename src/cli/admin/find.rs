@@ -1,7 +1,10 @@
 //! Finding by name or id what an admin means.
 
 use crate::cli::failure::Failure;
+use crate::cli::output::typed;
+use crate::cli::secret::Assumed;
 use crate::domain::id::{DeviceId, InvitationId, RoomId, StaffId};
+use crate::domain::name::Name;
 use crate::domain::record::{Clinic, Device, InvitationState, Room, StaffMember};
 
 /// The device of this name, or whose id begins so; one in use before revoked ones.
@@ -30,6 +33,44 @@ pub(crate) fn device<'a>(
         named,
         if in_use.is_empty() { found } else { in_use },
     )
+}
+
+/// Refuses where nobody is asked whether an office's one machine is meant: with `--yes` only the machine's own
+/// name, or its id, names it. `command` is what to type.
+pub(crate) fn check_named_itself(
+    named: &str,
+    (id, device): (DeviceId, &Device),
+    assumed: Assumed,
+    command: &str,
+) -> Result<(), Failure> {
+    let name = device.certificate.name.as_str();
+    if assumed == Assumed::Ask || fits(named, &id.to_string(), name) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{named:?} is the name of an office, and with --yes nobody is asked whether its machine {name} is meant"
+    ))
+    .remedy(format!(
+        "name the machine itself: `clinic-mesh {command} {} --yes`",
+        typed(name)
+    )))
+}
+
+/// Refuses a machine's name that another one in use bears: nobody could tell the two apart.
+pub(crate) fn check_free(clinic: &Clinic, name: &Name) -> Result<(), Failure> {
+    let in_use = |device: &&Device| device.revocation.is_none() && device.certificate.name == *name;
+    let Some(device) = clinic.devices.values().find(in_use) else {
+        return Ok(());
+    };
+    Err(Failure::refused(format!(
+        "the machine of office {} is called {name} already",
+        device.certificate.office
+    ))
+    .remedy(format!(
+        "if the new machine is to take its place, run `clinic-mesh device replace {}`; else choose another \
+         --name",
+        typed(name.as_str())
+    )))
 }
 
 /// The staff member of this name, or whose id begins so.
@@ -124,6 +165,44 @@ mod tests {
             device(&record, &id.to_string()[..3]).is_err(),
             "too short to mean an id"
         );
+    }
+
+    #[test]
+    fn with_yes_an_office_is_not_taken_for_its_machine() {
+        let clinic = SampleClinic::of(["front-desk"]);
+        let record = clinic.record();
+        let (id, known) = record.devices.iter().next().expect("one");
+        let mut known = known.clone();
+        known.certificate.name = Name::new("front-pc").expect("a name");
+        let check = |named: &str, assumed| {
+            check_named_itself(named, (*id, &known), assumed, "device revoke")
+        };
+        for itself in ["front-pc", &id.to_string()[..8]] {
+            assert_eq!(check(itself, Assumed::Yes), Ok(()), "{itself}");
+        }
+        assert_eq!(
+            check("front-desk", Assumed::Ask),
+            Ok(()),
+            "somebody is asked"
+        );
+        let refused = check("front-desk", Assumed::Yes).expect_err("nobody is asked");
+        let remedy = refused.remedy.expect("one");
+        assert!(remedy.contains("device revoke front-pc --yes"), "{remedy}");
+    }
+
+    #[test]
+    fn a_name_is_free_once_its_machine_is_revoked() {
+        let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+        let ward = Name::new("ward-2").expect("a name");
+        let taken = check_free(&clinic.record(), &ward).expect_err("in use");
+        assert_eq!(taken.exit, Exit::Refused);
+        assert!(taken.message.contains("ward-2"), "{taken}");
+        let remedy = taken.remedy.expect("one");
+        assert!(remedy.contains("device replace ward-2"), "{remedy}");
+        let other = Name::new("ward-3").expect("a name");
+        assert_eq!(check_free(&clinic.record(), &other), Ok(()));
+        clinic.revoke("ward-2");
+        assert_eq!(check_free(&clinic.record(), &ward), Ok(()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::platform::files::{self, FileError};
 use crate::platform::lock::LockError;
 
 pub(crate) use desk::{Desk, bring_record, ends, hold_again};
-pub(crate) use find::{device, invitation, room, staff};
+pub(crate) use find::{check_free, check_named_itself, device, invitation, room, staff};
 pub(crate) use newest::newest_record;
 
 /// Where the clinic's authority lies.
@@ -233,14 +233,23 @@ fn no_root(path: &Path) -> Failure {
 
 /// A missing directory is the commonest mistake, so it is named as such.
 fn no_authority(path: &Path, error: AuthorityError) -> Failure {
-    match error {
-        AuthorityError::File(FileError::Missing { .. }) => {
-            Failure::not_found(format!("there is no authority in {}", path.display())).remedy(
-                "name the directory with --authority DIR, or make one with `clinic-mesh authority init`",
-            )
-        }
-        other => other.into(),
+    let missing = match &error {
+        AuthorityError::File(FileError::Missing { .. }) => true,
+        // A key without a record is an authority that lacks it.
+        AuthorityError::NoRecord => !holds_keys(path),
+        _ => false,
+    };
+    if !missing {
+        return error.into();
     }
+    Failure::not_found(format!("there is no authority in {}", path.display())).remedy(
+        "name the directory with --authority DIR, or make one with `clinic-mesh authority init`",
+    )
+}
+
+fn holds_keys(path: &Path) -> bool {
+    let admins = authority::admins(path).is_ok_and(|admins| !admins.is_empty());
+    admins || path.join("root.key").exists()
 }
 
 impl From<AuthorityError> for Failure {
@@ -274,5 +283,29 @@ pub(crate) fn split(error: &str) -> (String, Option<String>) {
     match error.split_once("; ") {
         Some((message, remedy)) => (message.to_owned(), Some(remedy.to_owned())),
         None => (error.to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_without_keys_and_record_is_no_authority() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let said = |path: &Path| no_authority(path, AuthorityError::NoRecord);
+        let missing = said(dir.path());
+        assert_eq!(missing.exit, Exit::NotFound);
+        assert!(
+            missing.message.contains("there is no authority in"),
+            "{missing}"
+        );
+        assert!(
+            missing
+                .remedy
+                .is_some_and(|how| how.contains("--authority DIR"))
+        );
+        std::fs::write(dir.path().join("root.key"), "").expect("written");
+        assert!(said(dir.path()).message.contains("record"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::gather::gather;
-use crate::api::clinic::device_name;
+use crate::api::clinic::{device_name, device_name_apart};
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Style, when_exactly};
@@ -41,6 +41,9 @@ struct Verdict {
     clinic: String,
     device: String,
     name: String,
+    /// The name for people: with the beginning of the id where others bear it, too.
+    #[serde(skip)]
+    title: String,
     whole: bool,
     /// Whether the clinic is the one that was meant; a file alone can be of a clinic that somebody made up.
     clinic_proven: bool,
@@ -138,13 +141,14 @@ impl Verdict {
             witnesses: epoch
                 .witnesses
                 .iter()
-                .map(|one| device_name(clinic, one))
+                .map(|one| device_name_apart(clinic, one))
                 .collect(),
         };
         Self {
             clinic: trail.clinic.to_string(),
             device: trail.device.to_string(),
             name: device_name(clinic, &trail.device),
+            title: device_name_apart(clinic, &trail.device),
             whole: report.findings.is_empty(),
             clinic_proven,
             findings: report.findings.iter().map(named).collect(),
@@ -153,7 +157,10 @@ impl Verdict {
     }
 
     fn show(&self, style: Style, report: &Report) -> String {
-        let mut text = format!("{}\n", style.bold(&format!("audit trail of {}", self.name)));
+        let mut text = format!(
+            "{}\n",
+            style.bold(&format!("audit trail of {}", self.title))
+        );
         text.push_str(&format!(
             "{}\n\n",
             style.dim(&format!("clinic {}", self.clinic))
@@ -214,7 +221,10 @@ impl Verdict {
 fn words(clinic: &Clinic, finding: &Finding) -> String {
     match finding {
         Finding::TailCut { by: Some(by), .. } | Finding::Rewritten { by: Some(by), .. } => {
-            format!("{finding}; {} has signed for it", device_name(clinic, by))
+            format!(
+                "{finding}; {} has signed for it",
+                device_name_apart(clinic, by)
+            )
         }
         other => other.to_string(),
     }
@@ -230,6 +240,7 @@ mod tests {
             clinic: "00".to_owned(),
             device: String::new(),
             name: "front".to_owned(),
+            title: "front".to_owned(),
             whole: true,
             clinic_proven,
             findings: Vec::new(),

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::authority::{self, Cost, NewAdmin, WebCa};
 use crate::cli::admin::{AdminKey, Desk, RootKey, choose};
+use crate::cli::output::typed;
+use crate::cli::secret::NeedlessYes;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::{Scope, Scopes};
 use crate::domain::enrol::SharedMeshKey;
@@ -45,6 +47,9 @@ pub(in crate::cli) struct GrantAdmin {
     /// Read the coming admin's passphrase from the first line of FILE instead of asking for it
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     new_passphrase_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    _yes: NeedlessYes,
 }
 
 /// Mesh keys, and the web CA where there is one.
@@ -130,16 +135,34 @@ impl GrantAdmin {
             name: self.name.to_string(),
             until: not_after.into(),
         };
+        let here = authority::admins(path)?;
+        let here: Vec<&str> = here.iter().map(|admin| admin.name.as_str()).collect();
         context.output.answer(&answer, || {
             format!(
                 "{} is an admin. The key is in {}.\n\
                  Put the files that bear this name, and the file record, into a directory of their own \
-                 on that person's machine, and remove the two key files here.\n",
+                 on that person's machine, and remove the two key files here.\n{}",
                 self.name,
-                path.display()
+                path.display(),
+                whose(&here)
             )
         })
     }
+}
+
+/// What is said where commands have to be told whose key signs.
+fn whose(here: &[&str]) -> String {
+    if here.len() < 2 {
+        return String::new();
+    }
+    let flags: Vec<String> = here
+        .iter()
+        .map(|name| format!("--as {}", typed(name)))
+        .collect();
+    format!(
+        "As long as the keys of several admins are here, every command that signs asks whose: add {}.\n",
+        flags.join(" or ")
+    )
 }
 
 /// What an admin's files hold for the next; nothing where none is left, and the node is asked.
@@ -160,5 +183,17 @@ pub(super) async fn kept(passed_on: Option<Kept>, desk: &Desk) -> Result<Kept, F
     match passed_on {
         Some(kept) => Ok(kept),
         None => Ok((desk.client.mesh_keys().await?, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_two_keys_lie_it_is_said_how_one_is_named() {
+        assert_eq!(whose(&["Ana"]), "");
+        let said = whose(&["Ana", "Robin 2"]);
+        assert!(said.contains("add --as Ana or --as 'Robin 2'"), "{said}");
     }
 }

@@ -105,9 +105,9 @@ impl Init {
             recovery_page: self.recovery_page.clone(),
         };
         let style = context.output.style();
-        context
-            .output
-            .answer(&answer, || self.text(&answer, &founded, style))
+        context.output.answer(&answer, || {
+            context.typed(&self.text(&answer, &founded, style))
+        })
     }
 
     fn without_page(&self, why: Failure) -> Failure {

@@ -38,8 +38,8 @@ fn clinic_id(text: &str) -> Result<ClinicId, String> {
     ClinicId::from_hex(&digits).ok_or_else(|| "give the 64 digits of the clinic's id".to_owned())
 }
 
-/// Most bytes that are read: four lines, generously spaced.
-const LETTERS_MAX: u64 = 1024;
+/// Most bytes that are read: a whole page, generously spaced.
+const LETTERS_MAX: u64 = 16 * 1024;
 
 #[derive(Serialize)]
 struct Answer {
@@ -98,16 +98,16 @@ impl Recover {
     }
 }
 
-/// Four lines from the terminal, or everything from a pipe.
+/// Four lines from the terminal, or from a pipe, which may have the whole page.
 fn type_letters(context: &Context) -> std::io::Result<Zeroizing<String>> {
-    let mut letters = Zeroizing::new(String::with_capacity(1024));
+    let mut letters = Zeroizing::new(String::with_capacity(LETTERS_MAX as usize));
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         stdin
             .lock()
             .take(LETTERS_MAX)
             .read_to_string(&mut letters)?;
-        return Ok(letters);
+        return Ok(authority::letters_in(&letters));
     }
     context
         .output

@@ -3,16 +3,21 @@
 use serde::Serialize;
 
 use crate::cli::admin::{AdminKey, Desk};
+use crate::cli::device::behind;
+use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 
 /// Change the mesh key that hides the clinic from strangers
 ///
 /// `device revoke` does this by itself. The three newest keys are accepted, so nobody is cut off who was
-/// away for one change or two.
+/// away for one change or two. Where a node would be locked out, it is named, and the change is asked about.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct RotateMeshKey {
     #[command(flatten)]
     key: AdminKey,
+
+    #[command(flatten)]
+    yes: YesFlag,
 }
 
 #[derive(Serialize)]
@@ -24,6 +29,10 @@ impl RotateMeshKey {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
+            if let Some(warning) = behind::warning(&desk, None).await? {
+                context.output.note(&warning);
+                self.yes.confirm("Change the mesh key all the same?")?;
+            }
             let rotated = desk.authority.rotate_mesh_key(context.clock.now())?;
             let mesh_key = rotated.made.epoch;
             desk.give(&[rotated.segment], &[rotated.made]).await?;

@@ -104,7 +104,9 @@ impl Begin {
             recovery_page: self.recovery_page.clone(),
             ..Answer::of(begun.number, &progress)
         };
-        context.output.answer(&answer, || self.text(&answer, &path))
+        context
+            .output
+            .answer(&answer, || context.typed(&self.text(&answer, &path)))
     }
 
     async fn begin(&self, root: authority::Authority, context: &Context) -> Result<Begun, Failure> {
@@ -354,7 +356,9 @@ impl Finish {
         match finished.progress {
             Progress::Done { number } | Progress::Ready { number, .. } => {
                 let answer = Answer::of(number, &finished);
-                context.output.answer(&answer, || answer.text(&path))
+                context
+                    .output
+                    .answer(&answer, || context.typed(&answer.text(&path)))
             }
             Progress::Waits { signed, needed } => Err(Failure::refused(format!(
                 "{signed} of {needed} admins have signed for the new root key"

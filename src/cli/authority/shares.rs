@@ -1,7 +1,8 @@
 //! `authority shares`: the root key on several sheets of paper, and the yearly drill.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -70,6 +71,9 @@ impl Make {
                 Failure::usage("with --json the sheets need a directory").remedy("add --out DIR")
             );
         }
+        if let Some(dir) = &self.out {
+            check_no_sheets(dir)?;
+        }
         let mut root = self.root.open(&self.dir.path())?;
         let sheets = Sheets {
             threshold: self.needed,
@@ -88,7 +92,9 @@ impl Make {
             count: self.count,
             files: self.hand_out(context, &made.set.to_string(), &made.pages)?,
         };
-        context.output.answer(&answer, || self.text(&answer))
+        context
+            .output
+            .answer(&answer, || context.typed(&self.text(&answer)))
     }
 
     /// The pages go out before anything else is said: they cannot be had again.
@@ -137,6 +143,36 @@ impl Make {
             answer.count, answer.set, answer.needed
         )
     }
+}
+
+/// Refuses a folder that has sheets: whoever printed it later would hand out those of two sets, and each
+/// person would hold half a pair.
+fn check_no_sheets(dir: &Path) -> Outcome {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| files::FileError::of(dir, error))?,
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let sets: BTreeSet<String> = names.filter_map(|name| set_of(&name)).collect();
+    let Some(set) = sets.first() else {
+        return Ok(());
+    };
+    let sets = sets.iter().map(String::as_str).collect::<Vec<_>>();
+    Err(Failure::refused(format!(
+        "{} has sheets already, of set {}",
+        dir.display(),
+        sets.join(" and set ")
+    ))
+    .remedy(format!(
+        "name another folder with --out DIR, or destroy the files share-{set}-*.txt there first; sheets that \
+         were printed of them go on working until they are destroyed, too"
+    )))
+}
+
+/// The set of a sheet, by its file's name.
+fn set_of(name: &str) -> Option<String> {
+    let set = name.strip_prefix("share-")?.strip_suffix(".txt")?;
+    Some(set.rsplit_once('-')?.0.to_owned())
 }
 
 /// Try the recovery shares: the yearly drill; no key is written anywhere
@@ -205,6 +241,7 @@ pub(super) fn type_shares(context: &Context) -> Result<Vec<Share>, Failure> {
     if !stdin.is_terminal() {
         let mut text = Zeroizing::new(String::with_capacity(TYPED_MAX as usize));
         stdin.lock().take(TYPED_MAX).read_to_string(&mut text)?;
+        check_given(&text)?;
         for line in text.lines() {
             typing.line(line).map_err(refused)?;
         }
@@ -230,6 +267,41 @@ pub(super) fn type_shares(context: &Context) -> Result<Vec<Share>, Failure> {
     typing.finish().map_err(refused)
 }
 
+/// Says what is missing where a script, or a service, has given nothing.
+fn check_given(text: &str) -> Outcome {
+    if !text.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage("no words of shares were given").remedy(
+        "run it at a terminal and type them, or give the words of the sheets on standard input",
+    ))
+}
+
 fn refused(error: authority::ShareError) -> Failure {
     authority::AuthorityError::from(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_has_sheets_takes_no_second_set() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        assert_eq!(check_no_sheets(&dir.path().join("not-there")), Ok(()));
+        std::fs::write(dir.path().join("notes.txt"), "").expect("written");
+        assert_eq!(check_no_sheets(dir.path()), Ok(()));
+        std::fs::write(dir.path().join("share-a1b2c3-2.txt"), "").expect("written");
+        let refused = check_no_sheets(dir.path()).expect_err("sheets of another set");
+        assert!(refused.message.contains("set a1b2c3"), "{refused}");
+        let remedy = refused.remedy.expect("one");
+        assert!(remedy.contains("share-a1b2c3-*.txt"), "{remedy}");
+    }
+
+    #[test]
+    fn whoever_gives_no_words_hears_where_they_are_typed() {
+        let missing = check_given(" \n").expect_err("nothing");
+        assert!(missing.remedy.is_some_and(|how| how.contains("terminal")));
+        assert_eq!(check_given("word"), Ok(()));
+    }
 }

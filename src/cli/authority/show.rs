@@ -160,9 +160,9 @@ impl Show {
             statements: record.items().count(),
         };
         let style = context.output.style();
-        context
-            .output
-            .answer(&answer, || text(&clinic, &answer, style, now))
+        context.output.answer(&answer, || {
+            context.typed(&text(&clinic, &answer, style, now))
+        })
     }
 }
 

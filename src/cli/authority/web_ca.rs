@@ -23,10 +23,10 @@ impl WebCa {
         context
             .output
             .answer(&serde_json::json!({ "domain": domain }), || {
-                format!(
+                context.typed(&format!(
                     "The web CA is made; it is good for names in {domain} and for nothing else.\n\
                      Give the nodes their certificates:\n\n    clinic-mesh web certify\n"
-                )
+                ))
             })
     }
 }

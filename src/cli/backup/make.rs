@@ -48,11 +48,12 @@ impl Make {
                 std::fs::rename(&part, &self.file)?;
                 let answer = json!({ "file": self.file.display().to_string(), "bytes": bytes });
                 context.output.answer(&answer, || {
-                    format!(
+                    let said = format!(
                         "{} has {} MiB. Check it with `clinic-mesh backup verify`, where its key is.",
                         self.file.display(),
                         bytes.div_ceil(1024 * 1024)
-                    )
+                    );
+                    context.typed(&said)
                 })
             }
             Err(why) => {

@@ -2,9 +2,9 @@
 
 use super::{About, Sealed, settings};
 use crate::cli::failure::Failure;
+use crate::cli::node::init::start;
 use crate::cli::node::unlock::UnlockArgs;
 use crate::cli::node::{make_parents, refuse_unfit};
-use crate::cli::output::typed_path;
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Outcome};
 use crate::domain::time::WallTime;
@@ -62,11 +62,13 @@ impl Restore {
         };
         context.output.answer(&answer, || {
             let dir = context.dir().display();
-            let about = answer.about.text(restored.head.made_at, context.clock.now());
+            let about = answer
+                .about
+                .text(restored.head.made_at, context.clock.now());
             let settings = settings_words(brought.is_some(), &answer.look_at);
             format!(
-                "{about}\n\nThe node is in {dir}. {settings}Start it:\n\n    clinic-mesh --dir {} node run\n",
-                typed_path(context.dir())
+                "{about}\n\nThe node is in {dir}. {settings}{}",
+                start(context)
             )
         })
     }

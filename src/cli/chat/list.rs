@@ -44,7 +44,7 @@ fn list(context: &Context, view: &ConversationsView) -> String {
         table.row([line.name.clone(), unread(line), newest, members]);
     }
     if table.is_empty() {
-        return "no conversations yet; begin one with `clinic-mesh send NAME TEXT`".to_owned();
+        return context.typed("no conversations yet; begin one with `clinic-mesh send NAME TEXT`");
     }
     table.show(context.output.style())
 }

@@ -9,9 +9,10 @@ use super::{AsFlag, Me, saved};
 use crate::api::client::ClientError;
 use crate::api::login::{FactorRequest, LoginAnswer, LoginRequest, PasswordChange, StepUpRequest};
 use crate::api::moment::Moment;
+use crate::api::problem::Code;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::output::{how_long, when};
+use crate::cli::output::{how_long, typed, when};
 use crate::cli::secret;
 
 /// Where a password may come from besides the terminal.
@@ -109,8 +110,9 @@ impl Login {
         context.block_on(async { Ok(client.status().await?) })?;
         let request = self.request()?;
         let progress = context.output.progress("signing in");
-        let mut signed =
-            context.block_on(async { Ok(progress.during(client.login(&request)).await?) })?;
+        let mut signed = context
+            .block_on(async { Ok(progress.during(client.login(&request)).await) })?
+            .map_err(|error| self.refused(error))?;
         if signed.state == "factor" {
             let factor = self.factor.ask()?;
             let token = signed.token.clone().unwrap_or_default();
@@ -127,9 +129,40 @@ impl Login {
         context.output.answer(&shown, || welcome(context, &signed))
     }
 
+    fn by_code(&self) -> bool {
+        self.code || self.code_file.is_some()
+    }
+
+    /// What the node says, with the command for whoever has no password.
+    fn refused(&self, error: ClientError) -> Failure {
+        let is_wrong =
+            matches!(&error, ClientError::Problem(problem) if problem.code == Code::LoginRefused);
+        let failure = Failure::from(error);
+        match is_wrong && !self.by_code() {
+            true => self.with_code_hint(failure),
+            false => failure,
+        }
+    }
+
+    fn with_code_hint(&self, failure: Failure) -> Failure {
+        failure.remedy(format!(
+            "the first time, and after a forgotten password, sign in with the one-time code from your admin: \
+             `clinic-mesh login {} --code`",
+            typed(&self.name)
+        ))
+    }
+
     fn request(&self) -> Result<LoginRequest, Failure> {
-        if !self.code && self.code_file.is_none() {
-            let password = self.password.ask(&format!("Password of {}", self.name))?;
+        if !self.by_code() {
+            let prompt = format!(
+                "Password of {} (with a one-time code: add --code)",
+                self.name
+            );
+            let password = self.password.ask(&prompt);
+            let password = password.map_err(|why| match why.remedy {
+                None => self.with_code_hint(why),
+                Some(_) => why,
+            })?;
             return Ok(LoginRequest::with_password(&self.name, &password));
         }
         let code = match &self.code_file {
@@ -233,5 +266,30 @@ impl Password {
             .answer(&serde_json::json!({ "changed": me.login.name }), || {
                 "the password is changed; your other logins at this office have ended".to_owned()
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::problem::Problem;
+
+    #[test]
+    fn whoever_has_no_password_yet_hears_how_a_code_is_used() {
+        let login = |code| Login {
+            name: "Ana B".to_owned(),
+            code,
+            code_file: None,
+            password: PasswordSource::default(),
+            factor: FactorSource::default(),
+        };
+        let wrong = || {
+            let problem = Problem::new(Code::LoginRefused, "that is not right");
+            ClientError::Problem(problem.remedy("as the node says"))
+        };
+        let told = login(false).refused(wrong()).remedy.expect("one");
+        assert!(told.contains("clinic-mesh login 'Ana B' --code"), "{told}");
+        let told = login(true).refused(wrong()).remedy;
+        assert_eq!(told.as_deref(), Some("as the node says"));
     }
 }

@@ -5,7 +5,7 @@ use super::{AsFlag, Me};
 use crate::api::conversation::FoundView;
 use crate::cli::Context;
 use crate::cli::failure::Outcome;
-use crate::cli::output::day_name;
+use crate::cli::output::{day_name, typed};
 
 /// Look for words in all of your conversations
 ///
@@ -44,15 +44,18 @@ impl Search {
                 text.push_str(&format!("{}\n", style.dim(&place)));
                 text.push_str(&line(&screen, &hit.message));
             }
-            text.push_str(&style.dim(&ending(&found, &words)));
+            text.push_str(&style.dim(&ending(context, &found, &words)));
             text
         })
     }
 }
 
-fn ending(found: &FoundView, words: &str) -> String {
+fn ending(context: &Context, found: &FoundView, words: &str) -> String {
     let mut text = match (&found.more, found.hits.is_empty()) {
-        (Some(more), _) => format!("more: clinic-mesh search {words:?} --before {more}"),
+        (Some(more), _) => {
+            let command = context.typed("clinic-mesh search");
+            format!("more: {command} {} --before {more}", typed(words))
+        }
         (None, true) => "nothing was found".to_owned(),
         (None, false) => "that is all".to_owned(),
     };

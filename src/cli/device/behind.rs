@@ -10,8 +10,11 @@ use crate::domain::statement::Act;
 use crate::domain::time::WallTime;
 
 /// What is said before the mesh key is changed, where a node has been away for so many changes that it would
-/// not get in any more with what it knows. Of the machine that is revoked nobody has to be told.
-pub(super) async fn warning(desk: &Desk, revoked: &DeviceId) -> Result<Option<String>, Failure> {
+/// not get in any more with what it knows. Of a machine that is revoked nobody has to be told.
+pub(in crate::cli) async fn warning(
+    desk: &Desk,
+    revoked: Option<&DeviceId>,
+) -> Result<Option<String>, Failure> {
     let void = &desk.authority.clinic().void;
     let items = desk.authority.record().items();
     let changes = items.filter(|item| {
@@ -20,17 +23,24 @@ pub(super) async fn warning(desk: &Desk, revoked: &DeviceId) -> Result<Option<St
     let mut changes: Vec<WallTime> = changes.map(|item| item.time.wall()).collect();
     changes.sort_unstable();
     let mut devices = desk.client.inventory().await?.devices;
-    devices.retain(|device| device.id != revoked.to_string());
+    devices.retain(|device| revoked.is_none_or(|revoked| device.id != revoked.to_string()));
     let names = locked_out(&changes, &devices);
-    Ok((!names.is_empty()).then(|| {
-        format!(
-            "WARNING: {} was away, as far as this node knows, while the mesh key was changed, and has one that one \
-             more change makes too old: it could not connect any more, and would have to be enrolled anew. \
-             Keep the mesh key now with `clinic-mesh device revoke --keep-mesh-key`, and change it with \
-             `clinic-mesh authority rotate-mesh-key` once that node was connected.",
-            names.join(", ")
-        )
-    }))
+    Ok((!names.is_empty()).then(|| words(&names, revoked)))
+}
+
+fn words(names: &[String], revoked: Option<&DeviceId>) -> String {
+    let remedy = match revoked {
+        Some(_) => {
+            "Keep the mesh key now with `clinic-mesh device revoke --keep-mesh-key`, and change it with \
+             `clinic-mesh authority rotate-mesh-key` once that node was connected."
+        }
+        None => "Change it once that node was connected.",
+    };
+    format!(
+        "WARNING: {} was away, as far as this node knows, while the mesh key was changed, and has one that one \
+         more change makes too old: it could not connect any more, and would have to be enrolled anew. {remedy}",
+        names.join(", ")
+    )
 }
 
 /// The nodes whose newest key is the oldest that is accepted, by when each was last heard; `changes` are the
@@ -72,6 +82,18 @@ mod tests {
             }))
             .expect("an asset")
         }
+    }
+
+    #[test]
+    fn what_helps_is_what_the_command_can_do() {
+        let names = ["ward".to_owned()];
+        assert!(words(&names, Some(&DeviceId::new([1; 32]))).contains("--keep-mesh-key"));
+        let rotating = words(&names, None);
+        assert!(!rotating.contains("device revoke"), "{rotating}");
+        assert!(
+            rotating.contains("once that node was connected"),
+            "{rotating}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
 use crate::authority::{Authority, AuthorityError};
-use crate::cli::admin::{AdminKey, Desk, hold_again};
+use crate::cli::admin::{AdminKey, Desk, check_free, hold_again};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::enrol::{Arrival, REQUEST_FILE, SignedRequest, Terms};
@@ -140,6 +140,7 @@ impl Enrol {
                 fingerprint(&known.device)
             ),
             None => {
+                check_free(authority.clinic(), &self.name)?;
                 let judged = authority.judge(request, Arrival::Offline, Some(terms), now);
                 let (asked, _) = judged?;
                 format!(

@@ -40,7 +40,9 @@ impl Invitations {
         let mut lines = lines(&clinic, now);
         lines.retain(|line| !self.open || line.state == "open");
         let style = context.output.style();
-        context.output.answer(&lines, || text(&lines, style, now))
+        context
+            .output
+            .answer(&lines, || context.typed(&text(&lines, style, now)))
     }
 }
 

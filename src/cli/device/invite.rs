@@ -10,7 +10,7 @@ use super::waiting::{self, Alarm, Came};
 use super::{Kind, fingerprint};
 use crate::api::moment::Moment;
 use crate::authority::{Changed, INVITATION_LIFE};
-use crate::cli::admin::{AdminKey, Desk, invitation};
+use crate::cli::admin::{AdminKey, Desk, check_free, invitation};
 use crate::cli::failure::Exit;
 use crate::cli::output::how_long;
 use crate::cli::pictures::picture;
@@ -149,6 +149,7 @@ impl Invite {
             let missing = || Failure::usage("office and name of the machine are missing");
             let office = self.office.clone().ok_or_else(missing)?;
             let name = self.name.clone().ok_or_else(missing)?;
+            check_free(desk.authority.clinic(), &name)?;
             return Ok(place(office, name, self.kind.into()));
         };
         let (id, state) = invitation(desk.authority.clinic(), named)?;
@@ -160,6 +161,7 @@ impl Invite {
             ))
             .remedy("invite another machine with --office and --name"));
         }
+        check_free(desk.authority.clinic(), &terms.name)?;
         if !used {
             withdraw(desk, id, context.clock.now()).await?;
         }
@@ -416,9 +418,9 @@ async fn take_back(context: &Context, desk: &mut Desk, invitation: InvitationId)
     }
     let taken = tokio::time::timeout(TAKE_BACK_WAIT, desk.take_up(context));
     if !matches!(taken.await, Ok(Ok(()))) {
-        context.output.note(&format!(
+        context.output.note(&context.typed(&format!(
             "The invitation could not be cancelled in the record: `clinic-mesh revoke invitation {invitation}`"
-        ));
+        )));
         return;
     }
     let open = desk

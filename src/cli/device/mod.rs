@@ -1,6 +1,6 @@
 //! `clinic-mesh device`: the machines of the clinic.
 
-mod behind;
+pub(super) mod behind;
 mod enrol;
 mod inspect;
 mod invitations;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::invite::{CodeArgs, Comparing, Place};
 use super::revoke::{MeshKey, change_mesh_key, cut_off, key_left, knows_newest_key};
 use super::{behind, fingerprint};
-use crate::cli::admin::{AdminKey, Desk, device};
+use crate::cli::admin::{AdminKey, Desk, check_named_itself, device};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Format, Outcome};
 
@@ -19,7 +19,7 @@ use crate::cli::{Context, Failure, Format, Outcome};
 /// office only gets a new sign-in code: `staff code NAME`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Replace {
-    /// Name, office or id of the old machine; it may be revoked already
+    /// Name or id of the old machine, which may be revoked already; its office will do, but not with --yes
     device: String,
 
     #[command(flatten)]
@@ -52,6 +52,8 @@ impl Replace {
     /// Revokes the old machine, unless that was done before, and says what it leaves free.
     async fn clear(&self, context: &Context, desk: &mut Desk) -> Result<Place, Failure> {
         let (id, old) = device(desk.authority.clinic(), &self.device)?;
+        let assumed = self.yes.assumed();
+        check_named_itself(&self.device, (id, old), assumed, "device replace")?;
         let (certificate, revoked) = (old.certificate.clone(), old.revocation.is_some());
         // Where it was revoked before, a command that was interrupted may have left the key as it was.
         let mut mesh_key = MeshKey::Kept;
@@ -60,8 +62,8 @@ impl Replace {
             mesh_key = MeshKey::outcome(change_mesh_key(context, desk).await);
         }
         if !revoked {
-            if let Some(warning) = behind::warning(desk, &id).await? {
-                context.output.note(&warning);
+            if let Some(warning) = behind::warning(desk, Some(&id)).await? {
+                context.output.note(&context.typed(&warning));
             }
             self.yes.confirm(&format!(
                 "Revoke {} of office {}, whose key begins {}, for good, and invite another machine in its place?",
@@ -72,7 +74,7 @@ impl Replace {
             mesh_key = cut_off(context, desk, id, false).await?;
         }
         if let Some(why) = mesh_key.why() {
-            context.output.note(&key_left(&why));
+            context.output.note(&context.typed(&key_left(&why)));
         }
         let out = Out {
             event: "revoked",

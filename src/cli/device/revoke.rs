@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::behind;
 use crate::api::status::StatusView;
-use crate::cli::admin::{AdminKey, Desk, device};
+use crate::cli::admin::{AdminKey, Desk, check_named_itself, device};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::id::DeviceId;
@@ -19,7 +19,7 @@ use crate::domain::time::WallTime;
 /// The mesh key is changed as well: two more changes, and the machine cannot even tell that a node is there.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Revoke {
-    /// Name, office or id
+    /// Name or id; the name of an office with one machine stands for it, but not with --yes
     device: String,
 
     /// Keep the mesh key, for a machine that was handed in and wiped
@@ -71,6 +71,8 @@ impl Revoke {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
             let (id, known) = device(desk.authority.clinic(), &self.device)?;
+            let assumed = self.yes.assumed();
+            check_named_itself(&self.device, (id, known), assumed, "device revoke")?;
             let name = known.certificate.name.to_string();
             let revoked = known.revocation.is_some();
             let knows =
@@ -82,9 +84,9 @@ impl Revoke {
                 ));
             }
             if !self.keep_mesh_key
-                && let Some(warning) = behind::warning(&desk, &id).await?
+                && let Some(warning) = behind::warning(&desk, Some(&id)).await?
             {
-                context.output.note(&warning);
+                context.output.note(&context.typed(&warning));
             }
             let question = question(&desk, &id).await?;
             self.yes.confirm(&question)?;
@@ -98,7 +100,9 @@ impl Revoke {
             let answer = Answer::begin(id, name, mesh_key);
             self.watch(context, &desk, answer, begun).await
         })?;
-        context.output.answer(&answer, || text(&answer))
+        context
+            .output
+            .answer(&answer, || context.typed(&text(&answer)))
     }
 
     /// Looks at the node's state until everybody connected knows; `begun` is before the signing.

@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path) -> Result<Facts, Failure> {
                 "update clinic-mesh on this machine to the version of the other one"
             }
             BundleError::Malformed(_) | BundleError::TooLong => {
-                "make one there with `clinic-mesh doctor --bundle FILE`"
+                "make one with `clinic-mesh doctor --bundle FILE` there"
             }
         })
     })

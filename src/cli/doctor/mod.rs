@@ -80,9 +80,9 @@ impl Doctor {
             facts: &facts,
         };
         let style = context.output.style();
-        context
-            .output
-            .answer(&report, || show::text(&facts, &findings, style))?;
+        context.output.answer(&report, || {
+            show::text(&facts, &findings, style, &context.in_use)
+        })?;
         verdict_of(&findings)
     }
 

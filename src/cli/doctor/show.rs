@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::cli::hints::InUse;
 use crate::cli::output::{self, Style, plain};
 use crate::doctor::facts::Facts;
 use crate::doctor::{Cause, Diagnosis, Findings, Likelihood};
@@ -9,7 +10,7 @@ use crate::doctor::{Cause, Diagnosis, Findings, Likelihood};
 /// Where the lines under a heading begin.
 const INDENT: &str = "         ";
 
-pub(super) fn text(facts: &Facts, findings: &Findings, style: Style) -> String {
+pub(super) fn text(facts: &Facts, findings: &Findings, style: Style, in_use: &InUse) -> String {
     let mut text = String::new();
     let verdict = if findings.is_ill() {
         "Something is wrong:".to_owned()
@@ -20,7 +21,7 @@ pub(super) fn text(facts: &Facts, findings: &Findings, style: Style) -> String {
     };
     let _ = writeln!(text, "{}{verdict}\n", whose(facts, style));
     for (number, diagnosis) in findings.diagnoses.iter().enumerate() {
-        text.push_str(&one(number + 1, diagnosis, style));
+        text.push_str(&one(number + 1, diagnosis, style, in_use));
     }
     list(&mut text, "Good to know:", &findings.notes);
     list(&mut text, "Not seen from here:", &findings.unseen);
@@ -39,7 +40,7 @@ fn whose(facts: &Facts, style: Style) -> String {
     )
 }
 
-fn one(number: usize, diagnosis: &Diagnosis, style: Style) -> String {
+fn one(number: usize, diagnosis: &Diagnosis, style: Style, in_use: &InUse) -> String {
     let sure = match diagnosis.likelihood {
         Likelihood::Certain => "",
         Likelihood::Likely => " (likely)",
@@ -55,9 +56,22 @@ fn one(number: usize, diagnosis: &Diagnosis, style: Style) -> String {
         let could = format!("{}.", could.join("; or "));
         text.push_str(&wrapped("   or:", &could, str::to_owned));
     }
-    text.push_str(&wrapped("   do:", &diagnosis.remedy, str::to_owned));
+    let remedy = match is_done_here(diagnosis) {
+        true => in_use.fill(&diagnosis.remedy),
+        false => diagnosis.remedy.clone(),
+    };
+    text.push_str(&wrapped("   do:", &remedy, str::to_owned));
     text.push('\n');
     text
+}
+
+/// Whether what helps is a command at this machine, for the node that the doctor looked at.
+fn is_done_here(diagnosis: &Diagnosis) -> bool {
+    let of_the_node = matches!(
+        diagnosis.cause,
+        Cause::NotRunning | Cause::StoreInUse | Cause::StoreLocked
+    );
+    of_the_node && diagnosis.about.is_none()
 }
 
 fn wrapped(head: &str, words: &str, style: impl Fn(&str) -> String) -> String {

@@ -32,7 +32,9 @@ impl Inventory {
         }
         let now = context.clock.now();
         let style = context.output.style();
-        context.output.answer(&view, || text(&view, style, now))
+        context
+            .output
+            .answer(&view, || context.typed(&text(&view, style, now)))
     }
 }
 

@@ -7,7 +7,6 @@ use super::unlock::UnlockArgs;
 use super::{make_parents, refuse_unfit, settings, taken};
 use crate::authority::Authority;
 use crate::cli::admin::AdminKey;
-use crate::cli::output::typed_path;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::cert::{Certificate, DeviceKind};
 use crate::domain::enrol::{Arrival, Terms};
@@ -214,15 +213,20 @@ impl Init {
     }
 }
 
+/// How the node that was made is started, with what opens its store.
+pub(in crate::cli) fn start(context: &Context) -> String {
+    let here = context.in_use.in_dir(context.dir());
+    here.fill("Start it:\n\n    clinic-mesh node run\n")
+}
+
 impl Made {
     pub(super) fn text(&self, context: &Context) -> String {
         format!(
-            "{} of office {} is a node of the clinic, in {}. Start it:\n\n    \
-             clinic-mesh --dir {} node run\n",
+            "{} of office {} is a node of the clinic, in {}. {}",
             context.output.style().bold(&self.name),
             self.office,
             self.directory.display(),
-            typed_path(&self.directory),
+            start(context),
         )
     }
 }

@@ -1,7 +1,7 @@
 //! `clinic-mesh node`: this machine's node.
 
 mod doors;
-mod init;
+pub(super) mod init;
 mod join;
 mod local;
 mod logs;
@@ -63,9 +63,13 @@ fn taken(context: &Context) -> Failure {
         "{dir} holds a node whose making was interrupted, or one that has lost its node.toml"
     ))
     .remedy(format!(
-        "if that was `node init`, run it again with the same name and office; else try `clinic-mesh --dir \
-         {dir} node run`, and if it says that this node is not enrolled, remove the directory, run \
-         `clinic-mesh device revoke NAME` should `device list` have it, and begin again"
+        "if that was `node init`, run it again with the same name and office; else try {}, \
+         and if it says that this node is not enrolled, remove the directory, run `clinic-mesh device revoke \
+         NAME` at another node should `device list` have it, and begin again",
+        context
+            .in_use
+            .in_dir(context.dir())
+            .fill("`clinic-mesh node run`")
     ))
 }
 

@@ -8,7 +8,6 @@ use super::local::Local;
 use super::unlock::UnlockArgs;
 use super::{make_parents, refuse_unfit, settings, taken};
 use crate::cli::device::fingerprint;
-use crate::cli::output::typed_path;
 use crate::cli::{Context, Failure, Outcome, pictures};
 use crate::domain::name::Name;
 use crate::node::join::{BecomeError, Wish, pending, prepare};
@@ -136,9 +135,12 @@ fn text(context: &Context, answer: &Answer) -> String {
     };
     format!(
         "{take} nothing secret. Read out to the admin that the key begins:\n\n    {}\n\n\
-         Then, with what comes back:\n\n    clinic-mesh --dir {} node join {way}\n",
+         Then, with what comes back:\n\n    {}\n",
         answer.key_begins,
-        typed_path(context.dir())
+        context
+            .in_use
+            .in_dir(context.dir())
+            .fill(&format!("clinic-mesh node join {way}")),
     )
 }
 

@@ -15,7 +15,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::node::backup::Schedule;
 use crate::node::engine::Command;
 use crate::node::{self, Handle, Running};
-use crate::platform::files;
+use crate::platform::{files, lock};
 use crate::web::{Api, Unlocking};
 
 /// How long stopping in order may take before the process ends all the same.
@@ -52,6 +52,8 @@ impl Run {
             Look::Text
         });
         files::check_dir(context.dir()).map_err(|error| missing(context, error))?;
+        // Before a passphrase is asked for: nobody should type it in vain.
+        refuse_second(context)?;
         let local = Settings::load(context.dir())?;
         let schedule = local.schedule(context.dir())?;
         let (settings, unknown) = local.start(self.days_ahead);
@@ -88,6 +90,27 @@ fn missing(context: &Context, error: files::FileError) -> Failure {
         }
         other => super::with_remedy(Failure::error(other)),
     }
+}
+
+/// Refuses to run a node beside itself.
+fn refuse_second(context: &Context) -> Outcome {
+    // What cannot be looked at is said when the store is opened.
+    match lock::holder(&context.dir().join("lock")) {
+        Ok(Some(pid)) => Err(running_already(context.dir(), &pid)),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn running_already(dir: &Path, pid: &str) -> Failure {
+    let dir = dir.display();
+    let which = match pid.parse::<u32>() {
+        Ok(pid) => format!(" (process {pid})"),
+        Err(_) => String::new(),
+    };
+    Failure::refused(format!("the node in {dir} is running already{which}")).remedy(
+        "look at it with `clinic-mesh node status`; to start it anew, stop it first, with Ctrl-C where it runs or \
+         as the service that it is",
+    )
 }
 
 async fn serve(
@@ -244,6 +267,34 @@ mod tests {
 
     /// What the unit in docs/operations.md allows.
     const LIMIT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_node_is_not_run_beside_itself() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let global = crate::cli::Global {
+            node_dir: Some(dir.path().to_owned()),
+            json: false,
+            quiet: true,
+        };
+        let context = Context::new(&global, crate::cli::hints::InUse::default());
+        assert_eq!(refuse_second(&context), Ok(()));
+        let held = lock::Lock::take(&dir.path().join("lock")).expect("free");
+        let refused = refuse_second(&context).expect_err("it runs");
+        let pid = format!("running already (process {})", std::process::id());
+        assert!(refused.message.contains(&pid), "{refused}");
+        assert!(
+            refused
+                .remedy
+                .is_some_and(|how| how.contains("node status"))
+        );
+        drop(held);
+        assert_eq!(refuse_second(&context), Ok(()));
+        assert!(
+            !running_already(dir.path(), "unknown")
+                .message
+                .contains("process")
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_is_fed_while_the_engine_answers_and_not_while_it_hangs() {

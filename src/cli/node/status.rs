@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::api::backup::BackupView;
 use crate::api::status::StatusView;
+use crate::cli::hints::InUse;
 use crate::cli::output::{Style, Table};
 use crate::cli::{Context, Outcome};
 
@@ -25,12 +26,12 @@ impl Status {
         let client = context.client().within(PATIENCE);
         let style = context.output.style();
         context.ask("asking the node", client.status(), |status| {
-            text(status, style)
+            text(status, style, &context.in_use)
         })
     }
 }
 
-fn text(status: &StatusView, style: Style) -> String {
+fn text(status: &StatusView, style: Style, in_use: &InUse) -> String {
     let office = status
         .office
         .as_deref()
@@ -49,10 +50,15 @@ fn text(status: &StatusView, style: Style) -> String {
         style.bold(&status.name)
     );
     for warning in &status.warnings {
-        let line = format!("WARNING: {} {}\n", warning.message, warning.remedy);
+        let remedy = match warning.kind.as_str() {
+            // That is done at another machine.
+            "backup_elsewhere" => warning.remedy.clone(),
+            _ => in_use.fill(&warning.remedy),
+        };
+        let line = format!("WARNING: {} {remedy}\n", warning.message);
         text.push_str(&style.bad(&line));
     }
-    text.push_str(&peers(status, style));
+    text.push_str(&in_use.fill(&peers(status, style)));
     text.push_str(&format!(
         "\nHolds {} entries in {} spaces; alive from {} on.\n",
         status.entries, status.spaces, status.horizon
@@ -69,7 +75,8 @@ fn text(status: &StatusView, style: Style) -> String {
             offset_words(offset)
         ));
     }
-    text.push_str(&status.backup.as_ref().map_or_else(String::new, backup));
+    let backup = status.backup.as_ref().map_or_else(String::new, backup);
+    text.push_str(&in_use.fill(&backup));
     text.push_str(&witnesses(status, style));
     for fork in &status.forks {
         let line = format!(
@@ -183,7 +190,7 @@ mod tests {
 
     #[test]
     fn whatever_needs_a_look_is_on_the_page() {
-        let text = text(&status(), Style::default());
+        let text = text(&status(), Style::default(), &InUse::default());
         for said in [
             "front",
             "Ward 2",

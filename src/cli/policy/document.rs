@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::near::nearest;
 use super::setting::{SETTINGS, Setting, apply, remedy};
 use crate::cli::Failure;
 use crate::domain::policy::Policy;
@@ -98,6 +99,10 @@ pub fn reread(text: &str) -> Option<String> {
 /// Reads a whole document: every setting once, nothing else, all inside the bounds.
 fn parse(text: &str) -> Result<Document, Wrong> {
     let mut table: Table = text.parse().map_err(|why| format!("{why}"))?;
+    // Before anything is missing: that may be what a misspelt name stands for.
+    if let Some(unknown) = table.keys().find(|key| !is_known(key)) {
+        return Err(misspelt(text, unknown).into());
+    }
     let based_on = table
         .remove(BASED_ON)
         .ok_or(format!("{BASED_ON} is missing"))?;
@@ -116,15 +121,34 @@ fn parse(text: &str) -> Result<Document, Wrong> {
         let value = plain(setting, &value).ok_or_else(|| wrong(form(setting, &value)))?;
         apply(&mut policy, &format!("{name}={value}")).map_err(wrong)?;
     }
-    if let Some(unknown) = table.keys().next() {
-        return Err(format!("there is no setting {unknown:?}").into());
-    }
     policy.version = based_on;
     policy.check().map_err(|why| Wrong {
         why: why.to_string(),
         setting: Some(why.setting()),
     })?;
     Ok(Document { based_on, policy })
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    settings.chain(std::iter::once(BASED_ON))
+}
+
+fn is_known(key: &str) -> bool {
+    names().any(|name| name == key)
+}
+
+/// What is said of a name that no setting has.
+fn misspelt(text: &str, unknown: &str) -> String {
+    let begins = |line: &str| {
+        line.trim_start_matches([' ', '\t', '"', '\'', '['])
+            .starts_with(unknown)
+    };
+    let line = text.lines().position(begins);
+    let line = line.map_or_else(String::new, |line| format!("line {}: ", line + 1));
+    let near = nearest(unknown, names());
+    let near = near.map_or_else(String::new, |name| format!(", the nearest is {name}"));
+    format!("{line}there is no setting {unknown:?}{near}")
 }
 
 /// A value as `policy set` takes it: also as TOML says a switch or a list by itself.
@@ -220,6 +244,11 @@ mod tests {
                 "room_days = 30",
                 "room_days = 30\nroom_weeks = 4",
                 "no setting \"room_weeks\"",
+            ),
+            (
+                "room_days = 30",
+                "room_dyas = 30",
+                "line 11: there is no setting \"room_dyas\", the nearest is room_days",
             ),
             ("\"any\"", "\"10.0.0.1\"", "network"),
         ] {

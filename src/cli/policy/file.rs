@@ -152,7 +152,7 @@ impl PlanFile {
         })?;
         context
             .output
-            .answer(&plan, || text(&plan, Some(&self.command())))
+            .answer(&plan, || text(&plan, Some(&context.typed(&self.command()))))
     }
 
     /// The file, unless settings were given: these have a sign of equality, and no file is called so.
@@ -179,7 +179,7 @@ impl Apply {
             key: &self.key,
             yes: self.yes,
             digest: self.plan.as_deref(),
-            command: &command(&self.file),
+            command: &context.typed(&command(&self.file)),
         };
         set::sign(context, &sign, |in_force, known| {
             let plan = judge(&document, in_force, known)?;

@@ -2,6 +2,7 @@
 
 mod document;
 mod file;
+mod near;
 mod places;
 mod plan;
 mod set;

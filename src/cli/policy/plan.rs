@@ -204,13 +204,43 @@ pub(super) fn text(plan: &Plan, agree: Option<&str>) -> String {
         text.push_str("Nothing is destroyed sooner and nobody is cut off.\n");
         return text;
     }
-    text.push_str("What comes later is destroyed sooner, or somebody is cut off.");
+    text.push_str(&cost(plan));
     if let Some(command) = agree {
         let digest = &plan.digest;
         text.push_str(&format!(" To agree:\n\n    {command} --plan {digest}"));
     }
     text.push('\n');
     text
+}
+
+/// What is destroyed sooner, and who is cut off.
+fn cost(plan: &Plan) -> String {
+    let what = |setting| match setting {
+        "direct_days" => "direct messages",
+        "room_days" => "messages in rooms",
+        "audit_days" => "audit records",
+        other => other,
+    };
+    let costly = plan.changes.iter().filter(|change| change.destructive);
+    let (networks, sooner): (Vec<&Change>, Vec<&Change>) =
+        costly.partition(|change| change.setting == "networks");
+    let sooner: Vec<_> = sooner.iter().map(|change| what(change.setting)).collect();
+    let mut said = Vec::new();
+    if !sooner.is_empty() {
+        let sooner = sooner.join(" and ");
+        said.push(format!("From now on {sooner} are destroyed sooner."));
+    }
+    if !networks.is_empty() {
+        let outside = plan.networks.iter().flat_map(|reach| &reach.outside);
+        let outside: Vec<_> = outside.map(|node| node.name.as_str()).collect();
+        said.push(match outside.is_empty() {
+            true => {
+                "Whoever is outside the networks is cut off; no such node is known here.".to_owned()
+            }
+            false => format!("Cut off at once: {}.", outside.join(", ")),
+        });
+    }
+    said.join(" ")
 }
 
 /// How it stands with whoever wants to sign a plan.
@@ -322,6 +352,8 @@ mod tests {
             shown.contains("front-desk, this very node, at 192.168.1.5"),
             "{shown}"
         );
+        assert!(shown.contains("Cut off at once: front-desk."), "{shown}");
+        assert!(!shown.contains("destroyed sooner"), "{shown}");
         assert_eq!(changed(|policy| policy.room_days = 7).networks, None);
     }
 
@@ -370,6 +402,7 @@ mod tests {
             "Of 100 entries",
             "0 are destroyed by this",
             "Messages in rooms that are written from now on",
+            "From now on messages in rooms are destroyed sooner.",
         ] {
             assert!(text.contains(said), "{said} in {text}");
         }

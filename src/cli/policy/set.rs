@@ -53,7 +53,7 @@ impl Set {
             key: &self.key,
             yes: self.yes,
             digest: self.plan.as_deref(),
-            command: &command(&self.settings),
+            command: &context.typed(&command(&self.settings)),
         };
         self::sign(context, &sign, |in_force, known| {
             let after = changed(in_force, &self.settings)?;

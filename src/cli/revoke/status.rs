@@ -1,5 +1,6 @@
 //! `revoke status`: where each revocation holds, since when, and how long it could be got round elsewhere.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::revocation::{EnforcementView, ROOT_KEY, RevocationView, RevocationsView};
@@ -32,12 +33,43 @@ fn text(view: &RevocationsView, style: Style, now: WallTime) -> String {
                 node.\n"
             .to_owned();
     }
-    let shown = view.revocations.iter().map(|one| section(one, style, now));
+    let names = Names::of(view);
+    let shown = view.revocations.iter();
+    let shown = shown.map(|one| section(one, &names, style, now));
     shown.collect::<Vec<_>>().join("\n")
 }
 
-fn section(revocation: &RevocationView, style: Style, now: WallTime) -> String {
-    let title = format!("{} {}", kind(&revocation.kind), revocation.name);
+/// Every device on the screen: a machine and the one in its place bear one name.
+struct Names<'a>(BTreeSet<(&'a str, &'a str)>);
+
+impl<'a> Names<'a> {
+    fn of(view: &'a RevocationsView) -> Self {
+        let revoked = view.revocations.iter().filter(|one| one.kind == DEVICE);
+        let revoked = revoked.map(|one| (&*one.name, &*one.id));
+        let nodes = view.revocations.iter().flat_map(|one| &one.nodes);
+        let nodes = nodes.map(|node| (&*node.name, &*node.device));
+        Self(revoked.chain(nodes).collect())
+    }
+
+    /// The name, with the beginning of the id where it is not this device's alone.
+    fn apart(&self, name: &str, id: &str) -> String {
+        let mut others = self.0.iter().filter(|(_, other)| *other != id);
+        match others.any(|(other, _)| *other == name) {
+            true => format!("{name} ({})", id.get(..8).unwrap_or(id)),
+            false => name.to_owned(),
+        }
+    }
+}
+
+/// The kind of a machine that was revoked.
+const DEVICE: &str = "device";
+
+fn section(revocation: &RevocationView, names: &Names<'_>, style: Style, now: WallTime) -> String {
+    let name = match revocation.kind.as_str() {
+        DEVICE => names.apart(&revocation.name, &revocation.id),
+        _ => revocation.name.clone(),
+    };
+    let title = format!("{} {name}", kind(&revocation.kind));
     let signed = when_exactly(revocation.signed_at.wall());
     let verdict = if revocation.everywhere {
         style.good("enforced everywhere")
@@ -48,7 +80,7 @@ fn section(revocation: &RevocationView, style: Style, now: WallTime) -> String {
     for node in &revocation.nodes {
         table.row([
             node.office.clone(),
-            node.name.clone(),
+            names.apart(&node.name, &node.device),
             state(node, now),
             until(node),
         ]);
@@ -149,6 +181,29 @@ mod tests {
         ] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_machine_is_told_from_the_one_that_took_its_name() {
+        let mut lab = node("lab", "enforced");
+        (lab.name, lab.device) = ("lab-pc".to_owned(), "aaaaaaaaaa".to_owned());
+        let mut ward = node("ward", "enforced");
+        ward.device = "cccccccccc".to_owned();
+        let view = RevocationsView {
+            revocations: vec![RevocationView {
+                kind: "device".to_owned(),
+                id: "bbbbbbbbbb".to_owned(),
+                name: "lab-pc".to_owned(),
+                signed_at: SIGNED.into(),
+                everywhere: true,
+                nodes: vec![lab, ward],
+            }],
+        };
+        let text = text(&view, Style::default(), SIGNED);
+        for said in ["device lab-pc (bbbbbbbb)", "lab-pc (aaaaaaaa)", "ward-1  "] {
+            assert!(text.contains(said), "{said} in:\n{text}");
+        }
+        assert!(!text.contains("cccccccc"), "{text}");
     }
 
     #[test]

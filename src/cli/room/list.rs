@@ -23,7 +23,8 @@ impl List {
                 ]);
             }
             if table.is_empty() {
-                return "No rooms yet; make the first with `clinic-mesh room create`.".to_owned();
+                return context
+                    .typed("No rooms yet; make the first with `clinic-mesh room create`.");
             }
             table.show(style)
         })

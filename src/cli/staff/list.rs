@@ -24,7 +24,7 @@ impl List {
                 ]);
             }
             if table.is_empty() {
-                return "Nobody yet; add the first with `clinic-mesh staff add`.".to_owned();
+                return context.typed("Nobody yet; add the first with `clinic-mesh staff add`.");
             }
             table.show(style)
         })
