@@ -32,7 +32,7 @@ impl Clinic {
             }
         }
         // Those of one device keep their order.
-        said.sort_by(|a, b| a.revocation.device.cmp(&b.revocation.device));
+        said.sort_by_key(|said| said.revocation.device);
         let by_device = said.chunk_by(|a, b| a.revocation.device == b.revocation.device);
         let by_device = by_device.filter_map(Said::together);
         self.revocations = by_device.map(|held| (held.device, held)).collect();
