@@ -136,7 +136,11 @@ impl From<&Clinic> for ClinicView {
                 },
             })
             .collect();
-        let mut devices: Vec<DeviceView> = clinic.devices.iter().map(device_view).collect();
+        let mut devices: Vec<DeviceView> = clinic
+            .devices
+            .iter()
+            .map(|(id, device)| device_view(id, device))
+            .collect();
         staff.sort_by(|a, b| a.name.cmp(&b.name));
         rooms.sort_by(|a, b| a.name.cmp(&b.name));
         devices.sort_by(|a, b| (&a.office, &a.name).cmp(&(&b.office, &b.name)));
@@ -162,7 +166,7 @@ fn staff_view((id, member): (&StaffId, &record::StaffMember)) -> StaffView {
     }
 }
 
-fn device_view((id, device): (&DeviceId, &Device)) -> DeviceView {
+fn device_view(id: &DeviceId, device: &Device) -> DeviceView {
     DeviceView {
         id: id.to_string(),
         name: device.certificate.name.to_string(),

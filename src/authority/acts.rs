@@ -10,7 +10,6 @@ use crate::domain::invitation::{InvitationSecret, SignInSecret};
 use crate::domain::log::Segment;
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
-use crate::domain::record::Device;
 use crate::domain::renewal;
 use crate::domain::sign::Signed;
 use crate::domain::statement::{
@@ -190,7 +189,8 @@ impl Authority {
         mut ends: Vec<LogEnd>,
         now: WallTime,
     ) -> Result<Vec<Segment>, AuthorityError> {
-        let Some(Device { certificate, .. }) = self.clinic.devices.get(&device) else {
+        let found = self.clinic.devices.get(&device);
+        let Some(certificate) = found.map(|found| &found.certificate) else {
             return Err(unknown("device", device.to_string()));
         };
         let revocation = Revocation {

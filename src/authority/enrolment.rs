@@ -198,6 +198,7 @@ impl Authority {
     fn enrolled(&self, device: DeviceId) -> Result<&Device, AuthorityError> {
         let found = self.clinic.devices.get(&device);
         let found = found.filter(|found| found.revocation.is_none());
+        let found = found.map(|found| &**found);
         found.ok_or(AuthorityError::NotEnrolled { device })
     }
 

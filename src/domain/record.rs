@@ -251,8 +251,8 @@ pub struct Clinic {
     pub pending_rotations: BTreeMap<Rank, PendingRotation>,
     /// Its admins.
     pub admins: BTreeMap<AdminId, Admin>,
-    /// Its devices, revoked ones included.
-    pub devices: BTreeMap<DeviceId, Device>,
+    /// Its devices, revoked ones included. Boxed: a map moves its values about while it is filled.
+    pub devices: BTreeMap<DeviceId, Box<Device>>,
     /// Every device that was revoked, whether it was ever enrolled or not.
     pub revocations: BTreeMap<DeviceId, Revocation>,
     /// Every certificate number that was revoked, and since when.
@@ -361,9 +361,8 @@ impl Clinic {
 
     /// The devices that take part.
     pub fn members(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
-        self.devices
-            .iter()
-            .filter(|(_, device)| device.revocation.is_none())
+        let devices = self.devices.iter().map(|(id, device)| (id, &**device));
+        devices.filter(|(_, device)| device.revocation.is_none())
     }
 
     /// The devices that connect to each other.

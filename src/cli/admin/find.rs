@@ -17,7 +17,7 @@ pub(crate) fn device<'a>(
             device.certificate.name.as_str(),
             device.certificate.office.as_str(),
         ];
-        (*id, device, id.to_string(), names)
+        (*id, &**device, id.to_string(), names)
     });
     let found: Vec<_> = known
         .filter(|(_, _, id, names)| fits(named, id, names[0]) || names[1] == named)

@@ -11,7 +11,7 @@ use crate::cli::admin::{AdminKey, Desk, check_named_itself, device};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::id::DeviceId;
-use crate::domain::record::{Clinic, Device};
+use crate::domain::record::Clinic;
 use crate::domain::time::WallTime;
 
 /// Revoke a machine: cut it off everywhere, for good
@@ -173,16 +173,11 @@ pub(super) fn knows_newest_key(clinic: &Clinic, id: &DeviceId, now: WallTime) ->
 /// What is asked before it is signed. Whoever revokes the machine they sit at hears so.
 async fn question(desk: &Desk, id: &DeviceId) -> Result<String, Failure> {
     let clinic = desk.authority.clinic();
-    let Some(Device {
-        certificate,
-        revocation,
-        ..
-    }) = clinic.devices.get(id)
-    else {
+    let Some(device) = clinic.devices.get(id) else {
         return Err(Failure::not_found("the device is not in the clinic record"));
     };
-    let (name, office) = (&certificate.name, &certificate.office);
-    if revocation.is_some() {
+    let (name, office) = (&device.certificate.name, &device.certificate.office);
+    if device.revocation.is_some() {
         return Ok(format!(
             "{name} is revoked already, but knows the mesh key. Change that?"
         ));

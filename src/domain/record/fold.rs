@@ -55,8 +55,11 @@ fn in_order<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<&'a Item> {
         place.then_with(|| a.statement.to_body().cmp(&b.statement.to_body()))
     });
     items.dedup_by(|a, b| a.id == b.id && a.time == b.time && a.statement == b.statement);
-    let mut known = BTreeSet::new();
-    items.retain(|item| known.insert(item.id) || stands_beside(&item.statement.act));
+    let mut known: BTreeMap<AuthorId, BTreeSet<u64>> = BTreeMap::new();
+    items.retain(|item| {
+        let numbers = known.entry(item.id.author).or_default();
+        numbers.insert(item.id.seq) || stands_beside(&item.statement.act)
+    });
     items
 }
 

@@ -60,11 +60,14 @@ pub struct Withdrawn {
 }
 
 impl Withdrawn {
-    /// Takes note of a revocation.
-    pub fn note(&mut self, revocation: &Revocation) {
-        self.devices.insert(revocation.device);
-        self.serials.insert(revocation.serial);
-        self.noise_keys.insert(revocation.noise_key);
+    /// What these revocations withdraw.
+    pub fn of(revocations: &[&Revocation]) -> Self {
+        let revocations = revocations.iter();
+        Self {
+            devices: revocations.clone().map(|one| one.device).collect(),
+            serials: revocations.clone().map(|one| one.serial).collect(),
+            noise_keys: revocations.map(|one| one.noise_key).collect(),
+        }
     }
 
     fn names(&self, certificate: &Certificate) -> bool {

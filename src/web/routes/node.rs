@@ -12,7 +12,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::status::{ForkView, PeerView, StatusView, WarningView, WitnessView};
 use crate::domain::health;
 use crate::domain::id::DeviceId;
-use crate::domain::record::{Clinic, Device};
+use crate::domain::record::Clinic;
 use crate::node::engine::{Command, DeviceStanding, Reply, Status};
 use crate::node::observe::{Observed, Role};
 use crate::web::answer::{Answer, Json};
@@ -32,7 +32,7 @@ pub(super) async fn status(State(api): State<Api>) -> Answer<StatusView> {
     if let Some(backups) = api.backups() {
         let (history, every, now) = (backups.history(), backups.every(), api.now().wall);
         let own = clinic.devices.get(&status.device);
-        let since = own.and_then(Device::first_held).unwrap_or(now);
+        let since = own.and_then(|own| own.first_held()).unwrap_or(now);
         view.backup = Some(BackupView::of(&history, every, since, now));
         let concern = health::of_backups(&history, every, since, now);
         let warning = concern.map(|concern| WarningView::of(&clinic, &concern));

@@ -3,52 +3,39 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bounds, Clinic, Item, VoidReason};
+use super::{Bounds, Clinic, Item, VoidReason, follows};
 use crate::domain::cert::{Certificate, DeviceKind};
-use crate::domain::id::{AuthorId, DeviceId, InvitationId};
-use crate::domain::log::Epoch;
+use crate::domain::id::{AdminId, AuthorId, DeviceId, InvitationId};
 use crate::domain::record::{Device, InvitationState, Span};
 use crate::domain::renewal::{self, RenewalItem};
 use crate::domain::sign::Signed;
-use crate::domain::space::Space;
-use crate::domain::statement::{Act, LogEnd, Revocation};
+use crate::domain::statement::{Act, LogEnd, Revocation, StatementId};
 use crate::domain::time::WallTime;
+use crate::domain::trust::Withdrawn;
 
 impl Clinic {
     /// What is revoked is collected before anything is enrolled, so nothing comes too late to win.
     ///
     /// A device may be named by several revocations; the earliest moment and the lowest ends hold.
     pub(super) fn apply_revocations(&mut self, counted: &[&Item]) {
-        let mut ends: BTreeMap<DeviceId, BTreeMap<(Space, Epoch), u64>> = BTreeMap::new();
-        for item in counted {
-            let Act::DeviceRevoked { revocation } = &item.statement.act else {
-                continue;
-            };
-            // Dated later than its own statement, a revocation would leave the device time to write.
-            let at = revocation.at.min(item.time.wall());
-            if let Some(admin) = self.admins.get_mut(&item.id.author.as_admin()) {
-                admin.withdrawn.note(revocation);
-            }
-            note_least(&mut self.revoked_serials, revocation.serial, at);
-            note_least(&mut self.revoked_noise_keys, revocation.noise_key, at);
-            let ends = ends.entry(revocation.device).or_default();
-            for end in &revocation.ends {
-                note_least(ends, (end.space, end.epoch), end.seq);
-            }
-            let held = self.revocations.entry(revocation.device);
-            let held = held.or_insert_with(|| Revocation {
-                ends: Vec::new(),
-                ..revocation.clone()
-            });
-            held.at = held.at.min(at);
+        let mut said: Vec<Said<'_>> = counted.iter().copied().filter_map(Said::of).collect();
+        self.revoked_serials = least(said.iter().map(|said| (said.revocation.serial, said.at)));
+        self.revoked_noise_keys =
+            least(said.iter().map(|said| (said.revocation.noise_key, said.at)));
+        let mut by_admin: BTreeMap<AdminId, Vec<&Revocation>> = BTreeMap::new();
+        for said in &said {
+            by_admin.entry(said.by).or_default().push(said.revocation);
         }
-        for (device, ends) in ends {
-            let ends = ends.into_iter();
-            let ends = ends.map(|((space, epoch), seq)| LogEnd { space, epoch, seq });
-            if let Some(held) = self.revocations.get_mut(&device) {
-                held.ends = ends.collect();
+        for (by, revocations) in by_admin {
+            if let Some(admin) = self.admins.get_mut(&by) {
+                admin.withdrawn = Withdrawn::of(&revocations);
             }
         }
+        // Those of one device keep their order.
+        said.sort_by_key(|said| said.revocation.device);
+        let by_device = said.chunk_by(|a, b| a.revocation.device == b.revocation.device);
+        let by_device = by_device.filter_map(Said::together);
+        self.revocations = by_device.map(|held| (held.device, held)).collect();
     }
 
     /// The keys of the devices in `sound` need no look.
@@ -56,7 +43,7 @@ impl Clinic {
         &mut self,
         counted: &[&Item],
         renewals: &[RenewalItem],
-        sound: &BTreeMap<DeviceId, Device>,
+        sound: &BTreeMap<DeviceId, Box<Device>>,
     ) -> Past {
         let mut past = Past::of(counted);
         let mut tainted = Vec::new();
@@ -69,7 +56,7 @@ impl Clinic {
                 continue;
             };
             match read {
-                Ok(device) if self.is_tainted(&device.certificate) => tainted.push((item, device)),
+                Ok(device) if self.is_tainted(&device) => tainted.push((item, device)),
                 Ok(device) => match self.list(device) {
                     Ok(id) => past.enrolled(item, id),
                     Err(reason) => self.void(item, reason),
@@ -79,9 +66,6 @@ impl Clinic {
         }
         for renewal in renewals {
             self.apply_renewal(renewal);
-        }
-        for (id, device) in &mut self.devices {
-            device.revocation = self.revocations.get(id).cloned();
         }
         for (item, device) in tainted {
             self.list_tainted(device);
@@ -124,8 +108,8 @@ impl Clinic {
         &self,
         item: &Item,
         past: &mut Past,
-        sound: &BTreeMap<DeviceId, Device>,
-    ) -> Option<Result<Device, VoidReason>> {
+        sound: &BTreeMap<DeviceId, Box<Device>>,
+    ) -> Option<Result<Box<Device>, VoidReason>> {
         match &item.statement.act {
             Act::DeviceEnrolled {
                 certificate,
@@ -155,8 +139,8 @@ impl Clinic {
         item: &Item,
         signed: &Signed,
         address: &Option<String>,
-        sound: &BTreeMap<DeviceId, Device>,
-    ) -> Result<Device, VoidReason> {
+        sound: &BTreeMap<DeviceId, Box<Device>>,
+    ) -> Result<Box<Device>, VoidReason> {
         if signed.signer != item.id.author {
             return Err(VoidReason::InvalidInside);
         }
@@ -168,12 +152,13 @@ impl Clinic {
         if !is_known && !certificate.has_sound_identity() {
             return Err(VoidReason::InvalidInside);
         }
+        let revocation = self.revocations.get(&certificate.device).cloned();
         let office = (certificate.kind == DeviceKind::Node).then(|| certificate.office.clone());
         let held = Span {
             from: certificate.not_before,
             to: certificate.not_after,
         };
-        Ok(Device {
+        Ok(Box::new(Device {
             certificate,
             former: None,
             signed: signed.clone(),
@@ -183,12 +168,12 @@ impl Clinic {
             address: address.clone(),
             ever_offices: office.into_iter().collect(),
             web: None,
-            revocation: None,
-        })
+            revocation,
+        }))
     }
 
     /// The certificate that ends last is the device's.
-    fn list(&mut self, mut device: Device) -> Result<DeviceId, VoidReason> {
+    fn list(&mut self, mut device: Box<Device>) -> Result<DeviceId, VoidReason> {
         let id = device.certificate.device;
         match self.devices.entry(id) {
             Entry::Vacant(place) => drop(place.insert(device)),
@@ -207,10 +192,9 @@ impl Clinic {
         Ok(id)
     }
 
-    /// Whether the certificate carries a number or Noise key that was revoked with another device.
-    fn is_tainted(&self, certificate: &Certificate) -> bool {
-        !self.revocations.contains_key(&certificate.device)
-            && self.tainted_since(certificate).is_some()
+    /// Whether its certificate carries a number or Noise key that was revoked with another device.
+    fn is_tainted(&self, device: &Device) -> bool {
+        device.revocation.is_none() && self.tainted_since(&device.certificate).is_some()
     }
 
     fn tainted_since(&self, certificate: &Certificate) -> Option<WallTime> {
@@ -222,7 +206,7 @@ impl Clinic {
     /// Lists a device that has no other certificate than tainted ones, as revoked with them, so that
     /// what it wrote before counts. One that has a sound certificate is left alone: an enrolment must
     /// not revoke.
-    fn list_tainted(&mut self, mut device: Device) {
+    fn list_tainted(&mut self, mut device: Box<Device>) {
         let certificate = &device.certificate;
         let since = self.tainted_since(certificate);
         let mut revocation = Revocation {
@@ -278,12 +262,53 @@ impl Clinic {
     }
 }
 
+/// A revocation that counts.
+struct Said<'a> {
+    by: AdminId,
+    revocation: &'a Revocation,
+    at: WallTime,
+}
+
+impl<'a> Said<'a> {
+    fn of(item: &'a Item) -> Option<Self> {
+        let Act::DeviceRevoked { revocation } = &item.statement.act else {
+            return None;
+        };
+        Some(Self {
+            by: item.id.author.as_admin(),
+            revocation,
+            // Dated later than its own statement, a revocation would leave the device time to write.
+            at: revocation.at.min(item.time.wall()),
+        })
+    }
+
+    /// What several revocations of one device come to.
+    fn together(said: &[Self]) -> Option<Revocation> {
+        let first = said.first()?.revocation;
+        let mut ends = BTreeMap::new();
+        for end in said.iter().flat_map(|said| &said.revocation.ends) {
+            let least = ends.entry((end.space, end.epoch)).or_insert(end.seq);
+            *least = end.seq.min(*least);
+        }
+        let ends = ends.into_iter();
+        let ends = ends.map(|((space, epoch), seq)| LogEnd { space, epoch, seq });
+        Some(Revocation {
+            device: first.device,
+            serial: first.serial,
+            noise_key: first.noise_key,
+            ends: ends.collect(),
+            at: said.iter().map(|said| said.at).min()?,
+        })
+    }
+}
+
 /// What enrolments are judged by: what their signers had done and seen before.
 ///
 /// An invitation is its issuer's own and is spent in the issuer's own log, where numbers decide what
 /// came first. So no admin can void another's enrolment by a statement with an earlier time.
 pub(super) struct Past {
-    revoked: BTreeMap<DeviceId, Bounds>,
+    /// The first revocation of each device in each log, sorted.
+    revoked: Vec<(DeviceId, StatementId)>,
     withdrawn: BTreeMap<InvitationId, Bounds>,
     issued: BTreeMap<(AuthorId, InvitationId), u64>,
     used: BTreeMap<(AuthorId, InvitationId), DeviceId>,
@@ -292,7 +317,7 @@ pub(super) struct Past {
 impl Past {
     fn of(counted: &[&Item]) -> Self {
         let mut past = Self {
-            revoked: BTreeMap::new(),
+            revoked: Vec::new(),
             withdrawn: BTreeMap::new(),
             issued: BTreeMap::new(),
             used: BTreeMap::new(),
@@ -300,8 +325,7 @@ impl Past {
         for item in counted {
             match &item.statement.act {
                 Act::DeviceRevoked { revocation } => {
-                    let bounds = past.revoked.entry(revocation.device).or_default();
-                    bounds.note(item.id);
+                    past.revoked.push((revocation.device, item.id));
                 }
                 Act::InvitationUsed {
                     invitation,
@@ -314,7 +338,18 @@ impl Past {
                 _ => {}
             }
         }
+        past.revoked.sort_unstable();
+        past.revoked
+            .dedup_by_key(|(device, id)| (*device, id.author));
         past
+    }
+
+    /// Whether the signer of `item` had seen a revocation of the device.
+    fn had_seen_revoked(&self, item: &Item, device: DeviceId) -> bool {
+        let from = self.revoked.partition_point(|(known, _)| *known < device);
+        let of_device = self.revoked[from..].iter();
+        let mut of_device = of_device.take_while(|(known, _)| *known == device);
+        of_device.any(|(_, id)| follows(item, *id))
     }
 
     fn used(&mut self, item: &Item, invitation: InvitationId, device: DeviceId) {
@@ -339,8 +374,7 @@ impl Past {
         device: DeviceId,
         invitation: Option<InvitationId>,
     ) -> Result<(), VoidReason> {
-        let had_seen = |bounds: Option<&Bounds>| bounds.is_some_and(|b| b.any_before(item));
-        if had_seen(self.revoked.get(&device)) {
+        if self.had_seen_revoked(item, device) {
             return Err(VoidReason::Revoked);
         }
         let Some(invitation) = invitation else {
@@ -355,7 +389,10 @@ impl Past {
             return Err(VoidReason::DoesNotFit);
         }
         let used_by = self.used.get(&key);
-        if used_by.is_some_and(|by| *by != device) || had_seen(self.withdrawn.get(&invitation)) {
+        let withdrawn = self.withdrawn.get(&invitation);
+        if used_by.is_some_and(|by| *by != device)
+            || withdrawn.is_some_and(|bounds| bounds.any_before(item))
+        {
             return Err(VoidReason::InvitationSpent);
         }
         Ok(())
@@ -376,7 +413,10 @@ fn in_order(renewals: &[RenewalItem]) -> Vec<&RenewalItem> {
     items
 }
 
-fn note_least<K: Ord, V: Ord + Copy>(known: &mut BTreeMap<K, V>, key: K, value: V) {
-    let least = known.entry(key).or_insert(value);
-    *least = value.min(*least);
+/// The least value of every key. Sorted first: a map of what is in order is built at once, not key by key.
+fn least<K: Ord + Copy, V: Ord>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut pairs: Vec<(K, V)> = pairs.collect();
+    pairs.sort_unstable();
+    pairs.dedup_by_key(|(key, _)| *key);
+    pairs.into_iter().collect()
 }
