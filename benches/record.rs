@@ -237,7 +237,6 @@ impl Clinicians {
             retractions: Vec::new(),
             sightings: Vec::new(),
             opened_last: BTreeMap::new(),
-            clock: Hlc::at(START),
             seed: [7; 32],
         }
     }

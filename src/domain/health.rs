@@ -273,7 +273,11 @@ fn few_renewers(clinic: &Clinic) -> Option<Concern> {
 }
 
 fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
-    let since = clinic.mesh_keys.newest(now)?.1.since;
+    let key = clinic.mesh_keys.newest(now)?.1;
+    // A planned key is no younger for who was shut out than the day on which it was made.
+    let revoked = clinic.revocations.values().map(|revocation| revocation.at);
+    let known = revoked.filter(|at| *at > key.made).min();
+    let since = known.map_or(key.since, |at| at.min(key.since));
     (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since })
 }
 
@@ -438,6 +442,37 @@ mod tests {
         assert_eq!(at(368), Some((false, 0)));
         assert_eq!(at(371), Some((false, 1)));
         assert_eq!(at(398), Some((true, 1)));
+    }
+
+    #[test]
+    fn a_mesh_key_that_somebody_revoked_knows_is_a_concern_although_planned_ones_begin() {
+        let mut clinic = clinic();
+        let id = clinic.id;
+        let commitment = |epoch| crate::domain::testing::mesh_key(epoch).commitment(&id, epoch);
+        clinic.say(Act::MeshKeysPlanned {
+            first: 2,
+            begins: clinic.now.plus(MESH_KEY_LIFE),
+            commitments: vec![commitment(2), commitment(3)],
+        });
+        let later = clinic.now.plus(days(100));
+        let old = |clinic: &SampleClinic| {
+            let found = concerns(&clinic.record(), later, None).into_iter();
+            found
+                .filter(|one| matches!(one, Concern::OldMeshKey { .. }))
+                .count()
+        };
+        assert_eq!(old(&clinic), 0, "key 2 has been in use for ten days");
+        // Signed by an admin who may not change the key, or for a machine that was handed in.
+        clinic.now = clinic.now.plus(days(1));
+        clinic.revoke("ward-2");
+        assert_eq!(old(&clinic), 1);
+        let changed = commitment(4);
+        clinic.now = clinic.now.plus(days(50));
+        clinic.say(Act::MeshKeyRotated {
+            epoch: 4,
+            commitment: changed,
+        });
+        assert_eq!(old(&clinic), 0);
     }
 
     #[test]

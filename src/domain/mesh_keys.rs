@@ -31,12 +31,14 @@ pub const PLANNED_FEW: usize = 4;
 /// names for so long and no longer.
 pub const MESH_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How long a channel made with the key before a planned one passes everything, and how long before its
-/// moment a key is planned at the least.
+/// How long before its moment a key is planned at the least: every member that is there has it by then.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a channel made with the key before a planned one passes everything.
 ///
-/// Members reach the moment by their own clocks, and none of them was shut out by a plan: one day is more
-/// than the clock of a machine that gets in at all can be off.
-const CHANGING: Duration = Duration::from_secs(24 * 3600);
+/// Members reach the moment by their own clocks, and none of them was shut out by a plan. 30 days: by then the
+/// certificate of whoever is further off has ended for the others.
+const CHANGING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What the clinic record says of one mesh key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +119,7 @@ impl CommittedKeys {
     pub fn next_plan(&self, now: WallTime) -> (u32, WallTime) {
         let last = self.0.values().map(|key| key.since).max();
         let next = last.map_or(now, |last| last.plus(MESH_KEY_LIFE));
-        (self.next_number(), next.max(now.plus(CHANGING)))
+        (self.next_number(), next.max(now.plus(AHEAD)))
     }
 
     /// Enters a key that is used from this statement on. Says whether that is so: of two with one number
@@ -126,7 +128,11 @@ impl CommittedKeys {
         let (mut begun, planned): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.0)
             .into_iter()
             .partition(|(_, key)| key.has_begun(at));
-        let newest = begun.keys().all(|known| *known < epoch);
+        // Who changes to a number that was planned had not heard of the plan, and whoever that change shuts out may
+        // have: what has not begun is taken back also where the number is taken.
+        let takes_back = begun
+            .iter()
+            .all(|(known, key)| *known < epoch || (*known == epoch && key.planned));
         let key = CommittedKey {
             commitment,
             since: at,
@@ -134,7 +140,7 @@ impl CommittedKeys {
             planned: false,
         };
         let held = *begun.entry(epoch).or_insert(key);
-        if !newest || planted!("plan-survives-a-change") {
+        if !takes_back || planted!("plan-survives-a-change") {
             begun.extend(planned.into_iter().filter(|(known, _)| *known != epoch));
         }
         self.0 = begun;

@@ -192,6 +192,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::domain::testing::cases(64))]
+
         #[test]
         fn parts_in_any_order_and_twice_make_the_file(
             file in proptest::collection::vec(any::<u8>(), 0..3000),

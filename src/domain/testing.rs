@@ -42,6 +42,16 @@ pub(crate) const ADMIN: &str = "Robin";
 /// Days that sample certificates live.
 pub(crate) const CERTIFICATE_DAYS: u64 = 30;
 
+/// As many cases of a property, the same in every run.
+pub(crate) fn cases(count: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases: count,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    }
+}
+
 /// So many days.
 pub(crate) const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 24 * 3600)

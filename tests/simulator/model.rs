@@ -150,7 +150,10 @@ impl Model {
         let begun = |(_, since, planned): &ModelKey| !planned || *since <= at;
         let mut left = self.mesh_keys.clone();
         left.retain(|_, key| begun(key));
-        if left.keys().all(|known| *known < epoch) {
+        let yields = |(known, (_, _, planned)): (&u32, &ModelKey)| {
+            *known < epoch || (*known == epoch && *planned)
+        };
+        if left.iter().all(yields) {
             self.mesh_keys = left;
         }
         self.mesh_keys.entry(epoch).or_insert((hash, at, false));

@@ -351,7 +351,11 @@ impl Client {
             });
         let mut keys: Vec<_> = keys.collect();
         let mut all = Submitted { void: Vec::new() };
-        let mut parts = segments.chunks(SUBMIT_AT_ONCE).peekable();
+        let parts = match segments.is_empty() && !keys.is_empty() {
+            true => vec![segments],
+            false => segments.chunks(SUBMIT_AT_ONCE).collect(),
+        };
+        let mut parts = parts.into_iter().peekable();
         while let Some(part) = parts.next() {
             let last = parts.peek().is_none();
             let request = SubmitRequest {

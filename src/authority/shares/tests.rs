@@ -59,7 +59,7 @@ fn restored(shares: &[Share]) -> Result<ClinicId, ShareError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::domain::testing::cases(48))]
 
     #[test]
     fn any_so_many_shares_bring_the_root_back_and_fewer_never(

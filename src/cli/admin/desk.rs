@@ -69,7 +69,8 @@ impl Desk {
         self.learn_mesh_keys(context).await
     }
 
-    /// Takes the mesh keys that another admin made, so that this one can enrol.
+    /// Takes the mesh keys that another admin made, so that this one can enrol; gives the node those that it
+    /// lacks, because a command was cut off between a signature and its key.
     async fn learn_mesh_keys(&mut self, context: &Context) -> Result<(), Failure> {
         let known: Vec<u32> = self
             .authority
@@ -77,7 +78,9 @@ impl Desk {
             .iter()
             .map(|key| key.epoch)
             .collect();
-        for shared in self.client.mesh_keys().await? {
+        let served = self.client.mesh_keys().await?;
+        self.give_what_it_lacks(&served, context).await?;
+        for shared in served {
             if known.contains(&shared.epoch) {
                 continue;
             }
@@ -91,6 +94,22 @@ impl Desk {
                 }
                 learned => learned?,
             }
+        }
+        Ok(())
+    }
+
+    async fn give_what_it_lacks(&self, served: &[SharedMeshKey], context: &Context) -> Outcome {
+        let needed = self
+            .authority
+            .clinic()
+            .mesh_keys
+            .needed(context.clock.now());
+        let mut lacking = self.authority.mesh_keys();
+        lacking.retain(|key| {
+            needed.contains(&key.epoch) && !served.iter().any(|has| has.epoch == key.epoch)
+        });
+        if !lacking.is_empty() {
+            self.client.submit(&[], &by_number(&lacking)).await?;
         }
         Ok(())
     }

@@ -58,8 +58,8 @@ pub(crate) fn check_named_itself(
 
 /// Refuses a machine's name that another one in use bears: nobody could tell the two apart.
 pub(crate) fn check_free(clinic: &Clinic, name: &Name) -> Result<(), Failure> {
-    let in_use = |device: &&Device| device.revocation.is_none() && device.certificate.name == *name;
-    let Some(device) = clinic.devices.values().find(in_use) else {
+    let mut members = clinic.members().map(|(_, device)| device);
+    let Some(device) = members.find(|device| device.certificate.name == *name) else {
         return Ok(());
     };
     Err(Failure::refused(format!(

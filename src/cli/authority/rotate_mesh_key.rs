@@ -29,7 +29,7 @@ impl RotateMeshKey {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
-            if let Some(warning) = behind::warning(&desk, None).await? {
+            if let Some(warning) = behind::warning(&desk, None, context.clock.now()).await? {
                 context.output.note(&warning);
                 self.yes.confirm("Change the mesh key all the same?")?;
             }

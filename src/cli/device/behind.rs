@@ -6,7 +6,6 @@ use crate::cli::Failure;
 use crate::cli::admin::Desk;
 use crate::domain::id::DeviceId;
 use crate::domain::mesh_keys::MESH_KEYS;
-use crate::domain::statement::Act;
 use crate::domain::time::WallTime;
 
 /// What is said before the mesh key is changed, where a node has been away for so many changes that it would
@@ -14,17 +13,14 @@ use crate::domain::time::WallTime;
 pub(in crate::cli) async fn warning(
     desk: &Desk,
     revoked: Option<&DeviceId>,
+    now: WallTime,
 ) -> Result<Option<String>, Failure> {
-    let void = &desk.authority.clinic().void;
-    let items = desk.authority.record().items();
-    let changes = items.filter(|item| {
-        matches!(item.statement.act, Act::MeshKeyRotated { .. }) && !void.contains_key(&item.id)
-    });
-    let mut changes: Vec<WallTime> = changes.map(|item| item.time.wall()).collect();
-    changes.sort_unstable();
+    let keys = &desk.authority.clinic().mesh_keys;
+    let begun = keys.begun(now).rev().take(MESH_KEYS);
+    let made: Vec<WallTime> = begun.map(|(_, key)| key.made).collect();
     let mut devices = desk.client.inventory().await?.devices;
     devices.retain(|device| revoked.is_none_or(|revoked| device.id != revoked.to_string()));
-    let names = locked_out(&changes, &devices);
+    let names = locked_out(&made, &devices);
     Ok((!names.is_empty()).then(|| words(&names, revoked)))
 }
 
@@ -43,23 +39,20 @@ fn words(names: &[String], revoked: Option<&DeviceId>) -> String {
     )
 }
 
-/// The nodes whose newest key is the oldest that is accepted, by when each was last heard; `changes` are the
-/// moments of all changes, in order. Who has an older one is locked out already.
-fn locked_out(changes: &[WallTime], devices: &[AssetView]) -> Vec<String> {
-    let back = |count: usize| Some(changes[changes.len().checked_sub(count)?]);
-    let Some(next) = back(MESH_KEYS - 1) else {
-        return Vec::new();
-    };
-    let oldest = back(MESH_KEYS).unwrap_or_default();
+/// The nodes that have none but the oldest of the accepted keys, by when each was last heard; `made` are the
+/// moments at which those were signed for, the newest first. Who has none of them is locked out already.
+fn locked_out(made: &[WallTime], devices: &[AssetView]) -> Vec<String> {
     // Who was away until the certificate ended comes back by asking to be renewed, with the key it has.
     let is_away = |device: &&AssetView| matches!(device.state.as_str(), "away" | "expired");
     let away = devices.iter().filter(is_away);
     let behind = away.filter(|device| {
         // Who was never heard has the key that its enrolment gave it.
         let heard = device.last_heard.as_ref().or(device.key_since.as_ref());
-        heard
-            .map(Moment::wall)
-            .is_some_and(|at| (oldest..next).contains(&at))
+        let Some(heard) = heard.map(Moment::wall) else {
+            return false;
+        };
+        let knows = |made: &[WallTime]| made.iter().any(|at| *at <= heard);
+        knows(made) && !knows(&made[..made.len().min(MESH_KEYS - 1)])
     });
     behind.map(|device| device.name.clone()).collect()
 }
@@ -98,7 +91,7 @@ mod tests {
 
     #[test]
     fn who_has_the_oldest_key_that_is_accepted_is_named_and_nobody_else() {
-        let changes: Vec<WallTime> = [0, 10, 20, 30].map(|day| NOON.plus(days(day))).into();
+        let made: [WallTime; 3] = [30, 20, 10].map(|day| NOON.plus(days(day)));
         let devices = [
             device("already-out", "away", Some(5)),
             device("next-out", "away", Some(15)),
@@ -108,14 +101,18 @@ mod tests {
             device("never-heard", "away", None),
             device("gone", "revoked", Some(15)),
         ];
-        assert_eq!(locked_out(&changes, &devices), ["next-out", "asleep"]);
+        assert_eq!(locked_out(&made, &devices), ["next-out", "asleep"]);
         let mut enrolled = device("never-started", "away", None);
         enrolled.key_since = Some(NOON.plus(days(12)).into());
-        assert_eq!(locked_out(&changes, &[enrolled]), ["never-started"]);
+        assert_eq!(locked_out(&made, &[enrolled]), ["never-started"]);
         // Of three keys in all a node that has been away since the founding has the first.
         let devices = [device("ward", "away", Some(5))];
-        assert_eq!(locked_out(&changes[..3], &devices), ["ward"]);
-        assert!(locked_out(&changes[..2], &devices).is_empty());
-        assert!(locked_out(&changes[..1], &devices).is_empty());
+        let made: [WallTime; 3] = [20, 10, 0].map(|day| NOON.plus(days(day)));
+        assert_eq!(locked_out(&made, &devices), ["ward"]);
+        assert!(locked_out(&made[1..], &devices).is_empty());
+        assert!(locked_out(&made[2..], &devices).is_empty());
+        // Who was away when they were planned has none of the planned keys that have begun.
+        let made: [WallTime; 3] = [10, 6, 0].map(|day| NOON.plus(days(day)));
+        assert_eq!(locked_out(&made, &devices), ["ward"]);
     }
 }

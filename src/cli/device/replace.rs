@@ -62,7 +62,7 @@ impl Replace {
             mesh_key = MeshKey::outcome(change_mesh_key(context, desk).await);
         }
         if !revoked {
-            if let Some(warning) = behind::warning(desk, Some(&id)).await? {
+            if let Some(warning) = behind::warning(desk, Some(&id), now).await? {
                 context.output.note(&context.typed(&warning));
             }
             self.yes.confirm(&format!(

@@ -84,7 +84,7 @@ impl Revoke {
                 ));
             }
             if !self.keep_mesh_key
-                && let Some(warning) = behind::warning(&desk, Some(&id)).await?
+                && let Some(warning) = behind::warning(&desk, Some(&id), context.clock.now()).await?
             {
                 context.output.note(&context.typed(&warning));
             }

@@ -2,6 +2,7 @@
 
 use super::{Engine, LinkId};
 use crate::domain::mesh_keys::AcceptedKeys;
+use crate::domain::time::WallTime;
 use crate::domain::trust::MeshKey;
 use crate::planted::planted;
 use crate::wire::Frame;
@@ -32,7 +33,7 @@ impl Engine {
     /// Asks a peer for mesh keys that the record commits to and this node lacks, those that are planned
     /// included: when their moment comes, no other node may be there.
     pub(super) fn ask_for_mesh_keys(&mut self, id: LinkId) {
-        let mut needed = self.record.clinic.mesh_keys.needed(self.now.wall);
+        let mut needed = self.record.clinic.mesh_keys.needed(self.key_time());
         needed.retain(|epoch| !self.mesh_keys.contains_key(epoch));
         for epoch in needed {
             self.send(id, Frame::WantMeshKey { epoch });
@@ -73,11 +74,17 @@ impl Engine {
     /// Says which mesh keys are accepted, where a planned one has begun or the one before it has been passed.
     pub(super) fn check_mesh_keys(&mut self) {
         let committed = &self.record.clinic.mesh_keys;
-        let keys = AcceptedKeys::at(self.now.wall, committed, &self.mesh_keys);
+        let keys = AcceptedKeys::at(self.key_time(), committed, &self.mesh_keys);
         let same = keys.same_numbers(&self.trust.mesh_keys);
         if !same && !planted!("planned-key-never-begins") {
             self.publish_trust();
         }
+    }
+
+    /// The moment by which planned keys begin: this clock's, but none before what has come for certain. A clock
+    /// that is years behind would go by keys that nobody accepts any more.
+    pub(super) fn key_time(&self) -> WallTime {
+        self.now.wall.max(self.certain_base().plus(self.now.mono))
     }
 
     pub(super) fn trim_mesh_keys(&mut self) {

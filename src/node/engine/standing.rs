@@ -18,7 +18,7 @@ impl Engine {
     pub(super) fn publish_trust(&mut self) {
         let digest = self.holdings.record_digest();
         let clinic = &self.record.clinic;
-        let keys = AcceptedKeys::at(self.now.wall, &clinic.mesh_keys, &self.mesh_keys);
+        let keys = AcceptedKeys::at(self.key_time(), &clinic.mesh_keys, &self.mesh_keys);
         let view = clinic.trust(self.me, keys, digest);
         self.trust = Arc::new(view);
         self.effects.push_back(Effect::Trust(self.trust.clone()));

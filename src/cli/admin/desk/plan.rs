@@ -4,6 +4,7 @@ use super::Desk;
 use crate::api::inventory::AssetView;
 use crate::cli::{Context, Outcome};
 use crate::domain::condition::ProgramVersion;
+use crate::domain::time::AHEAD_MAX;
 
 /// The first program that reads a statement with planned mesh keys. One from before takes nothing more of the
 /// admin who signed it, no revocation either.
@@ -25,6 +26,11 @@ impl Desk {
     async fn try_to_plan(&mut self, context: &Context) -> Outcome {
         let now = context.clock.now();
         if !self.authority.should_plan_mesh_keys(now) {
+            return Ok(());
+        }
+        // By a clock that is behind, what is planned for later would begin at once at all others.
+        let offset = self.client.status().await?.mesh_offset_ms;
+        if offset.is_some_and(|offset| u128::from(offset.unsigned_abs()) > AHEAD_MAX.as_millis()) {
             return Ok(());
         }
         let devices = self.client.inventory().await?.devices;

@@ -474,7 +474,7 @@ fn steal(clinic: &mut SampleClinic, number: usize, what: &Theft, own: &mut Vec<S
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::domain::testing::cases(24))]
 
     #[test]
     fn whatever_the_thief_of_the_root_and_of_fewer_than_half_of_the_admins_does_the_clinic_wins(
