@@ -3,6 +3,8 @@
 
 #[path = "authority/admins.rs"]
 mod admins;
+#[path = "authority/ends.rs"]
+mod ends;
 #[path = "authority/orders.rs"]
 mod orders;
 #[path = "support/processes.rs"]
