@@ -47,6 +47,44 @@ async fn a_message_reaches_the_other_office_and_is_attested_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_all_certificates_have_ended_an_admin_renews_one_node_and_it_renews_the_others() {
+    const DAYS: u32 = 31;
+    let mut clinic = Clinic::found();
+    let ana = clinic.add_staff("Ana", "front-desk");
+    let ben = clinic.add_staff("Ben", "ward-2");
+    let front = clinic.enrol("front-desk");
+    clinic.enrol("ward-2");
+    let desk = clinic.start_ahead("front-desk", &[], DAYS);
+    clinic.publish(&desk).await;
+    let ward = clinic.start_ahead("ward-2", &[desk.address().await], DAYS);
+    for office in [&desk, &ward] {
+        let status = office.status().await;
+        assert!(status.certificate_until < Some(status.now), "{status:?}");
+        assert!(status.links.is_empty(), "{status:?}");
+    }
+
+    let now = desk.status().await.now;
+    let authority = clinic.authority();
+    let (until, _) = authority.renew_device(front, now).expect("signed");
+    clinic.publish(&desk).await;
+
+    desk.until("its certificate is the admin's", |status| {
+        status.certificate_until == Some(until)
+    })
+    .await;
+    ward.until("the front desk has renewed it", |status| {
+        status.certificate_until > Some(status.now) && !status.links.is_empty()
+    })
+    .await;
+    let space = Space::direct(ana, ben).expect("two people");
+    desk.post(ana, space, "We are back").await;
+    ward.until("the entry is there", |status| status.entries > 0)
+        .await;
+    desk.stop().await;
+    ward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_office_that_was_off_gets_what_it_missed() {
     let mut clinic = Clinic::found();
     let ana = clinic.add_staff("Ana", "front-desk");

@@ -230,7 +230,12 @@ impl Clinic {
 
     /// Starts an office's node on a free port of loopback.
     pub(crate) fn start(&self, office: &str, bootstrap: &[SocketAddr]) -> Office {
-        let running = run(open(&self.office_dir(office)), bootstrap);
+        self.start_ahead(office, bootstrap, 0)
+    }
+
+    /// The same with a clock that is so many days ahead.
+    pub(crate) fn start_ahead(&self, office: &str, bootstrap: &[SocketAddr], days: u32) -> Office {
+        let running = run_ahead(open(&self.office_dir(office)), bootstrap, days);
         Office {
             name: office.to_owned(),
             running,
@@ -266,6 +271,10 @@ pub(crate) fn open(dir: &Path) -> Store {
 
 /// Runs the node of a store on a free port of loopback.
 pub(crate) fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
+    run_ahead(store, bootstrap, 0)
+}
+
+fn run_ahead(store: Store, bootstrap: &[SocketAddr], days_ahead: u32) -> Running {
     let settings = node::Settings {
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         bootstrap: bootstrap.to_vec(),
@@ -274,7 +283,7 @@ pub(crate) fn run(store: Store, bootstrap: &[SocketAddr]) -> Running {
             interfaces: Interfaces::Off,
             port: MDNS_PORT,
         },
-        days_ahead: 0,
+        days_ahead,
     };
     node::start(store, settings).expect("started")
 }

@@ -332,7 +332,12 @@ pub(crate) struct Person {
 impl Clinic {
     /// Adds somebody to the clinic.
     pub(crate) fn staff(&self, at: &Node, name: &str, home: &str) -> Person {
-        let add = ["staff", "add", name, "--home", home];
+        self.staff_by(at, "Robin", name, home)
+    }
+
+    /// The same, signed by the admin of this name.
+    pub(crate) fn staff_by(&self, at: &Node, admin: &str, name: &str, home: &str) -> Person {
+        let add = ["staff", "add", name, "--home", home, "--as", admin];
         let add = [&add[..], &["--role", "clinician", "--json"]].concat();
         let added = self.on(at, &add).said().done().json();
         let password = self.path(&format!("{name}.password"));

@@ -100,6 +100,9 @@ fn digest(now: &Policy, then: &Policy) -> String {
     hash.to_string()[..16].to_owned()
 }
 
+/// The setting that may leave an office to itself, which is said in the change's own words.
+const READ_ONLY: &str = "stale_read_only_hours";
+
 /// What the change of one setting does, and whether that destroys or cuts off.
 fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
     match setting {
@@ -120,12 +123,13 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             ),
             false,
         ),
-        "stale_read_only_hours" => (
-            format!(
-                "A node that was level with no other for {} hours takes nothing more for people of \
-                 other offices; reading and conversations inside the office go on.",
-                then.staleness.read_only_hours
-            ),
+        READ_ONLY => (read_only(now, then), false),
+        "opened_receipts" if then.opened_receipts == Switch::On => (
+            "Whoever opens a message from now on leaves a mark of it that its writer sees.".to_owned(),
+            false,
+        ),
+        "opened_receipts" => (
+            "Whoever opens a message from now on leaves no mark of it that its writer sees.".to_owned(),
             false,
         ),
         "printing" if then.printing == Switch::On => (
@@ -148,8 +152,29 @@ fn effect(setting: &str, now: &Policy, then: &Policy) -> (String, bool) {
             "Keeping anything shorter, and turning this off, takes a second admin.".to_owned(),
             false,
         ),
+        "two_admins" => (
+            "One admin alone may keep anything shorter, and turn this on again.".to_owned(),
+            false,
+        ),
         _ => ("It holds from the next act on.".to_owned(), false),
     }
+}
+
+/// Fewer hours may be over already at an office that is cut off.
+fn read_only(now: &Policy, then: &Policy) -> String {
+    let (from, to) = (
+        now.staleness.read_only_hours,
+        then.staleness.read_only_hours,
+    );
+    let at_once = if to < from {
+        " An office that has been for longer stops taking it as soon as it hears of this."
+    } else {
+        ""
+    };
+    format!(
+        "A node that was level with no other for {to} hours takes nothing more for people of other \
+         offices; reading and conversations inside the office go on.{at_once}"
+    )
 }
 
 /// Whether every network that is let in stays so.
@@ -201,7 +226,11 @@ pub(super) fn text(plan: &Plan, agree: Option<&str>) -> String {
         plan.entries_held, plan.entries_destroyed
     ));
     if !plan.destructive {
-        text.push_str("Nothing is destroyed sooner and nobody is cut off.\n");
+        let parted = plan.changes.iter().any(|one| one.setting == READ_ONLY);
+        text.push_str(match parted {
+            true => "Nothing is destroyed sooner.\n",
+            false => "Nothing is destroyed sooner and nobody is cut off.\n",
+        });
         return text;
     }
     text.push_str(&cost(plan));
@@ -286,6 +315,7 @@ pub(super) fn question(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::cli::failure::Exit;
+    use crate::domain::policy::TwoAdmins;
 
     fn known() -> Known {
         Known {
@@ -355,6 +385,39 @@ mod tests {
         assert!(shown.contains("Cut off at once: front-desk."), "{shown}");
         assert!(!shown.contains("destroyed sooner"), "{shown}");
         assert_eq!(changed(|policy| policy.room_days = 7).networks, None);
+    }
+
+    #[test]
+    fn fewer_hours_without_another_node_may_part_an_office_at_once_and_that_is_said() {
+        let hours = |hours: u16| changed(|policy| policy.staleness.read_only_hours = hours);
+        let usual = Policy::initial().staleness.read_only_hours;
+        let (fewer, more) = (hours(usual - 24), hours(usual + 24));
+        for plan in [&fewer, &more] {
+            assert!(!plan.destructive);
+            assert!(!text(plan, None).contains("nobody is cut off"), "{plan:?}");
+        }
+        let at_once = "as soon as it hears of this";
+        assert!(text(&fewer, None).contains(at_once), "{fewer:?}");
+        assert!(!text(&more, None).contains(at_once), "{more:?}");
+        let other = changed(|policy| policy.idle_logoff_minutes = 5);
+        assert!(text(&other, None).contains("nobody is cut off"));
+    }
+
+    #[test]
+    fn marks_of_opening_and_the_second_admin_have_words_of_their_own_both_ways() {
+        let initial = Policy::initial();
+        let mut other = initial.clone();
+        other.opened_receipts = Switch::Off;
+        other.two_admins = Some(TwoAdmins::ShorterRetention);
+        let said = |now: &Policy, then: &Policy| {
+            let words = |setting| effect(setting, now, then).0;
+            (words("opened_receipts"), words("two_admins"))
+        };
+        let (off, on) = (said(&initial, &other), said(&other, &initial));
+        assert!(off.0.contains("leaves no mark"), "{off:?}");
+        assert!(on.0.contains("leaves a mark"), "{on:?}");
+        assert!(off.1.contains("takes a second admin"), "{off:?}");
+        assert!(on.1.contains("One admin alone"), "{on:?}");
     }
 
     #[test]
