@@ -140,6 +140,8 @@ pub struct Engine {
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     /// See [`Engine::certain_base`], in milliseconds since 1970.
     certain_base: u64,
+    /// See [`Engine::resumed_base`], in milliseconds since 1970.
+    resumed_base: u64,
     /// What this device was last told to show in handshakes.
     shown: Option<trust::Credentials>,
     /// What handshakes are judged by.
@@ -204,6 +206,7 @@ impl Engine {
             condition: None,
             refusals: BTreeMap::new(),
             certain_base: 0,
+            resumed_base: Self::resumed_base(boot.horizon, now),
             shown: None,
             trust,
             renewing: BTreeSet::new(),
