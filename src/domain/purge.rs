@@ -51,8 +51,9 @@ pub struct Clocks<'a> {
     /// This node's clock.
     pub own: WallTime,
     /// The furthest that time can have come by what this node knows: the last moment that was confirmed, or
-    /// the one that it [`resumed`] at, and what has passed since by a clock that nobody sets.
-    pub credible: WallTime,
+    /// the one that it [`resumed`] at, and what has passed since by a clock that nobody sets. `None` where it
+    /// never knew of any.
+    pub credible: Option<WallTime>,
     /// What peers said lately.
     pub reports: &'a [Report],
     /// How long this node has run, by a clock that nobody sets.
@@ -79,7 +80,10 @@ pub fn trusted_today(clocks: &Clocks<'_>) -> Option<Day> {
     let confirmed = fresh.map(|one| one.said.plus(one.age).day()).max();
     match confirmed {
         Some(theirs) => Some(own.min(theirs)),
-        None if unheard_for(clocks) >= ALONE_AFTER => Some(own.min(clocks.credible.day())),
+        None if unheard_for(clocks) >= ALONE_AFTER => {
+            let credible = clocks.credible?;
+            Some(own.min(credible.day()))
+        }
         None => None,
     }
 }
@@ -96,13 +100,16 @@ pub fn confirmed(own: WallTime, reports: &[Report]) -> Option<WallTime> {
 }
 
 /// The moment that a node which starts with `horizon` goes on from until a peer confirms one: its own clock's,
-/// if that is at most [`OFF_MAX_DAYS`] further, and else the horizon's beginning, which had come.
-pub fn resumed(horizon: Day, own: WallTime) -> WallTime {
+/// if that is at most [`OFF_MAX_DAYS`] further, and else the horizon's beginning, which had come. `None` where no
+/// day ever ended: there is nothing to compare the clock with.
+pub fn resumed(horizon: Day, own: WallTime) -> Option<WallTime> {
     let believed = horizon..=horizon.plus(OFF_MAX_DAYS);
-    if believed.contains(&own.day()) {
-        own
+    if horizon == Day(0) {
+        None
+    } else if believed.contains(&own.day()) {
+        Some(own)
     } else {
-        horizon.start()
+        Some(horizon.start())
     }
 }
 
@@ -125,7 +132,7 @@ mod tests {
     fn clocks(own: WallTime, reports: &[Report]) -> Clocks<'_> {
         Clocks {
             own,
-            credible: own,
+            credible: Some(own),
             reports,
             uptime: minutes(10),
             unheard: None,
@@ -268,7 +275,7 @@ mod tests {
             trusted_today(&Clocks {
                 uptime: days(9),
                 unheard: Some(days(1)),
-                credible,
+                credible: Some(credible),
                 ..clocks(own, &[])
             })
         };
@@ -284,10 +291,10 @@ mod tests {
         let behind = NOON.minus(days(40));
         let reports = [heard(NOON)];
         let mut told = clocks(NOON, &reports);
-        told.credible = behind;
+        told.credible = Some(behind);
         assert_eq!(trusted_today(&told), Some(NOON.day()));
         let mut alone = clocks(NOON, &[]);
-        (alone.credible, alone.company) = (behind, Company::Alone);
+        (alone.credible, alone.company) = (None, Company::Alone);
         assert_eq!(trusted_today(&alone), Some(NOON.day()));
     }
 
@@ -295,12 +302,20 @@ mod tests {
     fn a_long_weekend_is_believed_and_a_longer_time_is_not() {
         let today = NOON.day();
         let after = |count| resumed(today, NOON.plus(days(count)));
-        assert_eq!(after(0), NOON);
-        assert_eq!(after(4), NOON.plus(days(4)));
-        assert_eq!(after(5), today.start());
-        assert_eq!(after(400), today.start());
-        assert_eq!(resumed(today, NOON.minus(days(1))), today.start());
-        assert_eq!(resumed(Day(0), NOON), Day(0).start(), "nobody ever agreed");
+        assert_eq!(after(0), Some(NOON));
+        assert_eq!(after(4), Some(NOON.plus(days(4))));
+        assert_eq!(after(5), Some(today.start()));
+        assert_eq!(after(400), Some(today.start()));
+        let behind = NOON.minus(days(1));
+        assert_eq!(resumed(today, behind), Some(today.start()));
+    }
+
+    #[test]
+    fn a_node_that_no_other_ever_told_the_time_ends_no_day_by_its_own_clock() {
+        assert_eq!(resumed(Day(0), NOON), None);
+        let mut never = clocks(NOON, &[]);
+        (never.uptime, never.credible) = (days(9), None);
+        assert_eq!(trusted_today(&never), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Engine {
         let leaps = planted!("a-leap-alone-ends-days");
         let today = purge::trusted_today(&Clocks {
             own,
-            credible: if leaps { own } else { self.credible() },
+            credible: if leaps { Some(own) } else { self.credible() },
             reports: &reports,
             uptime: self.now.mono,
             unheard: Some(self.now.mono.saturating_sub(self.heard)),
@@ -64,12 +64,12 @@ impl Engine {
     /// The furthest that time can have come by what this node knows, whatever its clock says.
     ///
     /// What a peer confirms takes the place of what was believed at the start: that clock may have been ahead.
-    fn credible(&self) -> WallTime {
+    fn credible(&self) -> Option<WallTime> {
         let base = match self.certain_base {
-            0 => self.resumed_base,
-            certain => certain,
+            0 => self.resumed_base?,
+            certain => WallTime(certain),
         };
-        WallTime(base).plus(self.now.mono)
+        Some(base.plus(self.now.mono))
     }
 
     /// Notes which moment has come for certain; what was noted before moves on by a clock that nobody
@@ -91,9 +91,9 @@ impl Engine {
     }
 
     /// Wall time at this node's start, as far as it is believed while no peer confirms any.
-    pub(super) fn resumed_base(horizon: Day, now: Now) -> u64 {
-        let resumed = purge::resumed(horizon, now.wall);
-        resumed.minus(now.mono).0
+    pub(super) fn resumed_base(horizon: Day, now: Now) -> Option<WallTime> {
+        let resumed = purge::resumed(horizon, now.wall)?;
+        Some(resumed.minus(now.mono))
     }
 
     /// What connected peers said of their clocks.

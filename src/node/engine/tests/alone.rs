@@ -143,6 +143,17 @@ fn an_office_that_was_off_for_weeks_ends_its_days_once_it_hears_another() {
 }
 
 #[test]
+fn what_an_office_believes_at_its_start_gives_way_to_what_it_hears() {
+    let mut ward = Ward::new();
+    ward.off_for(HOUR, days(3));
+    ward.mesh.run_for(minutes(2));
+    assert_eq!(ward.mesh.peers_of("ward-2").len(), 2);
+    ward.mesh.cut("ward-2");
+    ward.on_for(25 * HOUR);
+    assert_eq!(ward.horizon(), ward.today());
+}
+
+#[test]
 fn a_clock_that_falls_back_ends_no_day_and_brings_none_back() {
     for back in [3 * HOUR, days(400)] {
         let mut ward = Ward::new();

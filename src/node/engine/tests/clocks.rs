@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::domain::testing::NOON;
-use crate::domain::time::WallTime;
 use crate::domain::trust::{Circumstances, Refusal};
 
 /// What a clock is set wrong by, in milliseconds.
