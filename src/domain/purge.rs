@@ -1,7 +1,9 @@
 //! Which day is certainly over: the rule that lets a node destroy bodies.
 //!
 //! What is destroyed is gone, so one clock that leaps ahead must not empty a node. A day counts as
-//! over only when this node's clock says so and a peer's clock agrees, or nobody is there to ask. On
+//! over only when this node's clock says so and a peer's clock agrees, or nobody is there to ask. Whoever
+//! hears nobody goes by its own clock, but no further than time can have passed since somebody agreed: a
+//! clock that leaps ahead makes the certificates of all peers look ended, so it cuts itself off. On
 //! the other side no clock, however wrong, brings a day back: the horizon only grows.
 
 use std::time::Duration;
@@ -18,6 +20,12 @@ pub const REPORT_MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// A day: an office that was cut off still forgets on time, and a clock that is wrong for an hour
 /// after a dead battery destroys nothing.
 pub const ALONE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many days a node that starts believes to have been off, by nothing but its own clock.
+///
+/// Four: a machine that is switched off over a long weekend, in an office that is cut off, ends its days in
+/// time. A clock that was set wrong meanwhile destroys nothing more than four days early.
+pub const OFF_MAX_DAYS: u32 = 4;
 
 /// What a peer's clock said, and how long ago that was by this node's monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +50,10 @@ pub enum Company {
 pub struct Clocks<'a> {
     /// This node's clock.
     pub own: WallTime,
+    /// The furthest that time can have come by what this node knows: the last moment that was confirmed, or
+    /// the one that it [`resumed`] at, and what has passed since by a clock that nobody sets. `None` where it
+    /// never knew of any.
+    pub credible: Option<WallTime>,
     /// What peers said lately.
     pub reports: &'a [Report],
     /// How long this node has run, by a clock that nobody sets.
@@ -68,7 +80,10 @@ pub fn trusted_today(clocks: &Clocks<'_>) -> Option<Day> {
     let confirmed = fresh.map(|one| one.said.plus(one.age).day()).max();
     match confirmed {
         Some(theirs) => Some(own.min(theirs)),
-        None if unheard_for(clocks) >= ALONE_AFTER => Some(own),
+        None if unheard_for(clocks) >= ALONE_AFTER => {
+            let credible = clocks.credible?;
+            Some(own.min(credible.day()))
+        }
         None => None,
     }
 }
@@ -82,6 +97,20 @@ pub fn confirmed(own: WallTime, reports: &[Report]) -> Option<WallTime> {
     let offset = |one: &Report| (one.said.plus(one.age).0 as i64).saturating_sub(own.0 as i64);
     let offset = time::median(fresh.map(offset).collect())?;
     Some(WallTime(own.0.saturating_add_signed(offset.min(0))))
+}
+
+/// The moment that a node which starts with `horizon` goes on from until a peer confirms one: its own clock's,
+/// if that is at most [`OFF_MAX_DAYS`] further, and else the horizon's beginning, which had come. `None` where no
+/// day ever ended: there is nothing to compare the clock with.
+pub fn resumed(horizon: Day, own: WallTime) -> Option<WallTime> {
+    let believed = horizon..=horizon.plus(OFF_MAX_DAYS);
+    if horizon == Day(0) {
+        None
+    } else if believed.contains(&own.day()) {
+        Some(own)
+    } else {
+        Some(horizon.start())
+    }
 }
 
 fn unheard_for(clocks: &Clocks<'_>) -> Duration {
@@ -103,6 +132,7 @@ mod tests {
     fn clocks(own: WallTime, reports: &[Report]) -> Clocks<'_> {
         Clocks {
             own,
+            credible: Some(own),
             reports,
             uptime: minutes(10),
             unheard: None,
@@ -237,6 +267,55 @@ mod tests {
         assert_eq!(cut_off(days(9), Some(minutes(90))), None);
         // A wall clock that leapt does not make the node older.
         assert_eq!(cut_off(minutes(10), Some(days(400))), None);
+    }
+
+    #[test]
+    fn a_node_that_hears_nobody_trusts_its_own_clock_no_further_than_time_can_have_passed() {
+        let cut_off = |own: WallTime, credible: WallTime| {
+            trusted_today(&Clocks {
+                uptime: days(9),
+                unheard: Some(days(1)),
+                credible: Some(credible),
+                ..clocks(own, &[])
+            })
+        };
+        let (ahead, behind) = (NOON.plus(days(40)), NOON.minus(days(40)));
+        assert_eq!(cut_off(NOON, NOON), Some(NOON.day()));
+        assert_eq!(cut_off(ahead, NOON), Some(NOON.day()));
+        assert_eq!(cut_off(NOON, behind), Some(behind.day()));
+        assert_eq!(cut_off(behind, NOON), Some(behind.day()));
+    }
+
+    #[test]
+    fn what_is_credible_binds_nobody_who_is_told_or_alone_in_the_clinic() {
+        let behind = NOON.minus(days(40));
+        let reports = [heard(NOON)];
+        let mut told = clocks(NOON, &reports);
+        told.credible = Some(behind);
+        assert_eq!(trusted_today(&told), Some(NOON.day()));
+        let mut alone = clocks(NOON, &[]);
+        (alone.credible, alone.company) = (None, Company::Alone);
+        assert_eq!(trusted_today(&alone), Some(NOON.day()));
+    }
+
+    #[test]
+    fn a_long_weekend_is_believed_and_a_longer_time_is_not() {
+        let today = NOON.day();
+        let after = |count| resumed(today, NOON.plus(days(count)));
+        assert_eq!(after(0), Some(NOON));
+        assert_eq!(after(4), Some(NOON.plus(days(4))));
+        assert_eq!(after(5), Some(today.start()));
+        assert_eq!(after(400), Some(today.start()));
+        let behind = NOON.minus(days(1));
+        assert_eq!(resumed(today, behind), Some(today.start()));
+    }
+
+    #[test]
+    fn a_node_that_no_other_ever_told_the_time_ends_no_day_by_its_own_clock() {
+        assert_eq!(resumed(Day(0), NOON), None);
+        let mut never = clocks(NOON, &[]);
+        (never.uptime, never.credible) = (days(9), None);
+        assert_eq!(trusted_today(&never), None);
     }
 
     #[test]

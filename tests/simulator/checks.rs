@@ -206,7 +206,8 @@ impl World {
         }
     }
 
-    /// A horizon that moves: only past days that are over by this clock and by a peer's.
+    /// A horizon that moves: only past days that are over by this clock and by a peer's, or, where nobody is
+    /// heard, by this clock and by what can have passed.
     fn check_horizon(&mut self, node: usize, horizon: Day, commit: &Commit) {
         let held = self.nodes[node].disk.horizon;
         if horizon < held {
@@ -225,6 +226,7 @@ impl World {
         // Whoever answers while the commit waits for the disk does not undo what was decided.
         let since = found.undecided_since(time);
         let alone = found.alone_until(time).is_some_and(|at| at >= since);
+        let alone = alone && found.credible(time).day() >= horizon;
         // Whoever has just heard that the last other node is revoked has nobody to ask any more.
         let others = self.around(node, commit).iter().all(|model| {
             let mut devices = model.devices.iter();

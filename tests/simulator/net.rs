@@ -2,8 +2,10 @@
 //! or both, and the handshake that decides who gets a link at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use clinic_mesh::domain::mesh_keys::AcceptedKeys;
+use clinic_mesh::domain::time::WallTime;
 use clinic_mesh::domain::trust::{Circumstances, Issuer, Reach, Refusal, Shown};
 use clinic_mesh::node::engine::{Input, LinkId};
 use clinic_mesh::wire::Frame;
@@ -43,6 +45,17 @@ impl Node {
     pub(crate) fn alone_until(&self, now: u64) -> Option<u64> {
         let is_alone = now - self.heard >= 24 * HOUR;
         is_alone.then_some(now).or(self.alone)
+    }
+
+    /// The furthest that it may take time to have come at `now` while it hears nobody, by what it could know
+    /// of the time when it started or from others since.
+    pub(crate) fn credible(&self, now: u64) -> WallTime {
+        // Two seconds for the way of the frame.
+        let running = Duration::from_millis(now - self.started + 2000);
+        let furthest = self
+            .furthest_told
+            .map_or(self.resumed, |told| told.max(self.resumed));
+        furthest.plus(running)
     }
 
     /// Since when what is in the commit that it begins now may have been decided: behind a slow disk it
@@ -355,7 +368,10 @@ impl World {
     fn note_peer_clock(&mut self, node: usize, link: u64, frame: &Frame) {
         if let Frame::Hello { now, .. } | Frame::Beat { now } = frame {
             let seen = (self.time, *now);
-            self.nodes[node].peer_clocks.insert(link, seen);
+            let found = &mut self.nodes[node];
+            found.peer_clocks.insert(link, seen);
+            let running = Duration::from_millis(self.time - found.started);
+            found.furthest_told = found.furthest_told.max(Some(now.minus(running)));
         }
     }
 

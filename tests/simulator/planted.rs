@@ -23,6 +23,7 @@ const BUGS: &[(&str, u64)] = &[
     ("future-accepted", 200),
     ("horizon-one-day-ahead", 50),
     ("own-clock-ends-days", 200),
+    ("a-leap-alone-ends-days", 400),
     ("purge-attested-early", 200),
     ("bodies-not-destroyed", 200),
     ("answered-before-durable", 50),

@@ -70,7 +70,12 @@ pub(crate) struct Node {
     /// What peers' clocks were seen to say by link, with the moment of it: what was held up on one
     /// link says nothing against what another one said since.
     pub(crate) peer_clocks: BTreeMap<u64, (u64, WallTime)>,
-    /// Whether its clock was ever so wrong that it may have ended days too early.
+    /// What it may have believed of the time when it started.
+    pub(crate) resumed: WallTime,
+    /// The furthest that a peer's clock was seen to say in this run, as the time of its start.
+    pub(crate) furthest_told: Option<WallTime>,
+    /// Whether it ended days too early, as a wrong clock may make it do where another agrees, where nobody is
+    /// there to ask, or by a few days.
     pub(crate) horizon_off: bool,
 }
 
@@ -313,6 +318,8 @@ impl World {
             alone: None,
             last_commit: (0, 0),
             peer_clocks: BTreeMap::new(),
+            resumed: WallTime(0),
+            furthest_told: None,
             horizon_off: false,
         });
         let node = self.nodes.len() - 1;
@@ -343,6 +350,8 @@ impl World {
         found.furthest = wall;
         found.model = None;
         found.peer_clocks.clear();
+        found.resumed = believed_at_start(found.disk.horizon, wall);
+        found.furthest_told = None;
         let now = Now {
             wall,
             mono: Duration::ZERO,
@@ -686,4 +695,13 @@ fn first_eight(segment: &Segment) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&segment.signature.as_bytes()[..8]);
     first
+}
+
+/// What a node that starts may believe of the time before it hears anybody: its clock, where that is at most a
+/// long weekend after the last day that it saw begin.
+fn believed_at_start(horizon: Day, wall: WallTime) -> WallTime {
+    match wall.day().0.checked_sub(horizon.0) {
+        Some(0..=4) => wall,
+        Some(_) | None => horizon.start(),
+    }
 }

@@ -66,7 +66,7 @@ use crate::domain::record::Clinic;
 use crate::domain::retraction::Retraction;
 use crate::domain::sign::SigningKey;
 use crate::domain::space::Space;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, WallTime};
 use crate::domain::trust::{self, MeshKey, Reach, Refusal, TrustView};
 
 use batch::Batch;
@@ -140,6 +140,8 @@ pub struct Engine {
     refusals: BTreeMap<(Option<DeviceId>, Refusal), (Duration, u32)>,
     /// See [`Engine::certain_base`], in milliseconds since 1970.
     certain_base: u64,
+    /// See [`Engine::resumed_base`].
+    resumed_base: Option<WallTime>,
     /// What this device was last told to show in handshakes.
     shown: Option<trust::Credentials>,
     /// What handshakes are judged by.
@@ -204,6 +206,7 @@ impl Engine {
             condition: None,
             refusals: BTreeMap::new(),
             certain_base: 0,
+            resumed_base: Self::resumed_base(boot.horizon, now),
             shown: None,
             trust,
             renewing: BTreeSet::new(),

@@ -14,7 +14,7 @@ use crate::domain::time::{Day, WallTime};
 
 use crate::planted::planted;
 
-use super::{Changed, Effect, Engine};
+use super::{Changed, Effect, Engine, Now};
 
 impl Engine {
     /// Moves the horizon when a day has ended for certain.
@@ -42,8 +42,10 @@ impl Engine {
         }
         let reports = self.reports();
         let others = self.record.clinic.nodes().any(|(id, _)| *id != self.me);
+        let leaps = planted!("a-leap-alone-ends-days");
         let today = purge::trusted_today(&Clocks {
             own,
+            credible: if leaps { Some(own) } else { self.credible() },
             reports: &reports,
             uptime: self.now.mono,
             unheard: Some(self.now.mono.saturating_sub(self.heard)),
@@ -57,6 +59,17 @@ impl Engine {
             Some(today) if planted!("horizon-one-day-ahead") => Some(today.plus(1)),
             today => today,
         }
+    }
+
+    /// The furthest that time can have come by what this node knows, whatever its clock says.
+    ///
+    /// What a peer confirms takes the place of what was believed at the start: that clock may have been ahead.
+    fn credible(&self) -> Option<WallTime> {
+        let base = match self.certain_base {
+            0 => self.resumed_base?,
+            certain => WallTime(certain),
+        };
+        Some(base.plus(self.now.mono))
     }
 
     /// Notes which moment has come for certain; what was noted before moves on by a clock that nobody
@@ -75,6 +88,12 @@ impl Engine {
         let uptime = self.now.mono.as_millis() as u64;
         let by_days = self.horizon.start().0.saturating_sub(uptime);
         WallTime(self.certain_base.max(by_days))
+    }
+
+    /// Wall time at this node's start, as far as it is believed while no peer confirms any.
+    pub(super) fn resumed_base(horizon: Day, now: Now) -> Option<WallTime> {
+        let resumed = purge::resumed(horizon, now.wall)?;
+        Some(resumed.minus(now.mono))
     }
 
     /// What connected peers said of their clocks.

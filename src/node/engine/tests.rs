@@ -1,5 +1,6 @@
 //! Stories of a small clinic, each told to real engines without a socket, a disk or a clock.
 
+mod alone;
 mod clocks;
 // The simulator's disk, so that both try the engine against the same promises.
 #[path = "../../../tests/simulator/disk.rs"]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::domain::testing::NOON;
-use crate::domain::time::WallTime;
 use crate::domain::trust::{Circumstances, Refusal};
 
 /// What a clock is set wrong by, in milliseconds.
@@ -185,13 +184,6 @@ fn a_forged_clock_destroys_nothing_early() {
     }
 }
 
-/// The moment that an office judges certificates by, as the runner hands it to the network.
-fn judging(mesh: &Mesh, office: &str) -> WallTime {
-    let now = mesh.now(office);
-    let certain = mesh.offices[office].engine.certain_base().plus(now.mono);
-    now.wall.max(certain)
-}
-
 #[test]
 fn a_forged_clock_brings_no_certificate_back() {
     for skew in FORGED.into_iter().filter(|skew| *skew < 0) {
@@ -201,7 +193,7 @@ fn a_forged_clock_brings_no_certificate_back() {
         r.mesh.run_for(minutes(20));
         r.mesh.offices.get_mut("ward-2").expect("it runs").skew = skew;
         r.mesh.run_for(minutes(1));
-        let now = judging(&r.mesh, "ward-2");
+        let now = r.mesh.judging("ward-2");
         assert!(
             now > end.plus(minutes(15)),
             "it knows better than its clock: {now}"

@@ -165,6 +165,13 @@ impl Mesh {
         }
     }
 
+    /// The moment that an office judges certificates by, as the runner hands it to the network.
+    pub(super) fn judging(&self, name: &str) -> WallTime {
+        let now = self.now(name);
+        let certain = self.offices[name].engine.certain_base().plus(now.mono);
+        now.wall.max(certain)
+    }
+
     /// Cuts an office off from everyone.
     pub(super) fn cut(&mut self, name: &str) {
         self.down.insert(name.into());
@@ -238,7 +245,7 @@ impl Mesh {
             proven: shown.certificate.noise_key,
             dialled: None,
             address: None,
-            now: self.wall(office.skew),
+            now: self.judging(me),
         };
         view.admit_opened(&shown, at)
     }
