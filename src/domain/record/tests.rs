@@ -1,8 +1,10 @@
 use super::*;
 use crate::domain::cert::{Capabilities, Scope, Scopes};
+use crate::domain::id::Hash;
 use crate::domain::log::Epoch;
 use crate::domain::sign::Signed;
-use crate::domain::statement::{Act, LogEnd, Seen};
+use crate::domain::space::Space;
+use crate::domain::statement::{Act, History, Invitation, LogEnd, Seen};
 use crate::domain::testing::{
     ADMIN, NOON, SampleClinic, days, facts, mesh_key, minutes, name, seed16, sorted,
 };

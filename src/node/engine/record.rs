@@ -6,19 +6,16 @@ use std::sync::Arc;
 
 use crate::domain::audit::{Actor, AuditRecord, Deed, Origin};
 use crate::domain::enforcement;
-use crate::domain::id::{AuthorId, ClinicId, DeviceId, Hash};
-use crate::domain::log::{Entry, Epoch, Log, SEGMENT_BYTES_MAX, Segment};
-use crate::domain::record::{Clinic, Item, VoidReason};
+use crate::domain::id::{AuthorId, ClinicId, Hash};
+use crate::domain::log::{Epoch, Log, SEGMENT_BYTES_MAX, Segment};
+use crate::domain::record::{Clinic, Item};
 use crate::domain::renewal::{Renewal, RenewalId, RenewalItem, is_renewer};
 use crate::domain::space::Space;
-use crate::domain::statement::{LogEnd, Statement, StatementId};
-use crate::domain::time::{Day, Hlc};
-use crate::domain::trust::MeshKey;
+use crate::domain::statement::{Statement, StatementId};
+use crate::domain::time::Hlc;
 
 use super::link::Stage;
-use super::{
-    Changed, CommandRefusal, DeviceStanding, Effect, Engine, Job, LinkId, Load, Reply, Ticket,
-};
+use super::{Changed, CommandRefusal, DeviceStanding, Effect, Engine, Job, Load, Reply, Ticket};
 
 /// Statements and what they make.
 #[derive(Debug)]
@@ -186,24 +183,6 @@ impl Engine {
         self.record_changed();
     }
 
-    /// Logs of devices whose revocation is another one now, or void, or whose enrolment is: where they end
-    /// is to be found anew.
-    fn forget_ends(&mut self, before: &Clinic) {
-        let after = self.record.clinic.clone();
-        let changed = before.devices.iter().filter(|(id, device)| {
-            let now = after.devices.get(id);
-            now.and_then(|now| now.revocation.as_ref()) != device.revocation.as_ref()
-        });
-        let changed: BTreeSet<AuthorId> = changed.map(|(id, _)| AuthorId::from(*id)).collect();
-        if changed.is_empty() {
-            return;
-        }
-        for log in self.holdings.logs_where(|author| changed.contains(author)) {
-            let state = self.holdings.log_mut(&log);
-            (state.end, state.cut) = (None, false);
-        }
-    }
-
     fn note_statement(&mut self, id: StatementId) {
         let actor = Actor::Admin(id.author);
         let deed = Deed::Statement {
@@ -276,189 +255,6 @@ impl Engine {
         }
     }
 
-    /// Looks for the end of every log of a revoked device that is held here.
-    pub(super) fn find_ends(&mut self) {
-        let clinic = self.record.clinic.clone();
-        let is_revoked = |author: &AuthorId| clinic.revoked_at(author).is_some();
-        for log in self.holdings.logs_where(is_revoked) {
-            self.find_end(log);
-        }
-    }
-
-    fn find_end(&mut self, log: Log) {
-        let clinic = &self.record.clinic;
-        let named = clinic.named_end(&log.author, &log.space, log.epoch);
-        let at = clinic.revoked_at(&log.author);
-        let state = self.holdings.log_mut(&log);
-        state.cut |= at.is_some();
-        match (named, at) {
-            (Some(end), _) => state.end = Some(end),
-            // Looked for again at every change: an earlier revocation may have come to light.
-            (None, Some(at)) if state.time.wall() > at => {
-                let load = Load::Segments {
-                    log,
-                    from: 1,
-                    bytes: SEGMENT_BYTES_MAX,
-                };
-                self.load(Job::FindEnd { log }, load);
-            }
-            (None, _) => {}
-        }
-    }
-
-    /// Headers of a revoked device's log were read: its end is the last entry from before.
-    pub(super) fn on_end_found(&mut self, log: Log, segments: &[Segment]) {
-        let clinic = &self.record.clinic;
-        let named = clinic.named_end(&log.author, &log.space, log.epoch);
-        let at = clinic.revoked_at(&log.author);
-        // While the headers were read, a revocation that names the end may have arrived.
-        let (Some(at), None) = (at, named) else {
-            return;
-        };
-        let mut found = false;
-        for segment in segments {
-            found |= self.note_end_at(segment, at);
-        }
-        let Some(last) = segments.last() else { return };
-        if !found {
-            let load = Load::Segments {
-                log,
-                from: last.last() + 1,
-                bytes: SEGMENT_BYTES_MAX,
-            };
-            self.load(Job::FindEnd { log }, load);
-        }
-    }
-
-    /// Entries of an already revoked device were accepted: notes where they stop to count.
-    pub(super) fn note_end(&mut self, segment: &Segment) {
-        let Some(at) = self.record.clinic.revoked_at(&segment.log.author) else {
-            return;
-        };
-        let log = &segment.log;
-        self.holdings.log_mut(log).cut = true;
-        match self
-            .record
-            .clinic
-            .named_end(&log.author, &log.space, log.epoch)
-        {
-            Some(end) => self.holdings.log_mut(log).end = Some(end),
-            None => drop(self.note_end_at(segment, at)),
-        }
-    }
-
-    /// Says whether the segment goes beyond that moment.
-    fn note_end_at(&mut self, segment: &Segment, at: crate::domain::time::WallTime) -> bool {
-        let beyond = (segment.first..)
-            .zip(&segment.entries)
-            .find(|(_, e)| e.header.time.wall() > at);
-        let state = self.holdings.log_mut(&segment.log);
-        let Some((seq, _)) = beyond else {
-            return false;
-        };
-        let end = state.end.map_or(seq - 1, |end| end.min(seq - 1));
-        state.end = Some(end);
-        true
-    }
-
-    /// Segments signed by an admin on this machine.
-    pub(super) fn on_submit(
-        &mut self,
-        ticket: Ticket,
-        segments: Vec<Segment>,
-        mesh_keys: Vec<(u32, MeshKey)>,
-    ) {
-        let mut ids = Vec::new();
-        for segment in segments {
-            match self.submit(segment) {
-                Ok(found) => ids.extend(found),
-                Err(why) => {
-                    self.refuse(ticket, why);
-                    return;
-                }
-            }
-        }
-        for (epoch, key) in mesh_keys {
-            self.on_mesh_key(epoch, key);
-        }
-        let void: Vec<(StatementId, VoidReason)> = ids
-            .into_iter()
-            .filter_map(|id| Some((id, *self.record.clinic.void.get(&id)?)))
-            .collect();
-        self.batch.reply(ticket, Reply::Submitted(void));
-    }
-
-    fn submit(&mut self, segment: Segment) -> Result<Vec<StatementId>, CommandRefusal> {
-        let bad = |why: &str| CommandRefusal::BadSegment(why.to_owned());
-        let log = segment.log;
-        if log.space != Space::Record || log.epoch != Epoch::RECORD {
-            return Err(bad("it is not of the clinic record"));
-        }
-        if !self.record.knows_signer(&log.author) {
-            return Err(bad("its signer is not an admin of this clinic"));
-        }
-        if segment.first == 0 || segment.entries.is_empty() {
-            return Err(bad("it holds no statement"));
-        }
-        let lasts = |entry: &Entry| entry.header.last_day == Day::NEVER;
-        if !segment.entries.iter().all(lasts) {
-            return Err(bad(
-                "a statement in it is to be destroyed one day; statements are kept",
-            ));
-        }
-        let head = self.holdings.head(&log);
-        if self.holdings.log(&log).is_some_and(|state| state.forked) {
-            return Err(bad("the signer's log is forked and quarantined"));
-        }
-        let Some(segment) = segment.after(&self.clinic_id, head) else {
-            return Ok(Vec::new());
-        };
-        let earliest = self.holdings.log(&log).map_or(Hlc(0), |state| state.time);
-        if segment.first != head.seq + 1 || segment.previous != head.hash {
-            return Err(bad(
-                "it does not follow the newest statement of its signer; fetch the record first",
-            ));
-        }
-        let end = segment
-            .verify(&self.clinic_id, earliest)
-            .map_err(|why| bad(&why.to_string()))?;
-        if segment
-            .entries
-            .iter()
-            .any(|entry| entry.header.time.too_far_ahead(self.now.wall))
-        {
-            return Err(bad("it is dated too far ahead of this node's clock"));
-        }
-        if segment
-            .entries
-            .iter()
-            .any(|entry| !is_statement(entry.payload.as_ref()))
-        {
-            return Err(bad("a body is not a statement"));
-        }
-        let ids = (segment.first..=segment.last()).map(|seq| StatementId {
-            author: log.author,
-            seq,
-        });
-        let ids: Vec<StatementId> = ids.collect();
-        self.append_submitted(segment, end);
-        Ok(ids)
-    }
-
-    fn append_submitted(&mut self, segment: Segment, end: crate::domain::log::Head) {
-        let log = segment.log;
-        if let Some(entry) = segment.entries.last() {
-            self.clock.observe(entry.header.time);
-            let state = self.holdings.log_mut(&log);
-            state.tentative = end;
-            state.time = entry.header.time;
-        }
-        self.record_arrived(&segment);
-        self.batch.receive(LinkId(u64::MAX), Arc::new(segment), end);
-        // What an admin brings may be all that a peer was still waited for.
-        self.check_all_stages();
-    }
-
     /// Reads the whole record for a face.
     pub(super) fn on_record(&mut self, ticket: Ticket) {
         let mut rest = self.holdings.logs_of(&Space::Record);
@@ -507,18 +303,6 @@ impl Engine {
         self.read_record(job);
     }
 
-    /// Where the logs of a device end here.
-    pub(super) fn ends_of(&self, device: &DeviceId) -> Vec<LogEnd> {
-        let logs = self.holdings.logs_by(&AuthorId::from(*device));
-        let held = logs.into_iter().filter(|(_, state)| state.durable.seq > 0);
-        let end = |(log, state): (Log, super::holdings::LogState)| LogEnd {
-            space: log.space,
-            epoch: log.epoch,
-            seq: state.durable.seq,
-        };
-        held.map(end).collect()
-    }
-
     /// Digest of the record as held.
     pub(super) fn record_digest(&self) -> Hash {
         self.holdings.record_digest()
@@ -531,8 +315,4 @@ fn record_log(author: AuthorId) -> Log {
         author,
         epoch: Epoch::RECORD,
     }
-}
-
-fn is_statement(payload: Option<&crate::domain::log::Payload>) -> bool {
-    payload.is_some_and(|payload| Statement::from_body(&payload.body).is_ok())
 }
