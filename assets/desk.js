@@ -164,9 +164,9 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		// Two kinds are for everybody, the others for whoever oversees.
+		// Some kinds are for everybody, the others for whoever oversees.
 		const warnings = known.status?.warnings ?? [];
-		const urgent = warnings.find(one => ['contact', 'clock'].includes(one.kind));
+		const urgent = warnings.find(one => ['contact', 'clock', 'revoked'].includes(one.kind));
 		const warning = urgent ?? (oversees() ? warnings[0] : undefined);
 		const alarm = known.link === 'lost' || revoked || urgent;
 		this.banner.hidden = !alarm && !warning;

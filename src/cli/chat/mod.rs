@@ -55,10 +55,10 @@ fn news(said: &mut BTreeSet<String>, warnings: &[WarningView]) -> Vec<String> {
     fresh
 }
 
-/// As on the page for browsers: who is out of contact or whose clock is wrong works with less than the
-/// others know; the rest is the admin's.
+/// As on the page for browsers: who is out of contact or refused as revoked, or whose clock is wrong, works with
+/// less than the others know; the rest is the admin's.
 fn for_everyone(warnings: &[WarningView]) -> impl Iterator<Item = &WarningView> {
-    let kinds = ["contact", "clock"];
+    let kinds = ["contact", "clock", "revoked"];
     warnings
         .iter()
         .filter(move |warning| kinds.contains(&warning.kind.as_str()))
@@ -163,5 +163,11 @@ mod tests {
         assert!(news(&mut said, &stale).is_empty(), "once");
         assert!(news(&mut said, &[]).is_empty());
         assert_eq!(news(&mut said, &stale[..1]).len(), 1, "again");
+    }
+
+    #[test]
+    fn who_is_refused_as_revoked_is_told_whoever_it_is() {
+        let lines = news(&mut BTreeSet::new(), &[warning("revoked")]);
+        assert_eq!(lines, ["WARNING: About revoked. Look."]);
     }
 }
