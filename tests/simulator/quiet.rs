@@ -130,9 +130,7 @@ impl World {
             key.matches(&self.authority.id, epoch, hash).then_some(key)
         };
         for (epoch, (hash, ..)) in all.keys_needed(now) {
-            let Some(key) = made(epoch, hash) else {
-                return None;
-            };
+            let key = made(epoch, hash)?;
             let lacks = |node: &&usize| {
                 let held = self.nodes[**node].disk.mesh_keys.get(&epoch);
                 held.is_none_or(|held| held.expose() != key.expose())
