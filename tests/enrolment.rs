@@ -280,6 +280,35 @@ fn an_invitation_whose_code_was_lost_is_listed_made_again_and_cancelled() {
     assert_eq!(told["revocations"].as_array().map(Vec::len), Some(2));
 }
 
+/// Who comes with a code that was withdrawn elsewhere would else be shown six digits, and be refused by the
+/// signature only.
+#[test]
+fn an_invitation_that_is_cancelled_at_another_office_is_not_heard_any_more_where_it_waits() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    let mut ward = clinic.join(&front, "ward-2");
+    ward.start(&clinic);
+    front.connected_to(&clinic, &ward);
+    let mut waiting = clinic.invite(&ward, "lab");
+    let mut other = clinic.invite(&front, "attic");
+    let id = waiting.line()["invitation"].as_str().expect("an id").to_owned();
+    other.line();
+    eventually("the front desk knows the invitation", || {
+        let listed = ["device", "invitations", "--json"];
+        let listed = clinic.on(&front, &listed).said().done();
+        listed.out.contains(&id).then_some(())
+    });
+    let cancel = ["revoke", "invitation", &id];
+    clinic.on(&front, &cancel).said().done();
+    assert!(!waiting.end().success(), "the command that waits says so");
+    let progress = clinic.on(&front, &["device", "invitations"]).said().done();
+    assert!(progress.out.contains("open"), "the other one goes on");
+    other.interrupt();
+    ward.stop();
+    front.stop();
+}
+
 #[test]
 fn an_invitation_that_waits_keeps_nobody_from_revoking_and_lets_its_machine_in_afterwards() {
     let clinic = Clinic::found();

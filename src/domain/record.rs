@@ -208,6 +208,17 @@ impl Clinic {
             .is_some_and(|device| device.revocation.is_none())
     }
 
+    /// Whether an invitation lets nobody in any more although nobody used it: it was withdrawn, whoever issued it
+    /// was ended, or it does not count.
+    pub fn has_ended(&self, invitation: &InvitationId) -> bool {
+        let Some(found) = self.invitations.get(invitation) else {
+            return true;
+        };
+        let issuer = self.admins.get(&found.issuer);
+        let issued = issuer.is_some_and(|admin| admin.ended.is_none());
+        found.by.is_none() && (found.used || !issued)
+    }
+
     /// The devices that take part.
     pub fn members(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
         let devices = self.devices.iter().map(|(id, device)| (id, &**device));

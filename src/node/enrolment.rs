@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -21,8 +22,8 @@ pub use crate::net::enrol::{Alarm, Candidate, DecideError, OpenError, Progress, 
 use crate::net::enrol::{Decision, Host, Ticket};
 use crate::platform::entropy;
 
-use super::engine::{Command, Reply};
-use super::handle::Handle;
+use super::engine::{Changed, Command, Reply};
+use super::handle::{Handle, WeakHandle};
 
 /// Longest life of an invitation at a node; the record's own bound is a day.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -71,6 +72,7 @@ impl Enrolment {
     ) -> Self {
         let host = Host::new(address, noise_key);
         tokio::spawn(note_alarms(host.clone(), node.clone()));
+        tokio::spawn(take_back(host.clone(), node.hints(), node.weak()));
         Self {
             host,
             discovery,
@@ -176,14 +178,35 @@ pub fn mark(progress: &Progress) -> String {
     format!("{}-{alarms}", progress.stage.name())
 }
 
+/// Takes back the invitations that the record ends, whoever did that and wherever: who comes with such a code
+/// is refused at once, and the command that waits says so.
+async fn take_back(host: Host, mut hints: broadcast::Receiver<Changed>, node: WeakHandle) {
+    loop {
+        let hint = hints.recv().await;
+        let pending = host.pending();
+        let ended: Vec<InvitationId> = match hint {
+            Err(RecvError::Closed) => return,
+            Ok(Changed::Revoked) => pending,
+            Ok(Changed::Record) | Err(RecvError::Lagged(_)) if !pending.is_empty() => {
+                let Ok(Reply::Clinic(clinic)) = node.ask(Command::Clinic).await else {
+                    return;
+                };
+                let ended = |id: &InvitationId| clinic.has_ended(id);
+                pending.into_iter().filter(ended).collect()
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => continue,
+        };
+        for invitation in ended {
+            host.cancel(invitation);
+        }
+    }
+}
+
 /// Writes each second use of an invitation into the audit trail.
 async fn note_alarms(host: Host, node: Handle) {
     let mut alarms = host.alarms();
     // A receiver that fell behind goes on: each alarm says how many there were before it.
-    while !matches!(
-        alarms.recv().await,
-        Err(tokio::sync::broadcast::error::RecvError::Closed)
-    ) {
+    while !matches!(alarms.recv().await, Err(RecvError::Closed)) {
         let record = AuditRecord {
             actor: Actor::Stranger,
             origin: Origin::Mesh,

@@ -65,17 +65,18 @@ fn lines(clinic: &Clinic, now: WallTime) -> Vec<Line> {
         office: found.terms.office.to_string(),
         name: found.terms.name.to_string(),
         expires: found.terms.expires.into(),
-        state: state(found, now),
+        state: state(found, clinic.has_ended(id), now),
         used_by: found.by.map(|device| device.to_string()),
     };
     invitations.into_iter().map(line).collect()
 }
 
-fn state(found: &InvitationState, now: WallTime) -> &'static str {
+fn state(found: &InvitationState, ended: bool, now: WallTime) -> &'static str {
     match (found.used, found.by.is_some()) {
         (_, true) => "used",
         (true, false) => "cancelled",
         (false, false) if found.terms.expires < now => "expired",
+        (false, false) if ended => "ended",
         (false, false) => "open",
     }
 }
@@ -139,5 +140,10 @@ mod tests {
         let states: Vec<_> = lines.iter().map(|line| line.state).collect();
         assert_eq!(states, ["cancelled", "used", "open", "expired"]);
         assert!(text(&lines, Style::default(), NOON).contains("ward-pc"));
+        let admin = clinic.admins[crate::domain::testing::ADMIN].id();
+        clinic.say_root(Act::AdminEnded { admin, last: 99 });
+        let lines = super::lines(&clinic.record(), NOON.plus(minutes(10)));
+        let states: Vec<_> = lines.iter().map(|line| line.state).collect();
+        assert_eq!(states, ["cancelled", "used", "ended", "expired"]);
     }
 }

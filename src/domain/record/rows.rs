@@ -159,6 +159,8 @@ pub struct Room {
 pub struct InvitationState {
     /// Its terms.
     pub terms: Invitation,
+    /// Who issued it.
+    pub issuer: AdminId,
     /// Whether it was used or withdrawn.
     pub used: bool,
     /// The first device that used it; none when it is open or was withdrawn.

@@ -183,6 +183,16 @@ impl Host {
         self.shared.alarms.subscribe()
     }
 
+    /// The invitations that are open, or with which a machine waits.
+    pub fn pending(&self) -> Vec<InvitationId> {
+        let book = self.shared.book();
+        let pending = book
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.life.progress.stage.is_over());
+        pending.map(|(invitation, _)| *invitation).collect()
+    }
+
     /// Tells the machine that waits what the admin decided.
     pub fn decide(&self, invitation: InvitationId, decision: Decision) -> Result<(), DecideError> {
         if let Decision::Answer(answer) = &decision

@@ -243,6 +243,7 @@ impl Clinic {
             }
             let fresh = || InvitationState {
                 terms: invitation.clone(),
+                issuer: item.id.author.as_admin(),
                 used: false,
                 by: None,
             };

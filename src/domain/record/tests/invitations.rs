@@ -43,6 +43,30 @@ fn an_invitation_is_open_until_a_device_is_enrolled_by_it() {
 }
 
 #[test]
+fn an_invitation_ends_when_it_is_withdrawn_or_its_issuer_is_and_not_by_being_used() {
+    let fresh = || {
+        let mut clinic = with_sam(clinic());
+        issue(&mut clinic, "Sam");
+        clinic
+    };
+    assert!(!fresh().record().has_ended(&ID));
+    assert!(clinic().record().has_ended(&ID), "nobody knows of it");
+    let mut withdrawn = fresh();
+    withdrawn.say(used(None));
+    assert!(withdrawn.record().has_ended(&ID));
+    let mut in_use = fresh();
+    enrol(&mut in_use, "Sam", "pharmacy");
+    assert!(!in_use.record().has_ended(&ID));
+    // Sam's statement goes on counting, or does not; nobody is left to let the machine in.
+    for last in [1, 0] {
+        let mut orphaned = fresh();
+        let admin = orphaned.admins["Sam"].id();
+        orphaned.say_root(Act::AdminEnded { admin, last });
+        assert!(orphaned.record().has_ended(&ID), "{last}");
+    }
+}
+
+#[test]
 fn the_second_device_with_one_invitation_is_not_enrolled() {
     let mut clinic = clinic();
     issue(&mut clinic, ADMIN);
