@@ -292,7 +292,10 @@ fn an_invitation_that_is_cancelled_at_another_office_is_not_heard_any_more_where
     front.connected_to(&clinic, &ward);
     let mut waiting = clinic.invite(&ward, "lab");
     let mut other = clinic.invite(&front, "attic");
-    let id = waiting.line()["invitation"].as_str().expect("an id").to_owned();
+    let id = waiting.line()["invitation"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     other.line();
     eventually("the front desk knows the invitation", || {
         let listed = ["device", "invitations", "--json"];

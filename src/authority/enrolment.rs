@@ -222,7 +222,7 @@ impl Authority {
         let makers = self.record.items().filter_map(|item| {
             let rotated = matches!(
                 item.statement.act,
-                Act::MeshKeyRotated { .. } | Act::RootRotated { .. }
+                Act::MeshKeyRotated { .. } | Act::MeshKeysPlanned { .. } | Act::RootRotated { .. }
             );
             let author = item.id.author;
             let is_admin = self.clinic.admins.contains_key(&author.as_admin());

@@ -166,7 +166,7 @@ impl CommittedKeys {
             return false;
         }
         let mut since = begins;
-        for (epoch, commitment) in (first..).zip(keys) {
+        for (commitment, epoch) in keys.iter().zip(first..) {
             let key = CommittedKey {
                 commitment: *commitment,
                 since,

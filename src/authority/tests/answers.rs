@@ -397,8 +397,18 @@ fn of_a_long_record_an_answer_holds_the_logs_that_it_is_checked_by() {
     };
     assert_eq!(authors(&answer.record), 4);
     // The first admin made the mesh key, so its log is needed; the third admin's is not.
-    answer.record = ben.record_for(ben.id(), 0);
+    let ben_id = ben.id();
+    answer.record = ben.record_for(ben_id, 0);
     assert_eq!(authors(&answer.record), 3);
+    answer.check(&machine.promise(), NOW).expect("sound");
+    // Nor can planned keys be checked without the log of whoever planned them.
+    drop(ben);
+    let mut cyd = Authority::open_admin(&bench.path(), &name("cyd"), &admin_words(), bench.rng())
+        .expect("opened");
+    cyd.plan_mesh_keys(NOW).expect("planned");
+    let mut answer = cyd.answer(machine.device(), NOW).expect("enrolled");
+    answer.record = cyd.record_for(ben_id, 0);
+    assert_eq!(authors(&answer.record), 4);
     answer.check(&machine.promise(), NOW).expect("sound");
 }
 

@@ -20,7 +20,7 @@ use crate::domain::enrol::SharedMeshKey;
 use crate::domain::id::AuthorId;
 use crate::domain::log::Segment;
 use crate::domain::record::Clinic;
-use crate::domain::statement::StatementId;
+use crate::domain::statement::{Act, StatementId};
 use crate::domain::time::AHEAD_MAX;
 use crate::domain::trust::MeshKey;
 use crate::platform::lock::LockError;
@@ -168,7 +168,15 @@ impl Desk {
         // What only waited for another log counts by now, as it does here.
         let author = self.authority.id();
         let is_void = |seq| clinic.void.contains_key(&StatementId { author, seq });
-        void.retain(|one| is_void(one.seq));
+        // A plan that another admin's came before was nobody's errand.
+        let plans = |seq| {
+            let id = StatementId { author, seq };
+            let mut items = record.items();
+            items.any(|item| {
+                item.id == id && matches!(item.statement.act, Act::MeshKeysPlanned { .. })
+            })
+        };
+        void.retain(|one| is_void(one.seq) && !plans(one.seq));
         self.check_void(&void)?;
         Ok(not_taken)
     }

@@ -125,6 +125,8 @@ fn moments_at_the_end_of_time_do_not_overflow() {
     assert!(!keys.plan(u32::MAX, end, &hashes(2..4), NOON));
     let mut keys = CommittedKeys::default();
     assert!(!keys.plan(u32::MAX - 1, NOON, &hashes(2..4), NOON));
+    assert!(keys.plan(u32::MAX - 2, NOON, &hashes(2..4), NOON));
+    assert_eq!(keys.next_number(), u32::MAX);
     let mut keys = CommittedKeys::default();
     assert!(keys.plan(1, end, &hashes(2..4), NOON));
     assert_eq!(keys.newest(NOON), None);

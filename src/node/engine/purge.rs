@@ -29,6 +29,9 @@ impl Engine {
         }
         self.horizon = horizon;
         self.batch.horizon = Some(horizon);
+        // However it was found to have come: a clinic that had one node until now has others from here on.
+        let reached = horizon.start().minus(self.now.mono);
+        self.resumed_base = self.resumed_base.max(Some(reached));
         if planted!("purge-attested-early") {
             self.on_purged(horizon);
         }
@@ -78,6 +81,10 @@ impl Engine {
         let Some(moment) = purge::confirmed(self.now.wall, &self.reports()) else {
             return;
         };
+        // That has long been over: who says so has a clock that is behind, and tells nothing of this moment.
+        if moment.day() < self.horizon {
+            return;
+        }
         let base = moment.0.saturating_sub(self.now.mono.as_millis() as u64);
         self.certain_base = self.certain_base.max(base);
     }

@@ -28,18 +28,29 @@ impl Desk {
         if !self.authority.should_plan_mesh_keys(now) {
             return Ok(());
         }
-        // By a clock that is behind, what is planned for later would begin at once at all others.
-        let offset = self.client.status().await?.mesh_offset_ms;
-        if offset.is_some_and(|offset| u128::from(offset.unsigned_abs()) > AHEAD_MAX.as_millis()) {
-            return Ok(());
-        }
         let devices = self.client.inventory().await?.devices;
-        if !all_read_it(&devices) {
+        let offset = self.client.status().await?.mesh_offset_ms;
+        if !all_read_it(&devices) || !is_right(offset, &devices) {
             return Ok(());
         }
         let planned = self.authority.plan_mesh_keys(now)?;
         self.give(&[planned.segment], &planned.made).await
     }
+}
+
+/// Whether this clock is known to be right, as far as there is anybody to ask: by one that is behind, what is
+/// planned for later would begin at once at all others.
+fn is_right(offset_ms: Option<i64>, devices: &[AssetView]) -> bool {
+    let mut others = nodes(devices).filter(|node| node.state != "this");
+    match offset_ms {
+        Some(offset) => u128::from(offset.unsigned_abs()) <= AHEAD_MAX.as_millis(),
+        None => others.next().is_none(),
+    }
+}
+
+fn nodes(devices: &[AssetView]) -> impl Iterator<Item = &AssetView> {
+    let takes_part = |device: &&AssetView| device.kind == "node" && device.state != "revoked";
+    devices.iter().filter(takes_part)
 }
 
 /// Whether every machine that takes part has told a program that reads the statement.
@@ -50,10 +61,7 @@ fn all_read_it(devices: &[AssetView]) -> bool {
         let both = version.zip(since.clone());
         both.is_some_and(|(version, since)| !version.is_older_than(&since))
     };
-    let mut nodes = devices
-        .iter()
-        .filter(|device| device.kind == "node" && device.state != "revoked");
-    nodes.all(|node| node.version.as_deref().is_some_and(reads))
+    nodes(devices).all(|node| node.version.as_deref().is_some_and(reads))
 }
 
 #[cfg(test)]
@@ -67,6 +75,21 @@ mod tests {
             "last_heard": null, "address": null, "people": [], "outdated": false,
         });
         serde_json::from_value(value).expect("an asset")
+    }
+
+    #[test]
+    fn nothing_is_planned_by_a_clock_that_is_off_or_that_nobody_was_asked_about() {
+        let own = node("node", "this", Some("0.2.0"));
+        let two = [own.clone(), node("node", "away", Some("0.2.0"))];
+        let minute = 60_000;
+        for (offset, right) in [
+            (Some(minute), true),
+            (Some(-9 * minute), false),
+            (None, false),
+        ] {
+            assert_eq!(is_right(offset, &two), right, "{offset:?}");
+        }
+        assert!(is_right(None, &[own]));
     }
 
     #[test]

@@ -174,3 +174,28 @@ fn a_clock_that_falls_back_ends_no_day_and_brings_none_back() {
         assert_eq!(ward.texts(), ["keep"]);
     }
 }
+
+/// The other one's battery is flat: it says that it is the year 2000, and then it is gone for good.
+#[test]
+fn a_peer_whose_clock_is_far_behind_leaves_what_was_believed_as_it_was() {
+    let mut ward = Ward::new();
+    for other in ["front-desk", "pharmacy"] {
+        if ward.mesh.offices.contains_key(other) {
+            ward.mesh.cut(other);
+        }
+    }
+    ward.off_for(HOUR, Duration::ZERO);
+    let front = ward.mesh.offices.get_mut("front-desk").expect("it runs");
+    front.skew = -(days(9000).as_millis() as i64);
+    ward.mesh.times_count = false;
+    ward.mesh.heal("front-desk");
+    ward.mesh.run_for(minutes(1));
+    assert_eq!(ward.mesh.peers_of("ward-2").len(), 1);
+    ward.mesh.cut("front-desk");
+    let front = ward.mesh.offices.get_mut("front-desk").expect("it runs");
+    front.skew = 0;
+    for _ in 0..3 {
+        ward.on_for(days(1));
+    }
+    assert_eq!(ward.horizon(), ward.today());
+}
