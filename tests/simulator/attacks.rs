@@ -541,9 +541,16 @@ impl World {
         }
     }
 
+    /// A key that is not the clinic's, to somebody who hears of the clinic's own at the same moment: nobody else can
+    /// have answered yet. Or one of a number that nobody has signed for.
     fn wrong_mesh_key(&mut self, stage: &Stage, rng: &mut StdRng) {
-        let newest = self.authority.mesh_keys.len() as u32;
-        let epoch = rng.random_range(newest..=newest + 1);
+        let genuine = &self.authority.mesh_keys;
+        let held = &self.nodes[stage.victim].disk.mesh_keys;
+        let lacking = genuine.keys().find(|epoch| !held.contains_key(epoch));
+        let unsigned = genuine.len() as u32 + rng.random_range(0..=1);
+        let epoch = lacking.copied().unwrap_or(unsigned);
+        let robin = self.authority.admins[ROBIN].key.clone();
+        self.give_all(stage, &robin);
         let key = [7; 32];
         self.whisper(stage, &Frame::MeshKey { epoch, key });
     }

@@ -135,6 +135,7 @@ impl World {
         if let Some(horizon) = commit.horizon {
             self.check_horizon(node, horizon, commit);
         }
+        self.check_keys(node, commit);
         if !self.nodes[node].evil {
             self.check_stored_again(node, commit);
             self.check_audited(&fresh);

@@ -1,11 +1,14 @@
-//! The plain reading of the mesh keys: which are in use, and which are to come.
+//! The plain reading of the mesh keys: which are in use, which are to come, and which are none.
 
 use std::time::Duration;
 
 use clinic_mesh::domain::id::Hash;
 use clinic_mesh::domain::time::WallTime;
+use clinic_mesh::node::engine::Commit;
 
 use super::model::Model;
+use super::rules::KEYS_ARE_SIGNED_FOR;
+use super::world::World;
 
 /// A mesh key: its hash, from when on it is used, and whether that was set beforehand.
 pub(crate) type ModelKey = (Hash, WallTime, bool);
@@ -58,5 +61,20 @@ impl Model {
         self.mesh_keys
             .range(newest..)
             .map(|(epoch, key)| (*epoch, key))
+    }
+}
+
+impl World {
+    /// A key that is not the clinic's is refused when it arrives, not forgotten some time later.
+    pub(crate) fn check_keys(&mut self, node: usize, commit: &Commit) {
+        let made = &self.authority.mesh_keys;
+        let foreign = commit.mesh_keys.iter().find(|(epoch, key)| {
+            let genuine = made.get(epoch);
+            genuine.is_none_or(|genuine| genuine.expose() != key.expose())
+        });
+        if let Some((epoch, _)) = foreign {
+            let story = format!("node {node}: mesh key {epoch}");
+            self.broke(KEYS_ARE_SIGNED_FOR, story);
+        }
     }
 }

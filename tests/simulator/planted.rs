@@ -42,7 +42,7 @@ const BUGS: &[(&str, u64)] = &[
     ("ended-admin-counts", 200),
     ("addition-beats-unseen-removal", 200),
     ("old-policy-accepted", 400),
-    ("mesh-key-unchecked", 1000),
+    ("mesh-key-unchecked", 200),
     ("fork-overlooked", 400),
     ("clock-not-observed", 200),
     ("epoch-used-again", 200),

@@ -77,6 +77,8 @@ rules! {
         "in the end, every member reads every living message at every home";
     ATTESTED_IN_FULL = "attested-in-full":
         "in the end, everyone who holds a log has attested it at its author";
+    KEYS_ARE_SIGNED_FOR = "keys-are-signed-for":
+        "a node stores no mesh key that no admin has signed for";
     MESH_KEYS = "mesh-keys":
         "in the end, everyone has the newest mesh key";
     NO_WORK_LEFT = "no-work-left":
