@@ -118,9 +118,8 @@ export class Scroll {
 			return;
 		}
 		this.width = width;
+		// The rows stay: somebody may be on one of them.
 		this.measured = new WeakMap();
-		this.shown.clear();
-		this.rows.replaceChildren();
 		this.set(this.items);
 	}
 

@@ -129,6 +129,7 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
     page.type_text("The pump is in room 9");
     page.key("Enter");
     page.until("document.querySelector('.row .tag')");
+    a_window_of_another_width_keeps_its_reader_on_the_message(&page);
     on_newest(&page, "Enter");
     page.press("What it has said");
     page.until("document.querySelectorAll('dialog .history li').length === 2");
@@ -252,6 +253,23 @@ fn on_newest(page: &Window, key: &str) {
          return row?.matches('[data-id]') && row === document.activeElement; })()",
     );
     page.key(key);
+}
+
+/// What the keyboard was on was let go of when the rows were measured anew.
+fn a_window_of_another_width_keeps_its_reader_on_the_message(page: &Window) {
+    let row = "document.querySelector('.row[data-id]')";
+    page.until(&format!("{row}.focus(), document.activeElement === {row}"));
+    let across = "document.querySelector('.scroll').clientWidth";
+    let wide = page.eval(across);
+    page.size(900, 800, 100);
+    page.until(&format!("{across} !== {wide}"));
+    // The page hears of its size after a frame has been drawn.
+    page.eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    assert_eq!(
+        page.eval(&format!("document.activeElement === {row}")),
+        true
+    );
+    page.size(1280, 800, 100);
 }
 
 /// Looks a dialog over and closes it.
