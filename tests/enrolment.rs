@@ -165,6 +165,8 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
     lost.start(&clinic);
     front.connected_to(&clinic, &lost);
     front.connected_to(&clinic, &ward);
+    let cem = clinic.staff(&front, "Cem", "lost");
+    eventually("the machine knows Cem", || cem.try_sign_in(&clinic, &lost));
 
     let revoke = ["device", "revoke", "lost", "--yes", "--json"];
     let answer = clinic.on(&front, &revoke).said().done().json();
@@ -181,6 +183,12 @@ fn a_revoked_machine_is_cut_off_everywhere_within_seconds_and_cannot_come_back()
             (!node.peers(&clinic).contains(&lost.name)).then_some(())
         });
     }
+    // The others say it to the machine itself before they close: its own logins end too.
+    eventually("Cem is logged off", || {
+        let status = lost.status(&clinic)?;
+        let ended = status["standing"] == "revoked" && status["logins"] == 0;
+        ended.then_some(())
+    });
     let told = eventually("every node's word is in", || {
         let status = ["revoke", "status", "--json"];
         let told = clinic.on(&front, &status).said().done().json();

@@ -94,6 +94,13 @@ impl Handle {
         })
     }
 
+    /// Drops what is queued on a link; what is already with the connection still leaves.
+    pub fn silence(&self, link: LinkId) {
+        if let Some(link) = self.link(link) {
+            link.outbox.discard();
+        }
+    }
+
     /// Closes a link after what is queued was sent, or after a second. To tell the peer why, queue
     /// [`Frame::Bye`] first.
     pub fn close(&self, link: LinkId, why: Refusal) {

@@ -53,6 +53,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Drops what waits.
+    pub(crate) fn discard(&self) {
+        self.lock().waiting = Vec::new();
+    }
+
     /// Takes no more frames; what is queued is still sent.
     pub(crate) fn finish(&self) {
         let mut inner = self.lock();
@@ -131,6 +136,17 @@ mod tests {
         assert_eq!(outbox.push(b""), Err(NotQueued::Full));
         take(&outbox, &mut bytes);
         assert_eq!(outbox.push(b""), Ok(()));
+    }
+
+    #[test]
+    fn what_is_discarded_is_not_sent_and_what_comes_after_it_is() {
+        let outbox = Outbox::default();
+        outbox.push(b"one").unwrap();
+        outbox.discard();
+        outbox.push(b"two").unwrap();
+        let mut bytes = Vec::new();
+        assert_eq!(take(&outbox, &mut bytes), Taken::Bytes);
+        assert_eq!(bytes, b"\0\0\0\x03two");
     }
 
     #[test]

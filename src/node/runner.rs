@@ -377,6 +377,7 @@ impl Runner {
                     warn!(link = link.0, %why, "frame not sent");
                 }
             }
+            Effect::Silence { link } => self.net.silence(net::LinkId(link.0)),
             Effect::Close { link, why } => self.net.close(net::LinkId(link.0), why),
             Effect::Commit(commit) => self.commit(*commit)?,
             Effect::Load { job, load } => self.load(job, load),

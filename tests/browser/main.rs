@@ -267,7 +267,9 @@ fn reopened_while_more_was_on_its_way_nothing_is_missing(ana: &Window, count: us
     open(ana, "rounds");
     // The newest page has been fetched again: where older ones began is forgotten. How many rows there are says
     // nothing, since a receipt that comes late fetches a longer page.
-    ana.until(&format!("{ROUNDS}.then(rounds => rounds.cursors.size === 0)"));
+    ana.until(&format!(
+        "{ROUNDS}.then(rounds => rounds.cursors.size === 0)"
+    ));
     ana.eval("window.release()");
     ana.until(&format!(
         "(() => {{ {above}; return document.querySelector('.row[aria-setsize=\"{count}\"]'); }})()"

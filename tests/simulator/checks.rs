@@ -37,6 +37,11 @@ impl World {
         let Some(peer) = self.peer_of(node, link.0) else {
             return;
         };
+        let parting = matches!(frame, Frame::Bye { .. })
+            || matches!(frame, Frame::Entries(segment) if segment.log.space == Space::Record);
+        if !parting && self.nodes[node].out.contains(&peer) && self.is_out(node, peer) {
+            self.broke(REVOKED_IS_OUT, format!("node {node} sends to node {peer}"));
+        }
         match frame {
             Frame::Entries(segment) => {
                 self.check_segment_sent(node, peer, segment);
@@ -470,22 +475,26 @@ impl World {
         }
     }
 
-    /// What is now durable.
-    pub(crate) fn check_after_apply(&mut self, node: usize, commit: &Commit) {
-        if commit
-            .segments
-            .iter()
-            .any(|segment| segment.log.space == Space::Record)
-        {
-            self.check_links(node);
-        }
-    }
-
     /// Whether the engine knows the revocation of a device to be void: the end of the admin who signed
     /// it may be on its way to the disk. `check_idle` sees to it that the engine does not imagine it.
     fn voided(&self, node: usize, device: &DeviceId) -> bool {
         let engine = self.nodes[node].engine.as_ref();
         engine.is_some_and(|engine| engine.clinic().revoked_at(&(*device).into()).is_none())
+    }
+
+    /// Takes down whom a node knows to be revoked once it has done everything that one input brought.
+    pub(crate) fn note_out(&mut self, node: usize) {
+        let peers = 0..self.nodes.len();
+        let out = peers.filter(|peer| self.is_out(node, *peer)).collect();
+        self.nodes[node].out = out;
+    }
+
+    /// Whether a node knows, if not yet for good, that another is revoked.
+    fn is_out(&self, node: usize, peer: usize) -> bool {
+        let device = AuthorId::from(self.nodes[peer].device);
+        let engine = self.nodes[node].engine.as_ref();
+        let revoked = engine.is_some_and(|engine| engine.clinic().revoked_at(&device).is_some());
+        revoked && !self.is_heard(node, peer)
     }
 
     /// No open channel to a device whose revocation is on this disk.

@@ -36,6 +36,7 @@ const BUGS: &[(&str, u64)] = &[
     ("given-up-unattested", 400),
     ("past-shown-to-newcomers", 400),
     ("revoked-keeps-its-links", 200),
+    ("parts-before-durable", 200),
     ("revoked-is-let-in", 200),
     ("revoked-goes-on-writing", 1000),
     ("right-unchecked", 200),

@@ -45,6 +45,8 @@ pub(crate) struct Node {
     /// The furthest its clock said in this run, before it was put back.
     pub(crate) furthest: WallTime,
     pub(crate) trust: Option<Arc<TrustView>>,
+    /// Whom it knew to be revoked before the input that it works on.
+    pub(crate) out: BTreeSet<usize>,
     /// The changes of the root key that it shows.
     pub(crate) chain: Vec<Step>,
     pub(crate) wanted: BTreeSet<DeviceId>,
@@ -305,6 +307,7 @@ impl World {
             stepped: false,
             furthest: WallTime(0),
             trust: None,
+            out: BTreeSet::new(),
             chain: Vec::new(),
             wanted: BTreeSet::new(),
             in_flight: None,
@@ -401,6 +404,7 @@ impl World {
             self.perform(node, effect);
         }
         self.check_idle(node);
+        self.note_out(node);
     }
 
     fn perform(&mut self, node: usize, effect: Effect) {
@@ -410,6 +414,7 @@ impl World {
                 self.check_sent(node, link, &frame);
                 self.send_frame(node, link.0, frame);
             }
+            Effect::Silence { .. } => {}
             Effect::Close { link, why } => self.close(node, link.0, why),
             Effect::Commit(commit) => self.begin_commit(node, *commit),
             Effect::Load { job, load } => {
@@ -481,7 +486,6 @@ impl World {
                 found.model = None;
             }
         }
-        self.check_after_apply(node, commit);
     }
 
     /// Runs everything that is due until a moment.
@@ -570,6 +574,10 @@ impl World {
         self.apply(node, &commit);
         self.nodes[node].last_commit.1 = self.time;
         self.input(node, Input::Committed { id });
+        let mut segments = commit.segments.iter();
+        if segments.any(|segment| segment.log.space == Space::Record) {
+            self.check_links(node);
+        }
     }
 
     /// Asks a node for something.

@@ -57,6 +57,8 @@ pub(super) struct Batch {
     /// Devices of which something is to be remembered.
     pub(super) sightings: BTreeSet<DeviceId>,
     replies: Vec<(Ticket, Reply)>,
+    /// Channels that are closed once what revokes their peers is durable, with the segment that does.
+    pub(super) partings: Vec<(LinkId, Arc<Segment>)>,
     /// Filled when the batch is closed.
     segments: Vec<(Arc<Segment>, Head)>,
     own_words: Vec<(Attestation, Option<LinkId>)>,
@@ -292,6 +294,9 @@ impl Engine {
         }
         for (segment, _) in &batch.segments {
             self.on_durable(segment);
+        }
+        for (link, segment) in batch.partings {
+            self.part(link, segment);
         }
         for (ticket, reply) in batch.replies {
             self.reply(ticket, reply);

@@ -123,13 +123,20 @@ impl Engine {
 
     /// Ends a channel for a reason of ours; the peer learns one byte.
     pub(super) fn close(&mut self, id: LinkId, why: Refusal) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
-            return;
-        };
         self.send(id, Frame::Bye { code: why.code() });
-        self.effects.push_back(Effect::Close { link: id, why });
+        if self.let_go(id, why) {
+            self.effects.push_back(Effect::Close { link: id, why });
+        }
+    }
+
+    /// Nothing that comes on a channel counts any more. Says whether it was open.
+    pub(super) fn let_go(&mut self, id: LinkId, why: Refusal) -> bool {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
+            return false;
+        };
         self.count_refusal(Some(peer), why);
         self.forget_link(id, Some(why));
+        true
     }
 
     pub(super) fn forget_link(&mut self, id: LinkId, why: Option<Refusal>) {

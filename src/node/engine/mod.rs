@@ -27,6 +27,7 @@ mod jobs;
 mod link;
 mod links;
 mod mesh_keys;
+mod parting;
 mod people;
 mod presence;
 mod pull;
@@ -78,6 +79,7 @@ use facts::Facts;
 use holdings::Holdings;
 use jobs::Job;
 use link::{Link, Stage};
+use parting::Partings;
 use presence::Presence;
 use pull::Wants;
 use record::RecordState;
@@ -119,6 +121,7 @@ pub struct Engine {
     /// When a frame last arrived of a peer whose reach is [`Reach::All`].
     heard: Duration,
     links: BTreeMap<LinkId, Link>,
+    partings: Partings,
     wants: Wants,
     batch: Batch,
     in_flight: Option<(CommitId, Batch)>,
@@ -190,6 +193,7 @@ impl Engine {
             horizon: boot.horizon,
             heard: now.mono,
             links: BTreeMap::new(),
+            partings: Partings::default(),
             wants: Wants::default(),
             batch: Batch::default(),
             in_flight: None,
@@ -260,7 +264,10 @@ impl Engine {
                 opened.old_mesh_key = old_mesh_key;
                 self.on_link_up(link, opened);
             }
-            Input::LinkDown { link } => self.forget_link(link, None),
+            Input::LinkDown { link } => {
+                self.forget_link(link, None);
+                self.parted(link);
+            }
             Input::Frame { link, frame } => self.on_frame(link, frame),
             Input::PeerRefused { why, peer, by_peer } => {
                 if by_peer && why == Refusal::Revoked {
@@ -312,6 +319,7 @@ impl Engine {
         self.tick = true;
         self.check_mesh_keys();
         self.check_links();
+        self.check_partings();
         self.retry_wants();
         self.check_purge();
         self.check_certain();

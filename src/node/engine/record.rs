@@ -180,6 +180,7 @@ impl Engine {
         self.note_newly_void(&before);
         self.forget_ends(&before);
         self.leave_disbelieved_logs(&before);
+        self.part_from_the_revoked(segment, &before);
         self.record_changed();
     }
 

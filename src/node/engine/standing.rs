@@ -21,7 +21,10 @@ impl Engine {
         let keys = AcceptedKeys::at(self.key_time(), &clinic.mesh_keys, &self.mesh_keys);
         let view = clinic.trust(self.me, keys, digest);
         self.trust = Arc::new(view);
-        self.effects.push_back(Effect::Trust(self.trust.clone()));
+        // Who judges the handshakes would cut at once also whoever is being parted from.
+        if self.partings.are_over() {
+            self.effects.push_back(Effect::Trust(self.trust.clone()));
+        }
     }
 
     /// What the record says of a peer at this moment. A device that is revoked itself talks to nobody but

@@ -28,7 +28,7 @@ use crate::domain::audit::Origin;
 use crate::domain::id::StaffId;
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, days, minutes};
-use crate::node::engine::{Command, CommandRefusal};
+use crate::node::engine::{Command, CommandRefusal, Reply};
 use mesh::Mesh;
 
 struct Rounds {
@@ -205,6 +205,54 @@ fn a_revoked_device_is_cut_off_and_stays_out() {
     r.mesh.run_for(minutes(2));
     assert!(r.mesh.peers_of("pharmacy").is_empty());
     assert_eq!(r.mesh.texts("ward-2", r.ben, r.rounds), ["Bed 4 is free"]);
+}
+
+#[test]
+fn a_device_that_is_revoked_elsewhere_hears_of_it_before_its_channels_are_closed() {
+    let mut r = rounds();
+    r.mesh.clinic.revoke("pharmacy");
+    r.mesh.submit("front-desk");
+    r.mesh.run_for(Duration::from_secs(5));
+
+    let cem = StaffId::new(crate::domain::testing::seed16("staff", "Cem"));
+    let refused = r.mesh.post("pharmacy", cem, r.rounds, "Hello");
+    assert_eq!(refused.expect_err("refused"), CommandRefusal::DeviceRevoked);
+    assert!(r.mesh.peers_of("pharmacy").is_empty());
+    let pharmacy = r.mesh.clinic.device("pharmacy").certificate.device;
+    for office in ["front-desk", "ward-2"] {
+        let trust = r.mesh.offices[office].trust.as_ref();
+        assert!(trust.is_some_and(|trust| trust.revoked_devices.contains(&pharmacy)));
+    }
+}
+
+#[test]
+fn nothing_passes_to_a_revoked_device_while_the_disk_still_writes_what_revokes_it() {
+    let mut r = rounds();
+    r.mesh.slow_disk("front-desk");
+    r.mesh.clinic.revoke("pharmacy");
+    let command = Command::Submit {
+        segments: r.mesh.clinic.segments.clone(),
+        mesh_keys: Vec::new(),
+    };
+    r.mesh.ask("front-desk", command);
+    let pharmacy = r.mesh.clinic.device("pharmacy").certificate.device;
+    let ticket = r.mesh.ask("front-desk", Command::Status);
+    let Some(Reply::Status(status)) = r.mesh.answer("front-desk", ticket) else {
+        panic!("it says how it is");
+    };
+    assert!(status.links.iter().all(|link| link.peer != pharmacy));
+
+    // Who judges the handshakes, and cuts at once, hears of it in any case.
+    let cut = |r: &Rounds| {
+        let trust = r.mesh.offices["front-desk"].trust.as_ref();
+        trust.is_some_and(|trust| trust.revoked_devices.contains(&pharmacy))
+    };
+    assert!(!cut(&r));
+    r.mesh.run_for(Duration::from_secs(3));
+    assert!(cut(&r));
+    r.mesh.quick_disk("front-desk");
+    r.mesh.run_for(Duration::from_secs(5));
+    assert!(r.mesh.peers_of("pharmacy").is_empty());
 }
 
 #[test]

@@ -142,6 +142,11 @@ pub enum Effect {
         /// What.
         frame: Frame,
     },
+    /// Send nothing of what waits to be sent on a channel.
+    Silence {
+        /// Which channel.
+        link: LinkId,
+    },
     /// Say goodbye and close.
     Close {
         /// Which channel.

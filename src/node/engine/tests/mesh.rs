@@ -12,7 +12,7 @@ use crate::domain::message::{EntryId, Position, Written};
 use crate::domain::space::Space;
 use crate::domain::testing::{SampleClinic, mesh_key};
 use crate::domain::time::WallTime;
-use crate::domain::trust::{Circumstances, Credentials, Reach, Refusal, Shown};
+use crate::domain::trust::{Circumstances, Credentials, Reach, Refusal, Shown, TrustView};
 use crate::node::engine::{
     Changed, Command, CommandRefusal, Commit, ConversationLine, Effect, Engine, Input, LinkId, Now,
     Page, Reply, Room, Ticket,
@@ -31,6 +31,8 @@ pub(super) struct Office {
     pub(super) skew: i64,
     /// Commits wait here while the disk is slow.
     pub(super) held: Option<Vec<Commit>>,
+    /// What handshakes are judged by.
+    pub(super) trust: Option<Arc<TrustView>>,
     /// How often it wrote.
     pub(super) commits: usize,
     /// What it shows in handshakes, once its engine said so.
@@ -137,6 +139,7 @@ impl Mesh {
             started: self.time,
             skew,
             held: None,
+            trust: None,
             commits: 0,
             shown: None,
         };
@@ -345,6 +348,7 @@ impl Mesh {
                 self.carry_old(name, link, frame);
             }
             Effect::Send { link, frame } => self.carry(name, link, &frame),
+            Effect::Silence { .. } => {}
             Effect::Close { link, .. } => self.unlink(link),
             Effect::Commit(commit) => match &mut office.held {
                 Some(held) => held.push(*commit),
@@ -369,7 +373,8 @@ impl Mesh {
             }
             Effect::Changed(changed) => office.changed.push(changed),
             Effect::Credentials(shown) => office.shown = Some(*shown),
-            Effect::Trust(_) | Effect::Wanted(_) => {}
+            Effect::Trust(view) => office.trust = Some(view),
+            Effect::Wanted(_) => {}
         }
     }
 
