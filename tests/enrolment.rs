@@ -90,6 +90,9 @@ fn a_machine_joins_by_files_without_a_network_between_them() {
         .said()
         .failed(4);
     assert!(refused.err.contains("already enrolled"), "{}", refused.err);
+    let history = ["authority", "history"];
+    let history = clinic.on(&front, &history).said().done();
+    assert!(history.out.contains("planned mesh keys"), "{}", history.out);
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Enrol {
         desk.let_go();
         self.compare(context, &key)?;
         desk.take_up(context).await?;
+        desk.plan_mesh_keys(context).await;
         let (answer, segments) = self.certify(context, &mut desk.authority, request)?;
         desk.give(&segments, &[]).await?;
         Ok(answer)
