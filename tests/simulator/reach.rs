@@ -127,7 +127,7 @@ impl World {
                 closed.entry(*node).or_insert(self.time);
             }
         }
-        // Where it is accepted the channel is closed before it is durable.
+        // Who cannot be told why is cut where it is accepted, before it is durable.
         let durable = durable.unwrap_or_default();
         Ok(closed
             .values()

@@ -27,7 +27,7 @@ struct Line {
     office: String,
     name: String,
     expires: Moment,
-    /// `open`, `expired`, `used` or `cancelled`.
+    /// `open`, `expired`, `used`, `cancelled` or `ended`.
     state: &'static str,
     /// The device that used it.
     used_by: Option<String>,

@@ -11,7 +11,7 @@ use crate::domain::time::WallTime;
 /// Show where each revocation is enforced since when, and until when it could be ignored elsewhere
 ///
 /// Seconds are counted from the signing, by the clock of the machine it was signed on, until this node had
-/// the other node's signed word that it holds the revocation: the cut itself was earlier. Shown are
+/// the other node's signed word that it holds the revocation: the end itself was earlier. Shown are
 /// revocations of the last week and those that some node does not enforce.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Status {}
