@@ -164,14 +164,13 @@ export class Desk {
 	showBanner() {
 		const waiting = pendingCount();
 		const revoked = known.status?.standing === 'revoked';
-		// Some kinds are for everybody, the others for whoever oversees.
 		const warnings = known.status?.warnings ?? [];
-		const urgent = warnings.find(one => ['contact', 'clock', 'revoked'].includes(one.kind));
-		const warning = urgent ?? (oversees() ? warnings[0] : undefined);
-		const alarm = known.link === 'lost' || revoked || urgent;
-		this.banner.hidden = !alarm && !warning;
+		const urgent = warnings.filter(one => one.everybody);
+		const alarm = known.link === 'lost' || revoked || urgent[0];
+		const all = urgent[0] || !oversees() ? urgent : warnings.slice(0, 1);
+		this.banner.hidden = !alarm && !all[0];
 		this.banner.classList.toggle('calm', !alarm);
-		const shows = `${known.link}${waiting}${revoked}${warning?.message}`;
+		const shows = `${known.link}${waiting}${revoked}${all.map(one => one.message)}`;
 		if (this.bannerShows === shows) return;
 		this.bannerShows = shows;
 		refill(this.banner);
@@ -182,8 +181,8 @@ export class Desk {
 				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.');
 			fill(this.banner, button('Try now', this.acts.retry));
 		} else if (revoked) say('This node is no longer part of the clinic.', 'Tell an admin; nothing from here reaches other offices.');
-		else if (warning) say(warning.message, warning.remedy);
-		if (!alarm && warning) fill(this.banner, button('Show all', openClinic));
+		else fill(this.banner, icon('warn'), el('p', {}, ...all.flatMap(one => [el('strong', {}, `${one.message} `), `${one.remedy} `])));
+		if (!alarm) fill(this.banner, button('Show all', openClinic));
 	}
 
 	explainLink() {

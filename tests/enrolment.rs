@@ -10,7 +10,7 @@ mod processes;
 use std::io::{BufRead as _, Write as _};
 use std::process::{Command, Stdio};
 
-use processes::{Clinic, Say as _, Talk, eventually};
+use processes::{Clinic, Node, Say as _, Talk, eventually};
 
 #[test]
 fn a_machine_joins_with_a_code_and_both_nodes_are_linked() {
@@ -555,5 +555,35 @@ fn a_drill_that_moves_the_clock_lets_people_sign_in_all_the_same() {
     let login = ["login", "Ana", "--code", "--code-file", &code];
     let mut login = clinic.on(&front, &login);
     login.args(["--password-file", &password]).said().done();
+    front.stop();
+}
+
+#[test]
+fn a_machine_whose_certificate_ends_says_so_to_whoever_works_at_its_terminal() {
+    let clinic = Clinic::found();
+    let mut front = clinic.first_node("front-desk");
+    front.start(&clinic);
+    clinic
+        .staff(&front, "Ana", "front-desk")
+        .sign_in(&clinic, &front);
+    let warned = |at: &Node, what: &str| {
+        let listed = clinic.on(at, &["conversations"]).said().done();
+        let line = listed.err.lines().find(|line| line.contains(what));
+        line.map(str::to_owned)
+    };
+    assert_eq!(warned(&front, "WARNING"), None);
+
+    front.stop();
+    front.days_ahead = 27;
+    front.start(&clinic);
+    let login = ["login", "Ana", "--password-file"];
+    let mut login = clinic.on(&front, &login);
+    login.arg(clinic.path("Ana.password")).said().done();
+    let line = warned(&front, "This machine's certificate ends on");
+    assert!(line.is_some_and(|line| line.contains("Tell an admin")));
+    let status = front.status(&clinic).expect("it runs");
+    let warning = &status["warnings"][0];
+    assert_eq!(warning["kind"], "certificate", "{status}");
+    assert_eq!(warning["everybody"], true, "{status}");
     front.stop();
 }

@@ -464,7 +464,12 @@ const SCHEMAS: &[(&str, Fields)] = &[
     ("WitnessView", &[("name", Text), ("seq", Number)]),
     (
         "WarningView",
-        &[("kind", Text), ("message", Text), ("remedy", Text)],
+        &[
+            ("kind", Text),
+            ("message", Text),
+            ("remedy", Text),
+            ("everybody", Flag),
+        ],
     ),
     ("RecordPart", &[("segments", Texts), ("next", MaybeNumber)]),
     (

@@ -1,5 +1,7 @@
 //! The state of a node.
 
+mod certificate;
+
 use serde::{Deserialize, Serialize};
 
 use super::backup::{self, BackupView};
@@ -8,7 +10,6 @@ use super::moment::Moment;
 use crate::domain::health::Concern;
 use crate::domain::id::DeviceId;
 use crate::domain::record::Clinic;
-use crate::domain::renewal::Freshness;
 use crate::domain::time::WallTime;
 
 /// The state of a node.
@@ -68,11 +69,14 @@ pub struct WarningView {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+    /// Whether every screen of this node says it to everybody, and not only to whoever looks after the clinic.
+    pub everybody: bool,
 }
 
 impl WarningView {
-    /// The words for a concern.
-    pub fn of(clinic: &Clinic, concern: &Concern) -> Self {
+    /// The words for a concern, at the node of the device `own`.
+    pub fn of(clinic: &Clinic, own: &DeviceId, concern: &Concern) -> Self {
+        let everybody = concern.is_for_everybody(own);
         let (kind, message, remedy) = match concern {
             Concern::Contact { since, read_only } => {
                 let (message, remedy) = contact(clinic, *since, *read_only);
@@ -80,6 +84,7 @@ impl WarningView {
                     kind: "contact".to_owned(),
                     message,
                     remedy,
+                    everybody,
                 };
             }
             Concern::ShutOut { by } => (
@@ -96,8 +101,7 @@ impl WarningView {
                 freshness,
                 until,
             } => {
-                let name = device_name(clinic, device);
-                let (message, remedy) = certificate(&name, *freshness, *until);
+                let (message, remedy) = certificate::words(clinic, own, device, *freshness, *until);
                 ("certificate", message, remedy)
             }
             Concern::FewRenewers { count } => (
@@ -168,6 +172,7 @@ impl WarningView {
                     kind: "backup_elsewhere".to_owned(),
                     message: message + &heard.unwrap_or_default() + &too(*others),
                     remedy,
+                    everybody,
                 };
             }
             Concern::Backup { last, failed } => {
@@ -179,6 +184,7 @@ impl WarningView {
             kind: kind.to_owned(),
             message,
             remedy: remedy.to_owned(),
+            everybody,
         }
     }
 }
@@ -265,31 +271,6 @@ fn web(name: &str, ends: String, others: usize) -> String {
     )
 }
 
-fn certificate(name: &str, freshness: Freshness, until: WallTime) -> (String, &'static str) {
-    match freshness {
-        Freshness::Fresh | Freshness::Due | Freshness::Late => (
-            format!(
-                "The certificate of {name} ends on {} and was not renewed.",
-                until.day()
-            ),
-            "Leave the machine switched on where it reaches another office's node; renewal needs \
-             no more than that.",
-        ),
-        Freshness::Expired => (
-            format!("The certificate of {name} ended on {}.", until.day()),
-            "Switch the machine on where it reaches a node whose certificate holds; it is renewed \
-             within a minute.",
-        ),
-        Freshness::Lost => (
-            format!(
-                "The certificate of {name} ended on {}, too long ago to be renewed.",
-                until.day()
-            ),
-            "If the machine is still in use, enrol it again; if not, run `clinic-mesh device revoke`.",
-        ),
-    }
-}
-
 /// How far apart two clocks are, in the words of a person.
 pub(crate) fn apart(peers_minus_ours: i64) -> String {
     let minutes = peers_minus_ours.unsigned_abs() / 60_000;
@@ -347,7 +328,7 @@ mod tests {
     use crate::domain::testing::{ADMIN, NOON, SampleClinic};
 
     fn warning(clinic: &SampleClinic, concern: &Concern) -> WarningView {
-        WarningView::of(&clinic.record(), concern)
+        WarningView::of(&clinic.record(), &DeviceId::new([0; 32]), concern)
     }
 
     #[test]

@@ -131,6 +131,28 @@ pub enum Concern {
     },
 }
 
+impl Concern {
+    /// Whether everybody who works at the node of device `own` should hear of it, and not only whoever looks after
+    /// the clinic.
+    ///
+    /// These are the concerns that leave a node with less than the others know, or soon will: so is the end of its own
+    /// certificate, and not that of another's, which its own people hear of.
+    pub fn is_for_everybody(&self, own: &DeviceId) -> bool {
+        match self {
+            Self::Contact { .. } | Self::ShutOut { .. } | Self::Clock { .. } => true,
+            Self::Certificate { device, .. } => device == own,
+            Self::FewRenewers { .. }
+            | Self::Grant { .. }
+            | Self::Web { .. }
+            | Self::WebCa { .. }
+            | Self::OldMeshKey { .. }
+            | Self::DiskNearlyFull
+            | Self::BackupElsewhere { .. }
+            | Self::Backup { .. } => false,
+        }
+    }
+}
+
 /// What somebody should look at in a node's backups.
 ///
 /// `every` is how often it makes them by itself, if it does; `since` when it was enrolled.
@@ -311,6 +333,40 @@ mod tests {
         assert_eq!(first(Contact::Stale { since }), concern(false));
         assert_eq!(first(Contact::ReadOnly { since }), concern(true));
         assert_eq!(with(Contact::Fresh).len(), 3);
+    }
+
+    #[test]
+    fn everybody_hears_of_their_own_machines_certificate_and_not_of_anothers() {
+        let mut clinic = clinic();
+        clinic.now = NOON.plus(days(25));
+        clinic.renew("front-desk", "ward-2").expect("renewed");
+        let found = concerns(&clinic.record(), NOON.plus(days(27)), None);
+        assert_eq!(found.len(), 2, "{found:?}");
+        let told = |at: &str| {
+            let own = clinic.device(at).id;
+            let all = found.iter().filter(|one| one.is_for_everybody(&own));
+            all.count()
+        };
+        assert_eq!(["front-desk", "ward-2", "lab"].map(told), [1, 0, 1]);
+    }
+
+    #[test]
+    fn everybody_hears_of_what_leaves_their_node_behind_and_not_of_what_an_admin_sees_to() {
+        let own = DeviceId::new([7; 32]);
+        let contact = Concern::Contact {
+            since: NOON,
+            read_only: false,
+        };
+        let shut_out = Concern::ShutOut { by: None };
+        let clock = Concern::Clock { offset_ms: 1 };
+        for concern in [contact, shut_out, clock] {
+            assert!(concern.is_for_everybody(&own), "{concern:?}");
+        }
+        let key = Concern::OldMeshKey { since: NOON };
+        let few = Concern::FewRenewers { count: 1 };
+        for concern in [key, few, Concern::DiskNearlyFull] {
+            assert!(!concern.is_for_everybody(&own), "{concern:?}");
+        }
     }
 
     #[test]

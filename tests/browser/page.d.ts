@@ -22,7 +22,7 @@ type Clinic = { id: string, name: string | null, staff: Staff[], policy: Policy 
 type Status = {
   name: string, office: string | null, clinic_name: string | null, standing: string,
   peers: { name: string, office: string | null }[], away: string[],
-  warnings: { kind: string, message: string, remedy: string }[], backup?: Backup | null,
+  warnings: { kind: string, message: string, remedy: string, everybody: boolean }[], backup?: Backup | null,
 };
 type Backup = {
   last: Moment | null, by: string | null, opened: boolean, every_hours: number | null,

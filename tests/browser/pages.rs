@@ -157,13 +157,30 @@ fn every_state_of_a_conversation_can_be_read_and_reached_by_everybody() {
     page.shows("You will be logged off");
     found.extend(in_dialog(&page, "logoff"));
 
-    let warning = json!({
+    let contact = json!({
         "kind": "contact",
         "message": "This office's node has been up to date with no other since 2026-05-04 08:00 UTC: \
                     what was revoked since then may not be known here.",
         "remedy": "Look whether this machine is on the network and the others run.",
+        "everybody": true,
     });
-    told(&page, &json!({ "warnings": [warning] }));
+    let grant = json!({
+        "kind": "grant",
+        "message": "The grant of admin Robin ends on 2026-05-09.",
+        "remedy": "Whoever keeps the root key prolongs it.",
+        "everybody": false,
+    });
+    let certificate = json!({
+        "kind": "certificate",
+        "message": "The other offices let this machine in until 2026-05-09 and no longer: its certificate was not renewed.",
+        "remedy": "Leave it switched on where it reaches another office's node.",
+        "everybody": true,
+    });
+    // Whoever works here hears of all that leaves this machine behind, and not of what an admin sees to.
+    told(&page, &json!({ "warnings": [contact, grant, certificate] }));
+    page.shows("what was revoked since then may not be known here");
+    page.shows("The other offices let this machine in until 2026-05-09");
+    assert!(!page.text().contains("The grant of admin Robin"));
     found.extend(look(&page, "warned"));
     place.nodes[0].kill();
     page.shows("This office’s node does not answer");
@@ -220,6 +237,7 @@ fn whoever_looks_after_the_clinic_sees_where_a_revocation_is_enforced_and_what_i
         "kind": "backup",
         "message": "No backup of this node was ever made.",
         "remedy": "Make one with `clinic-mesh backup make`.",
+        "everybody": false,
     });
     let backup =
         json!({ "last": null, "by": null, "opened": false, "every_hours": null, "failed": null });

@@ -55,13 +55,9 @@ fn news(said: &mut BTreeSet<String>, warnings: &[WarningView]) -> Vec<String> {
     fresh
 }
 
-/// As on the page for browsers: who is out of contact or refused as revoked, or whose clock is wrong, works with
-/// less than the others know; the rest is the admin's.
+/// As on the page for browsers; the rest is for whoever looks after the clinic.
 fn for_everyone(warnings: &[WarningView]) -> impl Iterator<Item = &WarningView> {
-    let kinds = ["contact", "clock", "revoked"];
-    warnings
-        .iter()
-        .filter(move |warning| kinds.contains(&warning.kind.as_str()))
+    warnings.iter().filter(|warning| warning.everybody)
 }
 
 /// Someone who is signed in, and the node.
@@ -140,34 +136,33 @@ impl<'a> Me<'a> {
 mod tests {
     use super::*;
 
-    fn warning(kind: &str) -> WarningView {
+    fn warning(kind: &str, everybody: bool) -> WarningView {
         WarningView {
             kind: kind.to_owned(),
             message: format!("About {kind}."),
             remedy: "Look.".to_owned(),
+            everybody,
         }
     }
 
     #[test]
-    fn who_is_out_of_contact_is_told_once_and_again_when_it_comes_again() {
+    fn what_is_for_everybody_is_told_once_and_again_when_it_comes_again() {
         let mut said = BTreeSet::new();
-        let stale = [warning("contact"), warning("certificate"), warning("clock")];
+        let stale = [
+            warning("contact", true),
+            warning("grant", false),
+            warning("certificate", true),
+        ];
         let lines = news(&mut said, &stale);
         assert_eq!(
             lines,
             [
                 "WARNING: About contact. Look.",
-                "WARNING: About clock. Look."
+                "WARNING: About certificate. Look."
             ]
         );
         assert!(news(&mut said, &stale).is_empty(), "once");
         assert!(news(&mut said, &[]).is_empty());
         assert_eq!(news(&mut said, &stale[..1]).len(), 1, "again");
-    }
-
-    #[test]
-    fn who_is_refused_as_revoked_is_told_whoever_it_is() {
-        let lines = news(&mut BTreeSet::new(), &[warning("revoked")]);
-        assert_eq!(lines, ["WARNING: About revoked. Look."]);
     }
 }

@@ -183,7 +183,7 @@ mod tests {
             "backup": {"last": {"iso": "2026-11-21T12:00:00Z", "ms": 0}, "by": "schedule",
                        "opened": true, "bytes": 7, "every_hours": 24,
                        "due": {"iso": "2026-11-23T00:00:00Z", "ms": 0}, "failed": null},
-            "warnings": [{"kind": "clock", "message": "Off.", "remedy": "Set it."}]
+            "warnings": [{"kind": "clock", "message": "Off.", "remedy": "Set it.", "everybody": true}]
         }))
         .expect("a status")
     }

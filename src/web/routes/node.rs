@@ -35,7 +35,7 @@ pub(super) async fn status(State(api): State<Api>) -> Answer<StatusView> {
         let since = own.and_then(|own| own.first_held()).unwrap_or(now);
         view.backup = Some(BackupView::of(&history, every, since, now));
         let concern = health::of_backups(&history, every, since, now);
-        let warning = concern.map(|concern| WarningView::of(&clinic, &concern));
+        let warning = concern.map(|concern| WarningView::of(&clinic, &status.device, &concern));
         view.warnings.extend(warning);
     }
     Ok(Json(view))
@@ -70,7 +70,7 @@ fn view(clinic: &Clinic, status: &Status, logins: usize) -> StatusView {
         warnings: status
             .concerns
             .iter()
-            .map(|concern| WarningView::of(clinic, concern))
+            .map(|concern| WarningView::of(clinic, &status.device, concern))
             .collect(),
     }
 }
