@@ -7,7 +7,7 @@ import { named } from './text.js';
 import { said } from './timeline.js';
 import { exactly } from './time.js';
 
-/** How often it is looked at again while open, in ms. */
+/** How often it looks again, in ms. */
 const LOOK = 2000;
 
 /** Whether whoever is signed in looks after the clinic. */
@@ -27,7 +27,7 @@ export function openClinic() {
 		refill(body,
 			el('h3', {}, 'What needs a look'),
 			...warnings.map(one => el('div', 'notice', icon('warn'), el('p', {}, one.message), el('p', {}, one.remedy))),
-			warnings.length === 0 && el('p', {}, 'Nothing.'),
+			!warnings[0] && el('p', {}, 'Nothing.'),
 			backup && el('h3', {}, 'Backups of this node'), backup && el('p', {}, backedUp(backup)),
 			el('h3', {}, 'Revocations of the last week, and all that some node does not enforce'),
 			...revocations.length ? revocations : [el('p', {}, answer.error ?? 'None.')]);
@@ -48,16 +48,16 @@ const KINDS = { staff: 'Staff member', device: 'Device', admin: 'Admin', invitat
 
 /** @param {Revocation} one */
 const revocation = one => el('section', {},
-	el('h4', {}, `${KINDS[one.kind]} `, named(one.name), one.everywhere ? ': enforced everywhere' : ': not enforced everywhere'),
+	el('h4', {}, `${KINDS[one.kind]} `, named(one.name), `: ${one.everywhere ? '' : 'not '}enforced everywhere`),
 	el('p', 'hint', `Signed ${exactly(one.signed_at.ms)}`),
 	el('ul', 'offices', ...one.nodes.map(node => el('li', { offline: 'bad', connected: 'part' }[node.state] ?? '',
 		el('span', { class: 'dot', 'aria-hidden': 'true' }), el('span', {}, named(node.office, 'name'), node.name !== node.office && named(` · ${node.name}`), `: ${stands(node)}`)))));
 
 /** @param {Enforcement} node */
-function stands({ state, after_ms: after, offline_since: since, acts_until: until }) {
+function stands({ state, after_ms: after, offline_since: since, acts_until: until, certified_until: ends }) {
 	if (state === 'enforced') return after === null ? 'enforced' : `enforced after ${span(after)}`;
 	return `${state === 'connected' ? 'connected, has not confirmed yet' : since ? `offline since ${exactly(since.ms)}` : 'offline, never heard by this node'
-	}; could be ignored there until ${until ? `${exactly(until.ms)} at the latest` : 'it hears of it'}`;
+	}; could be ignored there until ${until ? `${exactly(until.ms)} at the latest` : 'it hears of it'}${ends ? `; certified until ${exactly(ends.ms)}` : ''}`;
 }
 
 /** @param {number} ms */

@@ -178,7 +178,7 @@ export class Desk {
 		const say = (what, ...words) => fill(this.banner, icon('warn'), el('p', {}, el('strong', {}, `${what} `), ...words));
 		if (known.link === 'lost') {
 			say('This office’s node does not answer.', 'You can read what is here and go on writing. ',
-				waiting ? `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.');
+				waiting ? `${waiting} message${waiting === 1 ? ' waits' : 's wait'} on this page and will be sent once: keep it open.` : 'What you send waits on this page and is sent once it is back.');
 			fill(this.banner, button('Try now', this.acts.retry));
 		} else if (revoked) say('This node is no longer part of the clinic.', 'Tell an admin; nothing from here reaches other offices.');
 		else fill(this.banner, icon('warn'), el('p', {}, ...all.flatMap(one => [el('strong', {}, `${one.message} `), `${one.remedy} `])));

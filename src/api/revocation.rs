@@ -55,6 +55,9 @@ pub struct EnforcementView {
     /// Until when what was revoked could be let in there at the latest; none where it is enforced, or where
     /// nothing but the news ends it.
     pub acts_until: Option<Moment>,
+    /// Until when that node itself is certified at the latest, as long as it does not hear of it; none where it is
+    /// enforced, or where nodes that have not heard of it can go on renewing each other.
+    pub certified_until: Option<Moment>,
 }
 
 impl RevocationsView {
@@ -108,8 +111,8 @@ fn place(clinic: &Clinic, report: &Report, place: &Place) -> EnforcementView {
         Standing::Connected => ("connected", None, None),
         Standing::Offline { since } => ("offline", None, since),
     };
-    let until = match place.until {
-        Some(Until::At(end)) => Some(end),
+    let moment = |until: Option<Until>| match until {
+        Some(Until::At(end)) => Some(Moment::from(end)),
         Some(Until::Told) | None => None,
     };
     let office = clinic.devices.get(&place.device);
@@ -121,7 +124,8 @@ fn place(clinic: &Clinic, report: &Report, place: &Place) -> EnforcementView {
         heard_at: heard.map(Into::into),
         after_ms: heard.map(|heard| heard.0.saturating_sub(report.revoked.at.0)),
         offline_since: since.map(Into::into),
-        acts_until: until.map(Into::into),
+        acts_until: moment(place.until),
+        certified_until: moment(place.certified),
     }
 }
 
@@ -138,6 +142,7 @@ impl EnforcementView {
             after_ms: None,
             offline_since: None,
             acts_until: None,
+            certified_until: None,
         }
     }
 }

@@ -514,6 +514,7 @@ const SCHEMAS: &[(&str, Fields)] = &[
             ("after_ms", MaybeNumber),
             ("offline_since", MaybeObject("Moment")),
             ("acts_until", MaybeObject("Moment")),
+            ("certified_until", MaybeObject("Moment")),
         ],
     ),
     ("MeshKeysView", &[("mesh_keys", List("MeshKeyText"))]),

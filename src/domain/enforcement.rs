@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::cert::SKEW;
+use super::cert::{Certificate, SKEW};
 use super::id::{AdminId, AuthorId, DeviceId, InvitationId, StaffId};
 use super::record::{Clinic, Item, Root, Status};
 use super::renewal;
@@ -102,6 +102,9 @@ pub struct Place {
     pub standing: Standing,
     /// Until when it could be ignored there; none where it is enforced.
     pub until: Option<Until>,
+    /// Until when that node itself is certified, if nobody renews it but others that do not know; after that it takes
+    /// part in nothing until one that knows has renewed it. None where it is enforced.
+    pub certified: Option<Until>,
 }
 
 /// A revocation, and how it stands everywhere.
@@ -327,6 +330,7 @@ fn report(clinic: &Clinic, revoked: Revoked, nodes: &[Node]) -> Report {
             device: node.device,
             standing,
             until: (!enforced).then_some(until),
+            certified: (!enforced).then(|| certified_until(clinic, node, &waiting)),
         }
     };
     let places = nodes.iter().filter(takes_part).map(place).collect();
@@ -344,22 +348,39 @@ fn until(clinic: &Clinic, target: &Target, waiting: &[&Node]) -> Until {
     end.map_or(Until::Told, Until::At)
 }
 
-/// A device is let in until its certificate ends, give or take what clocks differ by.
-///
-/// A node that does not know may renew that certificate, as long as its own holds; and two devices that may
-/// renew go on renewing each other.
+/// A device is let in until its certificate ends, renewed by whoever does not know.
 fn device_until(clinic: &Clinic, device: &DeviceId, waiting: &[&Node]) -> Until {
     let Some(found) = clinic.devices.get(device) else {
         return Until::Told;
     };
-    let own = &found.certificate;
-    let others = waiting
+    held_until(&found.certificate, certificates(clinic, waiting))
+}
+
+/// A node that does not know is itself certified until its certificate ends, renewed by the others that do not
+/// know: whoever does would tell it.
+fn certified_until(clinic: &Clinic, node: &Node, waiting: &[&Node]) -> Until {
+    let Some(found) = clinic.devices.get(&node.device) else {
+        return Until::Told;
+    };
+    let mut others = waiting.to_vec();
+    others.retain(|other| other.device != node.device);
+    held_until(&found.certificate, certificates(clinic, &others))
+}
+
+fn certificates<'a>(clinic: &'a Clinic, nodes: &[&Node]) -> Vec<&'a Certificate> {
+    let found = nodes
         .iter()
         .filter_map(|node| Some(&clinic.devices.get(&node.device)?.certificate));
-    let renewers: Vec<WallTime> = others
-        .filter(|certificate| renewal::is_renewer(certificate))
-        .map(|certificate| certificate.not_after)
-        .collect();
+    found.collect()
+}
+
+/// Until when a certificate could be held to be good among these others, give or take what clocks differ by.
+///
+/// One of them that may renew may renew it, as long as its own holds; and two devices that may go on renewing each
+/// other.
+fn held_until(own: &Certificate, others: Vec<&Certificate>) -> Until {
+    let renewers = others.into_iter().filter(|one| renewal::is_renewer(one));
+    let renewers: Vec<WallTime> = renewers.map(|one| one.not_after).collect();
     let latest = match renewers[..] {
         [] => own.not_after,
         [only] if !renewal::is_renewer(own) => own.not_after.max(only.plus(renewal::LIFE)),

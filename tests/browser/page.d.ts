@@ -28,7 +28,7 @@ type Backup = {
   last: Moment | null, by: string | null, opened: boolean, every_hours: number | null,
   failed: { at: Moment, why: string, remedy: string } | null,
 };
-type Enforcement = { office: string, name: string, state: string, after_ms: number | null, offline_since: Moment | null, acts_until: Moment | null };
+type Enforcement = { office: string, name: string, state: string, after_ms: number | null, offline_since: Moment | null, acts_until: Moment | null, certified_until: Moment | null };
 type Revocation = { kind: string, name: string, signed_at: Moment, everywhere: boolean, nodes: Enforcement[] };
 type Me = {
   staff: string, name: string, roles?: string[], office?: string | null, clinic?: string | null,

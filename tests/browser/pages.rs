@@ -229,7 +229,7 @@ fn whoever_looks_after_the_clinic_sees_where_a_revocation_is_enforced_and_what_i
     page.press("How the clinic stands");
     page.shows("Staff member Cy: not enforced everywhere");
     page.until(
-        "/ward-2: offline since .*; could be ignored there until /.test(document.body.innerText)",
+        "/ward-2: offline since .*; could be ignored there until it hears of it; certified until \\w/.test(document.body.innerText)",
     );
     page.key("Escape");
 

@@ -12,7 +12,8 @@ use crate::domain::time::WallTime;
 ///
 /// Seconds are counted from the signing, by the clock of the machine it was signed on, until this node had
 /// the other node's signed word that it holds the revocation: the end itself was earlier. Shown are
-/// revocations of the last week and those that some node does not enforce.
+/// revocations of the last week and those that some node does not enforce. A node that does not is let in by the
+/// others no longer than it is certified itself.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Status {}
 
@@ -76,13 +77,20 @@ fn section(revocation: &RevocationView, names: &Names<'_>, style: Style, now: Wa
     } else {
         style.bad("not enforced everywhere")
     };
-    let mut table = Table::new(["OFFICE", "NODE", "STATE", "COULD BE IGNORED UNTIL"]);
+    let mut table = Table::new([
+        "OFFICE",
+        "NODE",
+        "STATE",
+        "COULD BE IGNORED UNTIL",
+        "NODE CERTIFIED UNTIL",
+    ]);
     for node in &revocation.nodes {
         table.row([
             node.office.clone(),
             names.apart(&node.name, &node.device),
             state(node, now),
             until(node),
+            certified(node),
         ]);
     }
     format!(
@@ -130,6 +138,14 @@ fn until(node: &EnforcementView) -> String {
     }
 }
 
+fn certified(node: &EnforcementView) -> String {
+    match (&node.certified_until, node.state.as_str()) {
+        (_, "enforced") => String::new(),
+        (Some(until), _) => when_exactly(until.wall()),
+        (None, _) => "others renew it".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +165,7 @@ mod tests {
         let mut ward = node("ward", "offline");
         ward.offline_since = Some(after(0));
         ward.acts_until = Some(after(24 * 200));
+        ward.certified_until = Some(after(24 * 20));
         let view = RevocationsView {
             revocations: vec![RevocationView {
                 kind: "device".to_owned(),
@@ -176,8 +193,10 @@ mod tests {
             "has not confirmed yet",
             "offline since",
             "2027-06-09",
+            "2026-12-11",
             "never heard by this node",
             "it hears of it",
+            "others renew it",
         ] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }

@@ -83,6 +83,47 @@ fn a_revoked_device_that_may_renew_and_another_keep_each_other_going() {
 }
 
 #[test]
+fn whoever_is_suspended_could_sign_in_where_nobody_knows_and_that_office_is_certified_no_longer_than_its_own_end()
+ {
+    let mut clinic = SampleClinic::of(["front-desk"]);
+    clinic.enrol_renewer("ward-2");
+    clinic.enrol_renewer("lab");
+    let ana = clinic.staff("Ana", ["ward-2"]);
+    clinic.say(Act::StaffSuspended { staff: ana });
+    let place = |nodes: &[Node]| only(&clinic, nodes, NOON).places[0];
+    let alone = [silent(&clinic, "ward-2"), level(&clinic, "lab")];
+    let end = Until::At(NOON.plus(days(30)).plus(SKEW));
+    assert_eq!(place(&alone).until, Some(Until::Told));
+    assert_eq!(place(&alone).certified, Some(end));
+    // Two that have not heard and may renew go on renewing each other.
+    let two = [silent(&clinic, "ward-2"), silent(&clinic, "lab")];
+    assert_eq!(place(&two).certified, Some(Until::Told));
+    // One renews another for as long as its own certificate holds.
+    let led = [silent(&clinic, "front-desk"), silent(&clinic, "lab")];
+    let end = Until::At(NOON.plus(days(60)).plus(SKEW));
+    assert_eq!(place(&led).certified, Some(end));
+    let known = [level(&clinic, "ward-2")];
+    assert_eq!(place(&known).certified, None);
+}
+
+#[test]
+fn an_ended_admin_counts_where_nobody_knows_until_the_grant_ends_and_that_office_has_an_end_of_its_own()
+ {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    let robin = clinic.admins[ADMIN].id();
+    clinic.say_root(Act::AdminEnded {
+        admin: robin,
+        last: 1_000,
+    });
+    let report = only(&clinic, &[silent(&clinic, "ward-2")], NOON);
+    assert_eq!(report.revoked.target, Target::Admin(robin));
+    let grant = clinic.record().admins[&robin].grant.not_after;
+    assert_eq!(report.places[0].until, Some(Until::At(grant)));
+    let end = Until::At(NOON.plus(days(30)).plus(SKEW));
+    assert_eq!(report.places[0].certified, Some(end));
+}
+
+#[test]
 fn what_is_enforced_everywhere_is_shown_for_a_week_and_what_is_not_as_long_as_it_matters() {
     let mut clinic = SampleClinic::of(["front-desk", "ward-2", "lab"]);
     clinic.revoke("lab");
