@@ -221,7 +221,7 @@ fn forget(path: &Path) {
 
 #[test]
 fn the_drill_says_whether_the_shares_fit_and_show_says_when_it_was() {
-    let (clinic, _front, sheets) = clinic_with_shares();
+    let (clinic, front, sheets) = clinic_with_shares();
     let before = show(&clinic);
     assert_eq!(
         (
@@ -230,6 +230,15 @@ fn the_drill_says_whether_the_shares_fit_and_show_says_when_it_was() {
         ),
         (&Value::Null, &true.into())
     );
+    let reminded = || {
+        let pending = ["authority", "pending", "--json"];
+        let said = clinic.on(&front, &pending).said().done();
+        said.json();
+        said.err
+            .matches("the recovery shares were never tried")
+            .count()
+    };
+    assert_eq!(reminded(), 1, "whoever signs anything hears of it");
     let check = |sheets: &[&String]| {
         let mut command = clinic.command(&["authority", "shares", "check"]);
         command.stdin(typed(&clinic, sheets)).said()
@@ -251,6 +260,20 @@ fn the_drill_says_whether_the_shares_fit_and_show_says_when_it_was() {
         "{after}"
     );
     assert_eq!(after["shares"]["overdue"], false);
+    assert_eq!(
+        after["shares"]["last_drill_shares"],
+        serde_json::json!([1, 3])
+    );
+    assert!(after["shares"]["next_drill"].is_object(), "{after}");
+    let shown = clinic.command(&["authority", "show"]).said().done();
+    assert!(
+        shown
+            .out
+            .contains("with sheets 1 and 3, to be tried again by"),
+        "{}",
+        shown.out
+    );
+    assert_eq!(reminded(), 0);
     let root = std::fs::read(clinic.path("authority").join("root.key")).expect("as it was");
     assert!(!root.is_empty());
 }

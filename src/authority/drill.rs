@@ -98,6 +98,20 @@ impl KeptSet {
     }
 }
 
+#[cfg(test)]
+impl KeptSet {
+    /// A set of which so many are needed, never tried.
+    pub(crate) fn sample(threshold: u8) -> Self {
+        Self {
+            clinic: ClinicId::new([1; 32]),
+            set: [1, 2, 3],
+            threshold,
+            made: None,
+            drill: None,
+        }
+    }
+}
+
 /// New shares, to be printed and forgotten.
 #[derive(Debug)]
 pub struct MadeShares {
@@ -119,6 +133,11 @@ pub struct Drilled {
 }
 
 impl Authority {
+    /// The set of shares that this authority's directory knows of; none when it knows of none.
+    pub fn kept_set(&self) -> Result<Option<KeptSet>, AuthorityError> {
+        kept_set(self.directory.held()?)
+    }
+
     /// Splits the root key among keepers; what the pages say is nowhere else.
     pub fn make_shares(
         &mut self,

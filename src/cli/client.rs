@@ -1,5 +1,6 @@
 //! What a command works with: the node's directory, its API, and where answers go.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::Global;
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     /// The flags that the next command needs as well.
     pub(crate) in_use: InUse,
+    /// Whether this command has said that the recovery drill is overdue.
+    pub(crate) drill_said: Cell<bool>,
 }
 
 impl Context {
@@ -36,6 +39,7 @@ impl Context {
             },
             clock: Clock::start(),
             in_use,
+            drill_said: Cell::new(false),
         }
     }
 

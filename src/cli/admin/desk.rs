@@ -1,6 +1,7 @@
 //! The admin's desk: an opened key and the node that statements are given to.
 
 mod catch_up;
+mod drill;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -142,6 +143,7 @@ impl Desk {
             not_taken: Vec::new(),
         };
         desk.level_with(theirs, context).await?;
+        drill::remind(&desk.authority, context);
         Ok(desk)
     }
 

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::words;
 use crate::api::clinic::author_name;
 use crate::api::moment::Moment;
 use crate::authority::{self, KeptSet, grouped};
 use crate::cli::admin::{AuthorityDir, newest_record};
-use crate::cli::output::{Style, Table, when};
+use crate::cli::output::{Style, Table, date, when};
 use crate::cli::{Context, Outcome};
 use crate::domain::record::{Clinic, PendingRotation};
 use crate::domain::time::WallTime;
@@ -75,6 +76,10 @@ struct Shares {
     count: Option<u8>,
     made: Option<Moment>,
     last_drill: Option<Moment>,
+    /// The sheets that were tried then.
+    last_drill_shares: Vec<u8>,
+    /// When they are to be tried again; none where they never were.
+    next_drill: Option<Moment>,
     overdue: bool,
 }
 
@@ -86,6 +91,12 @@ impl Shares {
             count: kept.made.map(|made| made.count),
             made: kept.made.map(|made| made.at.into()),
             last_drill: kept.drill.as_ref().map(|drill| drill.at.into()),
+            last_drill_shares: kept
+                .drill
+                .iter()
+                .flat_map(|one| one.numbers.clone())
+                .collect(),
+            next_drill: kept.drill.as_ref().and(kept.due()).map(Into::into),
             overdue: kept.overdue(now),
         }
     }
@@ -99,14 +110,24 @@ impl Shares {
             "Recovery shares: {} of {count}, set {}",
             self.needed, self.set
         );
+        let sheets: Vec<String> = self.last_drill_shares.iter().map(u8::to_string).collect();
         let tried = match &self.last_drill {
-            Some(at) => format!("last tried {}", when(at.wall(), now)),
+            Some(at) => format!(
+                "last tried {} with sheets {}",
+                when(at.wall(), now),
+                words::list(&sheets)
+            ),
             None => "never tried".to_owned(),
         };
         let warning = style.bad("Try them now: `clinic-mesh authority shares check`");
-        match self.overdue {
-            true => format!("{kept}; {tried}. {warning}\n"),
-            false => format!("{kept}; {tried}.\n"),
+        match &self.next_drill {
+            Some(next) if !self.overdue => {
+                format!(
+                    "{kept}; {tried}, to be tried again by {}.\n",
+                    date(next.wall())
+                )
+            }
+            _ => format!("{kept}; {tried}. {warning}\n"),
         }
     }
 }
@@ -208,4 +229,29 @@ fn text(clinic: &Clinic, answer: &Answer, style: Style, now: WallTime) -> String
         answer.staff,
         answer.statements,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{DRILL_LIFE, Drill};
+    use crate::domain::testing::NOON;
+
+    #[test]
+    fn it_is_said_which_sheets_were_tried_and_when_the_next_drill_is_due() {
+        let mut kept = KeptSet::sample(2);
+        let said = |kept: &KeptSet, now| Shares::of(kept, now).text(Style::default(), now);
+        let never = said(&kept, NOON);
+        assert!(never.contains("never tried. Try them now"), "{never}");
+        kept.drill = Some(Drill {
+            at: NOON,
+            numbers: vec![1, 3, 4],
+        });
+        let fresh = said(&kept, NOON);
+        for words in ["with sheets 1, 3 and 4", "again by 2027-11-21"] {
+            assert!(fresh.contains(words), "{words} in {fresh}");
+        }
+        let late = said(&kept, NOON.plus(DRILL_LIFE));
+        assert!(late.contains("sheets 1, 3 and 4. Try them now"), "{late}");
+    }
 }

@@ -197,7 +197,7 @@ fn staff(facts: &StaffFacts) -> String {
 }
 
 /// "a", "a and b", "a, b and c".
-fn list(items: &[String]) -> String {
+pub(super) fn list(items: &[String]) -> String {
     match items {
         [] => "nobody".to_owned(),
         [only] => only.clone(),
