@@ -541,6 +541,16 @@ fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     assert_eq!(lines[0]["proposal"], *proposal, "{lines}");
     let what = lines[0]["what"].as_str().expect("words");
     assert!(what.contains("messages in rooms 7 days, not 30"), "{what}");
+    // Both admins look at one plan.
+    assert_eq!(lines[0]["plan"]["digest"], *digest, "{lines}");
+    let plan = [
+        "room_days: 30 → 7",
+        "written from now on are destroyed after 7 days, 23 days sooner",
+        "0 are destroyed by this",
+    ];
+    let listed = clinic.on(&front, &["authority", "pending", "--as", "Sam"]);
+    let listed = { listed }.said().done().out;
+    assert!(plan.iter().all(|words| listed.contains(words)), "{listed}");
 
     let approve = |admin: &str| {
         let approve = [
@@ -556,7 +566,10 @@ fn keeping_less_takes_a_second_admin_once_policy_says_so() {
     };
     let own = approve("Robin").failed(4);
     assert!(own.err.contains("cannot approve it as well"), "{}", own.err);
-    let done = approve("Sam").done().json();
+    let done = approve("Sam").done();
+    let (shown, done) = (&done.err, done.json());
+    assert!(plan.iter().all(|words| shown.contains(words)), "{shown}");
+    assert_eq!(done["plan"]["digest"], *digest);
     assert_eq!(
         done["version"].as_u64(),
         version.as_u64().map(|version| version + 1)

@@ -6,6 +6,7 @@ use super::words;
 use crate::authority::Standing;
 use crate::cli::admin::{AdminKey, Desk};
 use crate::cli::output::Table;
+use crate::cli::policy::{Known, Plan, known, of_proposed, plan_text};
 use crate::cli::secret::YesFlag;
 use crate::cli::{Context, Failure, Outcome};
 use crate::domain::record::Clinic;
@@ -19,6 +20,8 @@ pub(in crate::cli) struct Pending {
 }
 
 /// Approve what another admin has proposed; with this it is in force
+///
+/// What it changes is shown first, as `policy plan` showed it to whoever proposed it.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Approve {
     /// The proposal, as `authority pending` names it
@@ -38,24 +41,26 @@ struct Line {
     proposal: String,
     by: String,
     what: String,
+    /// What approving it would do.
+    plan: Plan,
 }
 
 #[derive(Serialize)]
 struct Approved {
     proposal: String,
     version: u32,
+    plan: Plan,
 }
 
 impl Pending {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let lines = context.block_on(async {
             let desk = Desk::open(&self.key, context).await?;
+            let known = known(&desk.client).await?;
             let clinic = desk.authority.clinic();
             let all = clinic.pending.iter();
-            Ok::<_, Failure>(
-                all.map(|(id, what)| line(clinic, *id, what))
-                    .collect::<Vec<_>>(),
-            )
+            let lines = all.map(|(id, what)| line(clinic, *id, what, &known));
+            Ok::<_, Failure>(lines.collect::<Vec<_>>())
         })?;
         let style = context.output.style();
         context.output.answer(&lines, || {
@@ -67,8 +72,13 @@ impl Pending {
                 table.row([line.proposal.clone(), line.what.clone()]);
             }
             let table = table.show(style);
+            let plans = lines.iter().map(|line| {
+                let title = style.bold(&line.proposal);
+                format!("\n{title}\n{}", plan_text(&line.plan, None))
+            });
             format!(
-                "{table}\nAnother admin approves with: clinic-mesh authority approve PROPOSAL\n"
+                "{table}{}\nAnother admin approves with: clinic-mesh authority approve PROPOSAL\n",
+                plans.collect::<String>()
             )
         })
     }
@@ -78,17 +88,25 @@ impl Approve {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let answer = context.block_on(async {
             let mut desk = Desk::open(&self.key, context).await?;
+            let known = known(&desk.client).await?;
             let clinic = desk.authority.clinic();
             let (id, what) = find(clinic, &self.proposal)?;
-            let Line { by, what, .. } = line(clinic, id, what);
-            context.output.note(&format!("  {by} wants to {what}"));
+            let Line { by, what, plan, .. } = line(clinic, id, what, &known);
+            let shown = plan_text(&plan, None);
+            context
+                .output
+                .note(&format!("  {by} wants to {what}\n\n{shown}"));
             self.yes.confirm("Approve this?")?;
             let now = context.clock.now();
             let segment = desk.authority.approve_proposal(id, now)?;
             desk.submit(&segment).await?;
             let version = desk.authority.clinic().policy.version;
             let proposal = self.proposal.clone();
-            Ok::<_, Failure>(Approved { proposal, version })
+            Ok::<_, Failure>(Approved {
+                proposal,
+                version,
+                plan,
+            })
         })?;
         context
             .output
@@ -115,11 +133,13 @@ pub(in crate::cli) fn outcome(version: u32, proposal: Option<&str>) -> String {
     }
 }
 
-fn line(clinic: &Clinic, id: StatementId, proposal: &Proposal) -> Line {
+fn line(clinic: &Clinic, id: StatementId, proposal: &Proposal, known: &Known) -> Line {
+    let Proposal::Policy { policy } = proposal;
     Line {
         proposal: named(clinic, id),
         by: admin_name(clinic, id),
         what: words::wanted(clinic, proposal),
+        plan: of_proposed(&clinic.policy, policy, known),
     }
 }
 

@@ -12,6 +12,7 @@ mod show;
 #[cfg(test)]
 pub(super) use document::read as read_document;
 pub use document::{initial as initial_policy, reread as reread_policy};
+pub(super) use plan::{Known, Plan, known, of_proposed, text as plan_text};
 
 use clap::Subcommand;
 

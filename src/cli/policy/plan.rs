@@ -12,7 +12,7 @@ use crate::domain::policy::{Policy, Switch};
 
 /// What signing a document would do.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     /// The version in force.
     from_version: u32,
     /// Every setting that changes.
@@ -43,7 +43,7 @@ pub(super) struct Change {
 
 /// What a node knows that a plan is made with.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(in crate::cli) struct Known {
     /// Entries that it holds.
     pub(super) entries: u64,
     /// Where the clinic's nodes are.
@@ -51,7 +51,7 @@ pub(super) struct Known {
 }
 
 /// Asks the running node.
-pub(super) async fn known(client: &Client) -> Result<Known, Failure> {
+pub(in crate::cli) async fn known(client: &Client) -> Result<Known, Failure> {
     Ok(Known {
         entries: client.status().await?.entries,
         // A node that cannot tell just then keeps nobody from setting days: the plan says that none is known.
@@ -89,6 +89,15 @@ pub(super) fn plan(now: &Policy, then: &Policy, known: &Known) -> Plan {
         entries_destroyed: 0,
         digest: digest(now, then),
     }
+}
+
+/// The plan of a policy that an admin has proposed: the one that they were shown themselves, as long as the same
+/// policy is in force.
+pub(in crate::cli) fn of_proposed(now: &Policy, proposed: &Policy, known: &Known) -> Plan {
+    let mut then = proposed.clone();
+    // It was planned before it was signed, which counts the version on.
+    then.version = now.version;
+    plan(now, &then, known)
 }
 
 /// Names both policies; a plan that was made while another was in force agrees to nothing.
@@ -198,7 +207,7 @@ fn kept(what: &str, from: u16, to: u16) -> (String, bool) {
 ///
 /// `agree` is the command that signs it, in words that a shell reads as they are meant; without it nothing is
 /// said of how to agree, for whoever did.
-pub(super) fn text(plan: &Plan, agree: Option<&str>) -> String {
+pub(in crate::cli) fn text(plan: &Plan, agree: Option<&str>) -> String {
     if plan.changes.is_empty() {
         return format!(
             "That is policy version {}, in force already.\n",
@@ -363,6 +372,16 @@ mod tests {
                 "{longer:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_proposed_policy_has_the_plan_that_whoever_proposed_it_was_shown() {
+        let now = Policy::initial();
+        let mut then = now.clone();
+        then.room_days = 7;
+        let shown = plan(&now, &then, &known());
+        then.version += 1;
+        assert_eq!(of_proposed(&now, &then, &known()), shown);
     }
 
     #[test]
