@@ -70,6 +70,9 @@ pub struct WarningView {
     /// What to do about it.
     pub remedy: String,
     /// Whether every screen of this node says it to everybody, and not only to whoever looks after the clinic.
+    ///
+    /// A node that was started before its program was replaced does not say it.
+    #[serde(default)]
     pub everybody: bool,
 }
 
@@ -138,9 +141,15 @@ impl WarningView {
                 "Have an admin put the file `web-NAME.ca` aside, run `clinic-mesh authority web-ca` and \
                  `clinic-mesh web certify`, and make every PC trust the new one (`clinic-mesh web trust`).",
             ),
-            Concern::OldMeshKey { since } => (
+            Concern::OldMeshKey { since, shut_out } => (
                 "mesh_key",
-                format!("The mesh key has been in use since {}.", since.day()),
+                match shut_out {
+                    true => format!(
+                        "The mesh key was not changed when a machine was revoked on {}, and may be known there.",
+                        since.day()
+                    ),
+                    false => format!("The mesh key has been in use since {}.", since.day()),
+                },
                 "Have an admin change it: `clinic-mesh authority rotate-mesh-key`. It plans the \
                  next ones, too, once every node's program can read that.",
             ),

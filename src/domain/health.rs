@@ -97,10 +97,12 @@ pub enum Concern {
         /// Whether it has ended.
         over: bool,
     },
-    /// The mesh key has been in use for long.
+    /// The mesh key has been in use for long, or known to a machine that was revoked.
     OldMeshKey {
         /// Since when.
         since: WallTime,
+        /// Whether it was planned when that machine was revoked, and not changed then.
+        shut_out: bool,
     },
     /// This node's clock is not what its peers' clocks are.
     Clock {
@@ -299,8 +301,9 @@ fn old_mesh_key(clinic: &Clinic, now: WallTime) -> Option<Concern> {
     // A planned key is no younger for who was shut out than the day on which it was made.
     let revoked = clinic.revocations.values().map(|revocation| revocation.at);
     let known = revoked.filter(|at| *at > key.made).min();
+    let shut_out = known.is_some_and(|at| at < key.since);
     let since = known.map_or(key.since, |at| at.min(key.since));
-    (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since })
+    (now > since.plus(MESH_KEY_LIFE)).then_some(Concern::OldMeshKey { since, shut_out })
 }
 
 #[cfg(test)]
@@ -362,7 +365,10 @@ mod tests {
         for concern in [contact, shut_out, clock] {
             assert!(concern.is_for_everybody(&own), "{concern:?}");
         }
-        let key = Concern::OldMeshKey { since: NOON };
+        let key = Concern::OldMeshKey {
+            since: NOON,
+            shut_out: false,
+        };
         let few = Concern::FewRenewers { count: 1 };
         for concern in [key, few, Concern::DiskNearlyFull] {
             assert!(!concern.is_for_everybody(&own), "{concern:?}");
@@ -514,7 +520,7 @@ mod tests {
         let old = |clinic: &SampleClinic| {
             let found = concerns(&clinic.record(), later, None).into_iter();
             found
-                .filter(|one| matches!(one, Concern::OldMeshKey { .. }))
+                .filter(|one| matches!(one, Concern::OldMeshKey { shut_out: true, .. }))
                 .count()
         };
         assert_eq!(old(&clinic), 0, "key 2 has been in use for ten days");
@@ -536,7 +542,10 @@ mod tests {
         let mut clinic = SampleClinic::of(["front-desk"]);
         let keys = clinic.record().mesh_keys;
         let since = keys.newest(NOON).expect("made").1.since;
-        let old = Concern::OldMeshKey { since };
+        let old = Concern::OldMeshKey {
+            since,
+            shut_out: false,
+        };
         let has = |clinic: &SampleClinic, at: WallTime| {
             concerns(&clinic.record(), at, None).contains(&old)
         };
