@@ -6,6 +6,8 @@ mod first_day;
 mod invitations;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "enrolment/restored.rs"]
+mod restored;
 
 use std::io::{BufRead as _, Write as _};
 use std::process::{Command, Stdio};
