@@ -412,16 +412,26 @@ impl TrustView {
         now: WallTime,
     ) -> Result<Reach, Refusal> {
         let reach = self.vouched(certificate, issuer)?;
-        if now.plus(SKEW) < certificate.not_before {
+        let counts = self.that_counts(certificate, issuer);
+        if now.plus(SKEW) < counts.not_before {
             return Err(Refusal::NotYetValid);
         }
-        if now > certificate.not_after.plus(SKEW) {
+        if now > counts.not_after.plus(SKEW) {
             return Err(Refusal::Expired);
         }
         if address.is_some_and(|address| !self.policy.allows(address)) {
             return Err(Refusal::OtherNetwork);
         }
         Ok(reach)
+    }
+
+    /// The certificate whose times count. What a revoked node signed may never be listed, and whoever has it in
+    /// good faith goes by the one that is.
+    fn that_counts<'a>(&'a self, shown: &'a Certificate, issuer: &Issuer) -> &'a Certificate {
+        match (self.enrolled.get(&shown.device), issuer.signer) {
+            (Some(listed), Signer::Node(by)) if self.revoked_devices.contains(&by) => listed,
+            _ => shown,
+        }
     }
 
     fn by_record(&self, certificate: &Certificate, issuer: &Issuer) -> Result<Reach, Refusal> {
@@ -465,6 +475,9 @@ impl TrustView {
 
     /// The record decides whether a renewal counts. One that it does not list may be on its way here;
     /// one that it could never list is refused.
+    ///
+    /// Whom a revoked node renewed is a member by the certificate that is listed: an office that was cut off
+    /// with such a node shows nothing else, and hears of the revocation from nobody who gives it nothing.
     fn check_renewed(&self, certificate: &Certificate, by: DeviceId) -> Result<Reach, Refusal> {
         if self.is_listed(certificate) {
             return Ok(Reach::All);
@@ -480,6 +493,7 @@ impl TrustView {
         })?;
         match self.enrolled.get(&by) {
             Some(signer) if !renewal::is_renewer(signer) => Err(Refusal::IssuerWithoutRight),
+            Some(_) if self.revoked_devices.contains(&by) => Ok(Reach::All),
             Some(_) | None => Ok(Reach::Unlisted),
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::cert::Scopes;
-use crate::domain::id::AuthorId;
+use crate::domain::id::{AuthorId, Serial};
 use crate::domain::sign::SigningKey;
 use crate::domain::statement::Act;
 use crate::domain::testing::{ADMIN, NOON, SampleClinic, days, mesh_key, minutes};
@@ -504,6 +504,44 @@ fn a_chain_that_contradicts_the_record_is_heard_only_if_it_could_win() {
     let from_late = shown_by(&late, "late", Some(vec![second]));
     assert_eq!(reach(&late, &from_early), Ok(Reach::Unlisted));
     assert_eq!(reach(&early, &from_late), Err(Refusal::UnknownIssuer));
+}
+
+/// Ward 2 was cut off with the lab, which renewed it after it had been revoked elsewhere.
+#[test]
+fn whom_a_revoked_node_renewed_is_a_member_by_the_certificate_that_the_record_lists() {
+    let mut clinic = SampleClinic::of([]);
+    for office in ["front-desk", "ward-2", "lab"] {
+        clinic.enrol_renewer(office);
+    }
+    let later = |count| NOON.plus(days(count));
+    let shown = |by: &str, clinic: &SampleClinic| {
+        let ward = clinic.device("ward-2");
+        let serial = Serial::new([5; 16]);
+        let key = &clinic.device(by).key;
+        let renewed = renewal::sign(&ward.certificate, later(20), serial, &clinic.id, key);
+        Credentials {
+            certificate: renewed.certificate,
+            ..ward.credentials()
+        }
+    };
+    let on = |day, clinic: &SampleClinic| {
+        let at = Circumstances {
+            now: later(day),
+            ..circumstances(clinic)
+        };
+        reach(clinic, &(shown("lab", clinic), at))
+    };
+    assert_eq!(on(21, &clinic), Ok(Reach::Unlisted), "it may be listed yet");
+    clinic.now = later(1);
+    clinic.revoke("lab");
+    assert_eq!(on(21, &clinic), Ok(Reach::All));
+    assert_eq!(
+        on(31, &clinic),
+        Err(Refusal::Expired),
+        "as if it had not been"
+    );
+    let own = (shown("ward-2", &clinic), circumstances(&clinic));
+    assert_eq!(reach(&clinic, &own), Err(Refusal::UnknownIssuer));
 }
 
 mod roots;
