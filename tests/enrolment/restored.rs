@@ -69,8 +69,12 @@ impl Restored {
         for office in offices {
             eventually("it was turned away", || {
                 let said = office.said();
-                let mut lines = said.lines().filter(|line| line.contains("handshake refused"));
-                lines.any(|line| line.contains("code=5 by=Us")).then_some(())
+                let mut lines = said
+                    .lines()
+                    .filter(|line| line.contains("handshake refused"));
+                lines
+                    .any(|line| line.contains("code=5 by=Us"))
+                    .then_some(())
             });
             assert!(!office.peers(&self.clinic).contains(&self.lab.name));
         }

@@ -17,6 +17,7 @@ mod pages;
 mod planned_keys;
 mod policy;
 mod renewal;
+mod restored;
 mod roots;
 mod taking_back;
 mod talk;
