@@ -1,5 +1,7 @@
 //! Machines come and go, with real processes: founding, joining by code and by files, revocation.
 
+#[path = "enrolment/ended.rs"]
+mod ended;
 #[path = "enrolment/first_day.rs"]
 mod first_day;
 #[path = "enrolment/invitations.rs"]

@@ -1,5 +1,7 @@
 //! `device renew`: an admin certifies a machine anew, when no other node could.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::cli::admin::{AdminKey, Desk, device};
@@ -14,6 +16,10 @@ use crate::cli::{Context, Failure, Outcome};
 pub(in crate::cli) struct Renew {
     /// Name, office or id
     device: String,
+
+    /// Sign as of a clock that is DAYS ahead, where the nodes of a drill run with `--days-ahead`
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    days_ahead: u32,
 
     #[command(flatten)]
     key: AdminKey,
@@ -42,7 +48,8 @@ impl Renew {
             let office = &known.certificate.office;
             self.yes
                 .confirm(&format!("Certify {name} of office {office} for 30 days?"))?;
-            let now = context.clock.now();
+            let ahead = Duration::from_secs(u64::from(self.days_ahead) * 24 * 3600);
+            let now = context.clock.now().plus(ahead);
             let (until, segment) = desk.authority.renew_device(id, now)?;
             desk.submit(&segment).await?;
             desk.plan_mesh_keys(context).await;
