@@ -10,8 +10,8 @@ use crate::cli::{Context, Failure, Outcome};
 
 /// Certify a machine anew with the rights it has, when no other node could renew it
 ///
-/// Nodes renew each other by themselves. This is for a clinic in which all of them were off for more
-/// than 30 days: renew the node that this command reaches, and it renews the others.
+/// Nodes renew each other by themselves. This is for a clinic in which all of them were off until their
+/// certificates had ended: renew the node that this command reaches, and it renews the others.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Renew {
     /// Name, office or id

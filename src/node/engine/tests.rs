@@ -22,6 +22,7 @@ mod roots;
 mod taking_back;
 mod talk;
 mod voided;
+mod years;
 
 use std::time::Duration;
 
