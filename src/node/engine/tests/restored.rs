@@ -9,7 +9,7 @@ use crate::domain::id::StaffId;
 use crate::domain::testing::{NOON, SampleClinic, days, minutes};
 use crate::domain::time::WallTime;
 use crate::domain::trust::{Reach, Refusal};
-use crate::node::engine::Command;
+use crate::node::engine::{Command, CommandRefusal};
 
 /// Ana, Ben and Cem share a room. The ward has a backup from the first day; on day 19 the pharmacy, which was cut
 /// off, was revoked, and two days later the ward, which had heard of that, starts from the backup.
@@ -153,12 +153,17 @@ fn a_restored_office_that_meets_the_revoked_machine_first_shows_nothing_of_it_on
     story.nothing_of_it_is_left(&texts);
     assert_eq!(story.certified_until(), NOON.plus(days(30)));
     story.writes("front-desk", "welcome back");
-    story.writes("pharmacy", "to nobody");
+    let (cem, rounds) = (story.cem, story.offices.rounds);
+    let late = story.offices.mesh.post("pharmacy", cem, rounds, "late");
+    assert_eq!(late, Err(CommandRefusal::DeviceRevoked), "it was told");
     // Nor by what the restored store holds, once it is read anew.
     story.restart("ward-2");
     story.offices.mesh.run_for(minutes(2));
     story.nothing_of_it_is_left(&["before", "hello", "welcome back"]);
-    assert!(!story.sees("pharmacy").contains(&"welcome back".to_owned()));
+    let mesh = &story.offices.mesh;
+    let front = mesh.clinic.device("front-desk").id.into();
+    let mut held = mesh.offices["pharmacy"].disk.of_space(&rounds);
+    assert!(held.all(|(log, _)| log.author != front));
 }
 
 #[test]
