@@ -69,7 +69,6 @@ impl Place {
         assert_eq!(said["likelihood"], "likely");
         assert!(said["about"].is_string(), "{said:#}");
         self.line("a firewall drops mDNS there", "the other side", said);
-        self.no_firewall("lab");
         self.firewall("lab", "", "udp dport 5353 drop;");
         self.ask("lab", &[]).says_first("mdns-blocked");
         self.no_firewall("lab");
@@ -98,7 +97,6 @@ impl Place {
         let told = self.ask("lab", &[]);
         let said = told.says_first("port-blocked");
         self.line("the same", "there", said);
-        self.no_firewall("lab");
         self.firewall(
             "lab",
             &format!("tcp dport {PORT} reject with tcp reset;"),

@@ -221,11 +221,13 @@ impl Place {
         run("ip", &args);
     }
 
-    /// Puts a firewall up at a machine: rules for what comes in and for what goes out.
+    /// Puts a firewall up at a machine, in the place of the one it has: rules for what comes in and for what goes out.
+    ///
+    /// In one step, or a connection would come through between the two.
     #[track_caller]
     pub(crate) fn firewall(&self, host: &str, input: &str, output: &str) {
         let rules = format!(
-            "table inet doctor {{
+            "add table inet doctor; delete table inet doctor; table inet doctor {{
                 chain in {{ type filter hook input priority 0; {input} }}
                 chain out {{ type filter hook output priority 0; {output} }}
             }}"

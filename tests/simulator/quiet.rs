@@ -58,17 +58,11 @@ impl World {
         self.bring_record(0);
     }
 
-    /// Nodes that others talk to, misbehaving ones among them. A device that believes itself revoked talks
-    /// to nobody, so it never hears that who revoked it had no right to any more; it has to be enrolled
-    /// again.
+    /// Nodes that others talk to, misbehaving ones among them.
     fn talking(&mut self) -> Vec<usize> {
         let all = self.everything();
-        let ever = self.ever();
         (0..self.nodes.len())
-            .filter(|node| {
-                let device = &self.nodes[*node].device;
-                all.in_good_standing(device) && ever.in_good_standing(device)
-            })
+            .filter(|node| all.in_good_standing(&self.nodes[*node].device))
             .collect()
     }
 

@@ -100,11 +100,13 @@ impl TrustView {
     /// itself.
     pub fn vouched(&self, certificate: &Certificate, issuer: &Issuer) -> Result<Reach, Refusal> {
         let verdict = self.by_record(certificate, issuer);
-        // Who believes to be revoked itself is told otherwise by peers whom it has nothing against.
-        let is_in_doubt = verdict.is_err() || self.revoked_devices.contains(&self.me);
-        match is_in_doubt && self.may_explain_itself(certificate, issuer) {
-            true => Ok(Reach::Unlisted),
-            false => verdict,
+        // Who believes to be revoked itself gives nothing, and is told otherwise by peers who let it in: the admin who
+        // signed that may have been ended since.
+        let is_out = self.revoked_devices.contains(&self.me);
+        match verdict {
+            Ok(Reach::All) if is_out => Ok(Reach::Unlisted),
+            Err(_) if self.may_explain_itself(certificate, issuer) => Ok(Reach::Unlisted),
+            verdict => verdict,
         }
     }
 

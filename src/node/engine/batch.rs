@@ -58,7 +58,7 @@ pub(super) struct Batch {
     pub(super) sightings: BTreeSet<DeviceId>,
     replies: Vec<(Ticket, Reply)>,
     /// Channels that are closed once what revokes their peers is durable, with the segment that does.
-    pub(super) partings: Vec<(LinkId, Arc<Segment>)>,
+    pub(super) partings: Vec<(LinkId, DeviceId, Arc<Segment>)>,
     /// Filled when the batch is closed.
     segments: Vec<(Arc<Segment>, Head)>,
     own_words: Vec<(Attestation, Option<LinkId>)>,
@@ -295,8 +295,8 @@ impl Engine {
         for (segment, _) in &batch.segments {
             self.on_durable(segment);
         }
-        for (link, segment) in batch.partings {
-            self.part(link, segment);
+        for (link, peer, segment) in batch.partings {
+            self.part(link, &peer, segment);
         }
         for (ticket, reply) in batch.replies {
             self.reply(ticket, reply);

@@ -293,7 +293,8 @@ impl Engine {
 
     /// When [`Input::Time`] is due, as time since start.
     pub fn next_wakeup(&self) -> Duration {
-        self.next_tick
+        let parting = self.partings.next_due();
+        parting.map_or(self.next_tick, |due| due.min(self.next_tick))
     }
 
     /// Whether so much waits for the disk that nothing more should be put in.
@@ -312,6 +313,7 @@ impl Engine {
     }
 
     fn on_time(&mut self) {
+        self.check_partings();
         if self.now.mono < self.next_tick {
             return;
         }
@@ -319,7 +321,6 @@ impl Engine {
         self.tick = true;
         self.check_mesh_keys();
         self.check_links();
-        self.check_partings();
         self.retry_wants();
         self.check_purge();
         self.check_certain();

@@ -32,6 +32,11 @@ const PARTING: Duration = Duration::from_secs(2);
 pub(super) struct Partings(BTreeMap<LinkId, Duration>);
 
 impl Partings {
+    /// When the next of them has taken too long.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.0.values().min().copied()
+    }
+
     /// Whether every such channel is closed.
     pub(super) fn are_over(&self) -> bool {
         self.0.is_empty()
@@ -55,25 +60,39 @@ impl Engine {
         });
         let segment = Arc::new(segment.clone());
         for id in parted {
+            let Some(peer) = self.links.get(&id).map(|link| link.peer) else {
+                continue;
+            };
             self.let_go(id, Refusal::Revoked);
             self.effects.push_back(Effect::Silence { link: id });
-            self.partings.0.insert(id, self.now.mono + PARTING);
-            self.batch.partings.push((id, segment.clone()));
+            // One after another is parted from within the same two seconds: handshakes are judged anew then.
+            let until = self.partings.next_due();
+            let until = until.unwrap_or(self.now.mono + PARTING);
+            self.partings.0.insert(id, until);
+            self.batch.partings.push((id, peer, segment.clone()));
             if planted!("parts-before-durable") {
-                self.part(id, segment.clone());
+                self.part(id, &peer, segment.clone());
             }
         }
     }
 
-    /// What revokes the peer is durable: it is sent, and nothing after it.
-    pub(super) fn part(&mut self, link: LinkId, segment: Arc<Segment>) {
+    /// What revokes the peer is durable: it is sent, and nothing after it. If it counts no more by now, because who
+    /// signed it was ended, the channel is closed all the same and the peer let in anew.
+    pub(super) fn part(&mut self, link: LinkId, peer: &DeviceId, segment: Arc<Segment>) {
         if !self.partings.0.contains_key(&link) {
             return;
         }
         let why = Refusal::Revoked;
-        let bye = Frame::Bye { code: why.code() };
-        for frame in [Frame::Entries(segment), bye] {
-            self.effects.push_back(Effect::Send { link, frame });
+        if self
+            .record
+            .clinic
+            .revoked_at(&AuthorId::from(*peer))
+            .is_some()
+        {
+            let bye = Frame::Bye { code: why.code() };
+            for frame in [Frame::Entries(segment), bye] {
+                self.effects.push_back(Effect::Send { link, frame });
+            }
         }
         self.effects.push_back(Effect::Close { link, why });
     }
@@ -105,14 +124,14 @@ impl Engine {
     }
 }
 
-/// The devices that a segment of an admin's log revokes, if its signer may.
+/// The devices that the end of a segment of an admin's log revokes, if its signer may. What is signed after that is
+/// none of theirs.
 fn revoked_by(segment: &Segment) -> BTreeSet<DeviceId> {
-    let bodies = segment
-        .entries
-        .iter()
-        .filter_map(|entry| entry.payload.as_ref());
-    let statements = bodies.filter_map(|payload| Statement::from_body(&payload.body).ok());
-    let named = statements.filter_map(|statement| match statement.act {
+    let statements = segment.entries.iter().rev().map(|entry| {
+        let body = &entry.payload.as_ref()?.body;
+        Statement::from_body(body).ok()
+    });
+    let named = statements.map_while(|statement| match statement?.act {
         Act::DeviceRevoked { revocation } => Some(revocation.device),
         _ => None,
     });

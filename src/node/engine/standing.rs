@@ -27,17 +27,13 @@ impl Engine {
         }
     }
 
-    /// What the record says of a peer at this moment. A device that is revoked itself talks to nobody but
-    /// those who may explain to it why it is not.
+    /// What the record says of a peer at this moment. A device that is revoked itself gives nothing to anybody.
     pub(super) fn verdict(
         &self,
         certificate: &Certificate,
         issuer: &Issuer,
     ) -> Result<Reach, Refusal> {
-        match self.trust.vouched(certificate, issuer) {
-            Ok(Reach::All) if self.standing == DeviceStanding::Revoked => Err(Refusal::Revoked),
-            verdict => verdict,
-        }
+        self.trust.vouched(certificate, issuer)
     }
 
     /// Judges every channel by the record as it is.
@@ -57,7 +53,10 @@ impl Engine {
         };
         match (self.verdict(&link.certificate, &link.issuer), link.stage) {
             (Err(_), _) if planted!("revoked-keeps-its-links") => {}
-            (Err(why), _) => self.close(id, why),
+            (Err(why), _) => {
+                self.effects.push_back(Effect::Silence { link: id });
+                self.close(id, why);
+            }
             // What was given so far is given no longer; the next handshake says how much passes.
             (Ok(Reach::Unlisted), Stage::Record | Stage::RecordOnly | Stage::All) => {
                 self.close(id, Refusal::Aged);

@@ -236,7 +236,10 @@ fn nothing_passes_to_a_revoked_device_while_the_disk_still_writes_what_revokes_i
         segments: r.mesh.clinic.segments.clone(),
         mesh_keys: Vec::new(),
     };
+    let link = r.mesh.link_between("front-desk", "pharmacy");
     r.mesh.ask("front-desk", command);
+    let silenced = &r.mesh.offices["front-desk"].silenced;
+    assert_eq!(silenced.iter().next().copied(), link);
     let pharmacy = r.mesh.clinic.device("pharmacy").certificate.device;
     let ticket = r.mesh.ask("front-desk", Command::Status);
     let Some(Reply::Status(status)) = r.mesh.answer("front-desk", ticket) else {

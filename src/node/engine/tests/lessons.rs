@@ -11,6 +11,7 @@ use crate::domain::sign::Signature;
 use crate::domain::statement::{Act, LogEnd};
 use crate::domain::testing::{SampleClinic, days, minutes};
 use crate::domain::time::DAY_MS;
+use crate::node::engine::CommandRefusal;
 use crate::wire::{Frame, LogHead};
 
 fn living_bodies(mesh: &Mesh, office: &str, space: &crate::domain::space::Space) -> usize {
@@ -289,6 +290,36 @@ fn a_revocation_that_turns_out_void_ends_no_log_any_more() {
     mesh.run_for(minutes(3));
 
     assert_eq!(mesh.texts("ward-2", ben, rounds), ["one", "two", "three"]);
+}
+
+/// Whoever was told of a revocation gives nothing to anybody, and would have to be enrolled again if it heard nothing
+/// either once the admin who signed it was ended.
+#[test]
+fn a_device_whose_revocation_turns_out_void_hears_so_and_takes_part_again() {
+    let mut clinic = SampleClinic::of(["front-desk", "ward-2"]);
+    let lee = clinic.admin("Lee", Scopes::of(Scopes::ALL));
+    let ana = clinic.staff("Ana", ["front-desk"]);
+    let ben = clinic.staff("Ben", ["ward-2"]);
+    let rounds = clinic.room("rounds", [ana, ben]);
+    let mut mesh = Mesh::of(clinic);
+    let revocation = mesh.clinic.revocation("ward-2", Vec::new());
+    let act = Act::DeviceRevoked { revocation };
+    let revoked = mesh.clinic.say_as("Lee", act);
+    mesh.submit("front-desk");
+    mesh.run_for(Duration::from_secs(5));
+    let late = mesh.post("ward-2", ben, rounds, "late");
+    assert_eq!(late, Err(CommandRefusal::DeviceRevoked), "it was told");
+
+    mesh.clinic.say_root(Act::AdminEnded {
+        admin: lee,
+        last: revoked.seq - 1,
+    });
+    mesh.submit("front-desk");
+    mesh.heal("ward-2");
+    mesh.run_for(minutes(3));
+    mesh.post("ward-2", ben, rounds, "back").expect("posted");
+    mesh.run_for(Duration::from_secs(5));
+    assert_eq!(mesh.texts("front-desk", ana, rounds), ["back"]);
 }
 
 /// A running node and one that has just started have to say the same of a machine whose enrolment turns

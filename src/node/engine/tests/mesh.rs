@@ -33,6 +33,8 @@ pub(super) struct Office {
     pub(super) held: Option<Vec<Commit>>,
     /// What handshakes are judged by.
     pub(super) trust: Option<Arc<TrustView>>,
+    /// Channels on which nothing of what waited was sent any more.
+    pub(super) silenced: BTreeSet<LinkId>,
     /// How often it wrote.
     pub(super) commits: usize,
     /// What it shows in handshakes, once its engine said so.
@@ -140,6 +142,7 @@ impl Mesh {
             skew,
             held: None,
             trust: None,
+            silenced: BTreeSet::new(),
             commits: 0,
             shown: None,
         };
@@ -348,7 +351,7 @@ impl Mesh {
                 self.carry_old(name, link, frame);
             }
             Effect::Send { link, frame } => self.carry(name, link, &frame),
-            Effect::Silence { .. } => {}
+            Effect::Silence { link } => drop(office.silenced.insert(link)),
             Effect::Close { link, .. } => self.unlink(link),
             Effect::Commit(commit) => match &mut office.held {
                 Some(held) => held.push(*commit),
